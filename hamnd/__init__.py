@@ -1,0 +1,1 @@
+"""hamnd keeps the management of an xCAT cluster alive when its management node dies."""

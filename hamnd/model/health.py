@@ -1,0 +1,88 @@
+"""What hamnd believes: conditions, evidence, replication, witnesses.
+
+Owns the values that an assessment is made of. Must not know how they are judged (core.health).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hamnd.model.instant import Instant
+from hamnd.model.names import Answer, FenceGrade, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """One fact about the pair, as in Kubernetes; times are wall seconds."""
+
+    type: str
+    status: Status
+    reason: str
+    message: str
+    since: float
+    observed_at: float | None = None
+    source: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FenceEvidence:
+    """One piece of evidence that the old primary is off.
+
+    `at` is when it was measured or, for dated acts (agent_off, orderly, operator), done.
+    """
+
+    grade: FenceGrade
+    at: float
+    source: str
+    detail: str
+    first_at: float | None = None
+    """power_off is read twice: when the first of the two readings was taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Positions:
+    """Log positions in bytes of the database's log stream; None where not known."""
+
+    primary: int | None = None
+    received: int | None = None
+    replayed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """The engine-independent normal form of one replication reading (design §6)."""
+
+    engine: str
+    role: str | None
+    """primary | standby | standard | None (not known)."""
+    state: str | None
+    connected: bool | None
+    """True (also congested), False, or None when not known."""
+    sync_mode: str | None
+    positions: Positions
+    gap_bytes: int | None
+    replay_gap_bytes: int | None
+    since: int | None
+    """Epoch seconds at which the connection status began."""
+    observed: Instant
+    source: str
+    is_protecting: bool = False
+    """In the engine's best state: a death now would lose what `loss` says."""
+    is_database_up: bool | None = None
+    uptime_s: int | None = None
+    peer_window_s: int | None = None
+    peer_window_end: int | None = None
+    """Epoch seconds on the primary's clock; only trusted with the state it was read in."""
+    bad_flags: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WitnessSight:
+    """What one witness says it can reach of the primary."""
+
+    name: str
+    sees: Answer
+    """ANSWERED: it reaches the primary; SILENT: it does not; UNKNOWN: it did not answer us."""
+    detail: str
+    at: Instant

@@ -1,0 +1,115 @@
+"""A plan: what the operator sees, confirms and the run carries out.
+
+Owns `Step`, `Plan` and what a plan shows (gates, loss). Must not know how a plan is built, digested
+or run (core).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hamnd.model.names import Cause, LossVerdict, PlanKind, Verdict
+from hamnd.model.work import Action, Look
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One step of a plan (design §5).
+
+    `preconditions` must all PASS before the first action; `postconditions` all PASS before the step
+    is done. A step whose postconditions already hold is done without acting when `skip_if_done`.
+    `wait_s` is how long the postconditions may take to come true after the actions.
+    """
+
+    id: str
+    title: str
+    guide: str
+    host: str
+    depends_on: tuple[str, ...] = ()
+    actions: tuple[Action, ...] = ()
+    preconditions: tuple[Look, ...] = ()
+    postconditions: tuple[Look, ...] = ()
+    timeout_s: float = 60.0
+    wait_s: float = 10.0
+    reversible: bool = True
+    compensation: tuple[Action, ...] = ()
+    skip_if_done: bool = True
+    needs_fence: bool = False
+    """Fence evidence that policy accepts is looked at right before the first action (law 3)."""
+
+
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """The verdict of one gate, what it saw, and the operator's reason when it was overridden."""
+
+    name: str
+    verdict: Verdict
+    evidence: str
+    clear: str = ""
+    """What the operator can run to clear it."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """What a takeover would lose, and why hamnd says so (design §4).
+
+    `bytes` and `seconds` are an enforced bound (verdict BOUNDED) or None; `estimated_bytes` may
+    stand beside an UNKNOWN and is never a bound.
+    """
+
+    verdict: LossVerdict
+    basis: tuple[str, ...]
+    bytes: int | None = None
+    seconds: float | None = None
+    estimated_bytes: int | None = None
+    peer_window_end: int | None = None
+    """Frozen PEER_WINDOW_END, epoch seconds on the primary's clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """One gate overridden by name and with a reason (law 11)."""
+
+    gate: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class PlanRequest:
+    """What the operator asked for."""
+
+    kind: PlanKind
+    accept_loss: LossVerdict | None = None
+    overrides: tuple[Override, ...] = ()
+    is_successor: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A plan with its digest. Times are wall seconds; they are not part of the digest."""
+
+    request: PlanRequest
+    digest: str
+    variant: str
+    """Promotion variant: graceful | peer-window-only | force-after-proof | accepted-force."""
+    steps: tuple[Step, ...]
+    gates: tuple[GateResult, ...]
+    loss: Loss
+    cause: Cause | None
+    reach_class: str
+    """State cause, and whether ssh and database of the primary answer."""
+    created_at: float
+    expires_at: float
+
+    @property
+    def kind(self) -> PlanKind:
+        """The kind that was asked for."""
+        return self.request.kind
+
+    def step(self, step_id: str) -> Step:
+        """Return the step with that id. Raises KeyError where there is none."""
+        for step in self.steps:
+            if step.id == step_id:
+                return step
+        raise KeyError(step_id)

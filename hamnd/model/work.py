@@ -1,0 +1,141 @@
+"""What hamnd asks of the world: actions, which change it, and looks, which only read.
+
+Owns the request values, `Action`, `Look` and the `Report` that comes back for either. Must not know
+how a request is carried out (adapters) nor what a report means (dialects).
+
+An `Action` and a `Look` name the *reader* that judges their report: a key of
+`hamnd.dialects.readers.READERS`, e.g. ``db2.role_primary``. A name, not a function, so that a plan
+can be journalled and resumed by another process. Only `hamnd.dialects` builds a `Look` (law 10;
+checked by tests/architecture), and only what is built there is ever run unasked.
+
+An argv is exact: element by element what the program receives. Nothing in here is a clock value,
+random or secret (design §5); the secrets of a fence device are read from files by its adapter.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hamnd.model.instant import Instant
+from hamnd.model.names import Probe, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Exec:
+    """Run a program on a host (a node or witness name) as a user (None: the user hamnd runs as)."""
+
+    host: str
+    argv: tuple[str, ...]
+    user: str | None = None
+    stdin: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fence:
+    """Ask the fence device of a host for a verb of the ClusterLabs protocol that changes: off."""
+
+    device: str
+    verb: str
+
+
+@dataclass(frozen=True, slots=True)
+class FenceStatus:
+    """Ask the fence device for a verb that only reads: status or monitor."""
+
+    device: str
+    verb: str = "status"
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """Probe an address from this node; `port` is None for a ping of the gateway kind."""
+
+    host: str
+    address: str
+    probe: Probe
+    port: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """Read a file of a host (at most 1 MiB)."""
+
+    host: str
+    path: str
+
+
+ActionRequest = Exec | Fence
+LookRequest = Exec | FenceStatus | Reach | Read
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One change of the world, and the reader that says whether its report means done."""
+
+    request: ActionRequest
+    reads: str = "shell.exit_zero"
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One read of the world, the reader that judges it, and in words what it should find.
+
+    `arguments` go to the reader (e.g. the address that must be up). `timeout_s` bounds the look.
+    """
+
+    request: LookRequest
+    reads: str
+    expects: str
+    arguments: tuple[str, ...] = ()
+    timeout_s: float = 15.0
+
+
+class Ending(StrEnum):
+    """How a request ended. Only EXITED and REFUSED say something about the world."""
+
+    EXITED = "exited"
+    """A program ended by itself, or a reach probe was answered (exit_code 0)."""
+    REFUSED = "refused"
+    """The host answered that nothing listens there."""
+    NO_REPLY = "no_reply"
+    """Sent, and nothing came back within the limit."""
+    TIMED_OUT = "timed_out"
+    """A local program ran into our limit and was ended: it says nothing (design law 2)."""
+    COULD_NOT_RUN = "could_not_run"
+    """Nothing was sent: program missing, no route, ssh login refused, own limits."""
+    LOST = "lost"
+    """Sent, and the way back broke before the answer: outcome unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What came back for one request, with the instants between which it was measured."""
+
+    ending: Ending
+    started: Instant
+    finished: Instant
+    exit_code: int | None = None
+    stdout: str = ""
+    stderr: str = ""
+    truncated: bool = False
+    detail: str = ""
+    """What prevented or cut the request, in words, for endings other than EXITED."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a report means: PASS (done, as expected), BLOCK (not done), UNKNOWN (cannot tell)."""
+
+    verdict: Verdict
+    sentence: str
+    transient: bool = False
+    """The tool itself says "try again" (db2-hadr.md §5): at most three tries, two seconds apart."""
+
+
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """A look together with its report; what a round of probes brings home."""
+
+    look: Look
+    report: Report
