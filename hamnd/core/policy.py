@@ -1,0 +1,50 @@
+"""Thresholds and limits of the judgement; seconds unless a name says otherwise.
+
+Owns `Policy`. Must not know where the numbers come from (hamnd.settings). Every loop, queue, retry
+and history of the core takes its limit from here (``…_max``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+
+from hamnd.model.names import FenceGrade
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The numbers that decide, with the defaults of the sample configuration."""
+
+    reach_interval_s: float = 1.0
+    reach_suspicion_interval_s: float = 0.2
+    probe_timeout_s: float = 2.0
+    replication_interval_s: float = 5.0
+    readiness_interval_s: float = 60.0
+    down_after_s: float = 4.0
+    service_down_after_s: float = 60.0
+    recover_after_s: float = 10.0
+    flap_window_s: float = 300.0
+    flap_max: int = 6
+    witnesses_min: int = 0
+    fence_minimum: FenceGrade = FenceGrade.AGENT_OFF
+    evidence_age_max_s: float = 30.0
+    gap_bytes_max: int = 1_048_576
+    clock_skew_max_s: float = 5.0
+    """Db2's own limit between the two clocks (db2-hadr.md §6.3)."""
+    window_margin_s: float = 5.0
+    """TAKEOVER … PEER WINDOW ONLY needs this much of the window left (db2-hadr.md §6.3)."""
+    plan_ttl_s: float = 600.0
+    plans_max: int = 8
+    history_max: int = 256
+    memory_interval_s: float = 60.0
+    transient_tries_max: int = 3
+    transient_pause_s: float = 2.0
+    look_pause_s: float = 0.5
+    """Pause between two looks at a postcondition that is not yet true."""
+    step_timeouts_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
+
+    def step_timeout_s(self, step_id: str, default_s: float) -> float:
+        """Return the configured time limit of a step, or the plan's own default."""
+        return self.step_timeouts_s.get(step_id, default_s)

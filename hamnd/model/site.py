@@ -1,0 +1,160 @@
+"""The site as configured: two nodes, their addresses, the tools and devices around them.
+
+Owns `Site` and its parts, plain values without raw TOML. Must not know files or defaults
+(hamnd.settings) nor thresholds (hamnd.core.policy).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Mapping
+
+from hamnd.model.names import FenceGrade
+
+EMPTY: Mapping[str, str] = MappingProxyType({})
+
+
+class Platform(StrEnum):
+    """Operating system family of both nodes."""
+
+    LINUX = "linux"
+    AIX = "aix"
+
+
+class Transport(StrEnum):
+    """How hamnd speaks ssh: a library in its own process, or the `ssh` program."""
+
+    ASYNCSSH = "asyncssh"
+    OPENSSH = "openssh"
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """One management node: its configured name, its own address and where it listens."""
+
+    name: str
+    address: str
+    ssh_port: int = 22
+    xcatd_port: int = 3001
+
+
+@dataclass(frozen=True, slots=True)
+class Witness:
+    """A service node that tells what it can reach of the primary."""
+
+    name: str
+    address: str
+    ssh_port: int = 22
+    user: str = "root"
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceAddress:
+    """One address of the management node's identity, carried by whoever is active."""
+
+    interface: str
+    address: str
+    prefix: int
+    name: str
+    gateway: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Db2Site:
+    """The Db2 database of the pair; `timeout` and `window` as configured in HADR, in seconds."""
+
+    database: str
+    instance_owner: str
+    profile: str | None = None
+    hadr_timeout_s: int = 60
+    peer_window_s: int = 120
+    gap_bytes_max: int = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class FenceSite:
+    """How the old primary can be proven off (design §4)."""
+
+    minimum: FenceGrade = FenceGrade.AGENT_OFF
+    agent: str | None = None
+    options: Mapping[str, str] = EMPTY
+    secret_files: Mapping[str, str] = EMPTY
+    timeout_s: float = 20.0
+    shares_fate_with: str = ""
+    ssh: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SshSite:
+    """Credentials and limits for every ssh connection."""
+
+    transport: Transport = Transport.ASYNCSSH
+    user: str = "root"
+    key_file: str = "/root/.ssh/id_ed25519"
+    known_hosts_file: str = "/root/.ssh/known_hosts"
+    connect_timeout_s: float = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Which services the management node runs, by the names of this platform."""
+
+    xcatd: str = "xcatd"
+    dns: bool = True
+    dhcp: bool = True
+    consoles: str = "conserver"
+
+
+@dataclass(frozen=True, slots=True)
+class Paths:
+    """Where hamnd keeps its own files."""
+
+    state_dir: str = "/var/lib/hamnd"
+    socket: str = "/run/hamnd/hamnd.sock"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Everything the configuration says about the world; `node` is where this hamnd runs."""
+
+    cluster: str
+    node: str
+    platform: Platform
+    primary: Node
+    standby: Node
+    identity: tuple[ServiceAddress, ...]
+    gateway: str
+    db2: Db2Site
+    fence: FenceSite = field(default_factory=FenceSite)
+    witnesses: tuple[Witness, ...] = ()
+    ssh: SshSite = field(default_factory=SshSite)
+    services: Services = field(default_factory=Services)
+    tools: Mapping[str, str] = EMPTY
+    tool_path: str = "/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
+    paths: Paths = field(default_factory=Paths)
+    operators: str = "root"
+    operators_users: tuple[str, ...] = ()
+    metrics_listen: str = "127.0.0.1:9745"
+    journal_reserve_mib: int = 16
+    log_level: str = "info"
+
+    def tool(self, name: str) -> str:
+        """Return the program configured for a tool, or its bare name."""
+        return self.tools.get(name, name)
+
+    @property
+    def engine(self) -> str:
+        """Name of the replication engine."""
+        return "db2"
+
+    @property
+    def is_on_standby(self) -> bool:
+        """Whether this hamnd runs on the node configured as standby."""
+        return self.node == self.standby.name
+
+    @property
+    def partner(self) -> Node:
+        """The other management node."""
+        return self.primary if self.is_on_standby else self.standby
