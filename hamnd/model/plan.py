@@ -16,8 +16,9 @@ from hamnd.model.work import Action, Look
 class Step:
     """One step of a plan (design §5).
 
-    `preconditions` must all PASS before the first action; `postconditions` all PASS before the step
-    is done. A step whose postconditions already hold is done without acting when `skip_if_done`.
+    `readiness` can be looked at any day, without a takeover, and proves that the step would work
+    (program there, service quiet). `preconditions` must all PASS right before the first action;
+    `postconditions` all PASS before the step is done. A step whose postconditions already hold is done without acting when `skip_if_done`.
     `wait_s` is how long the postconditions may take to come true after the actions.
     """
 
@@ -27,6 +28,7 @@ class Step:
     host: str
     depends_on: tuple[str, ...] = ()
     actions: tuple[Action, ...] = ()
+    readiness: tuple[Look, ...] = ()
     preconditions: tuple[Look, ...] = ()
     postconditions: tuple[Look, ...] = ()
     timeout_s: float = 60.0
