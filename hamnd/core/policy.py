@@ -1,7 +1,7 @@
 """Thresholds and limits of the judgement; seconds unless a name says otherwise.
 
-Owns `Policy`. Must not know where the numbers come from (hamnd.settings). Every loop, queue, retry
-and history of the core takes its limit from here (``…_max``).
+Owns `Policy` and `Terms`. Must not know where the numbers come from (hamnd.settings). Every loop,
+queue, retry and history of the core takes its limit from here (``…_max``).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from hamnd.model.names import FenceGrade
+from hamnd.model.site import Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,3 +49,16 @@ class Policy:
     def step_timeout_s(self, step_id: str, default_s: float) -> float:
         """Return the configured time limit of a step, or the plan's own default."""
         return self.step_timeouts_s.get(step_id, default_s)
+
+    @property
+    def suspicion_look_interval_s(self) -> float:
+        """How often replication, witnesses and fence are asked while the primary is suspected."""
+        return min(1.0, self.replication_interval_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What every decision is made on: the site and the policy, replaced whole by a reload."""
+
+    site: Site
+    policy: Policy

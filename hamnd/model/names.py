@@ -11,7 +11,7 @@ from typing import NoReturn
 
 
 class ManyValued(StrEnum):
-    """A word with more than two meanings: testing its truth would hide one of them (design law 2)."""
+    """A word with more than two meanings: testing its truth would hide one (design law 2)."""
 
     def __bool__(self) -> NoReturn:
         """Refuse: ``if answer`` cannot tell "no" from "unknown"."""
@@ -154,3 +154,22 @@ class Priority(StrEnum):
 
     BLOCKING = "blocking"
     WARNING = "warning"
+
+
+class Rhythm(StrEnum):
+    """The tick sources (design §3: two rhythms, and the slow one of readiness)."""
+
+    REACH = "reach"
+    REPLICATION = "replication"
+    READINESS = "readiness"
+
+
+class LookPurpose(StrEnum):
+    """Why the run looks at the world within a step."""
+
+    ALREADY = "already"
+    """Do the postconditions hold before anything was done?"""
+    BEFORE = "before"
+    """Do the preconditions hold right before the first action?"""
+    AFTER = "after"
+    """Do the postconditions hold after the actions?"""

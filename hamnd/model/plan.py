@@ -18,8 +18,9 @@ class Step:
 
     `readiness` can be looked at any day, without a takeover, and proves that the step would work
     (program there, service quiet). `preconditions` must all PASS right before the first action;
-    `postconditions` all PASS before the step is done. A step whose postconditions already hold is done without acting when `skip_if_done`.
-    `wait_s` is how long the postconditions may take to come true after the actions.
+    `postconditions` all PASS before the step is done. A step whose postconditions already hold is
+    done without acting when `skip_if_done`. `wait_s` is how long the postconditions may take to
+    come true after the actions.
     """
 
     id: str

@@ -6,10 +6,10 @@ Owns `Site` and its parts, plain values without raw TOML. Must not know files or
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Mapping
 
 from hamnd.model.names import FenceGrade
 

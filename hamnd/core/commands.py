@@ -1,0 +1,69 @@
+"""What is to be done: the only outputs of the engine, in the imperative (counterpart: events).
+
+Owns the closed union `Command`. Must not know how a command is carried out. The runtime persists
+the decision's records and state before it starts any of its commands (design §9).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hamnd.model.names import LookPurpose, Probe
+from hamnd.model.work import Action, Look
+
+
+@dataclass(frozen=True, slots=True)
+class ProbeRound:
+    """Send one reach round; all its probes start together. Comes home as RoundCompleted."""
+
+    number: int
+    probes: tuple[tuple[Probe, Look], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeLook:
+    """Take one look; comes home as LookCompleted with the same topic."""
+
+    topic: str
+    look: Look
+
+
+@dataclass(frozen=True, slots=True)
+class SetReachInterval:
+    """Beat the reach rhythm at this interval from now on."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class PerformAction:
+    """Carry out one action of a run, once. Comes home as ActionCompleted."""
+
+    digest: str
+    step: str
+    attempt: int
+    index: int
+    action: Action
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class LookAtStep:
+    """After `pause_s`, take these looks of a step together. Comes home as StepLooked."""
+
+    digest: str
+    step: str
+    attempt: int
+    purpose: LookPurpose
+    looks: tuple[Look, ...]
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """Write the report of a finished run from the journal to the state directory."""
+
+    digest: str
+
+
+Command = ProbeRound | TakeLook | SetReachInterval | PerformAction | LookAtStep | WriteReport
