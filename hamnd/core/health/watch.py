@@ -1,0 +1,197 @@
+"""The memory of observations: who answered when, and since when there is silence.
+
+Owns `Watch` and how an observation is folded into it. Must not judge (rule, conditions): it keeps
+only what was heard and when. Everything in it is volatile but `sample` and `acts`, which the
+snapshot writes to disk; after a restart observation begins again, the safe direction.
+
+An answer counts from the moment it was *received*, a silence from the moment the first unanswered
+probe was *sent* (or the last answer received, if that came later), so that neither is stretched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from hamnd.model.health import FenceEvidence, Replication, WitnessSight
+from hamnd.model.instant import Instant
+from hamnd.model.names import Answer, Probe
+from hamnd.model.work import Report
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """What one probe has heard of its target."""
+
+    answered: Instant | None = None
+    """When the latest answer (also a refusal) was received."""
+    refused: Instant | None = None
+    """When the latest answer was received, if it was a refusal."""
+    silent_since: Instant | None = None
+    """When the first probe that was not answered since then was sent."""
+    silent_last: Instant | None = None
+    """When the latest unanswered probe was sent."""
+    unknown_last: Instant | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class XcatdTrack:
+    """What real requests to the primary's xcatd said; one of the two is None."""
+
+    good: Instant | None = None
+    failing_since: Instant | None = None
+    failing_last: Instant | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerDatabase:
+    """What the partner's own tools say about its database, read over ssh."""
+
+    is_good: bool | None = None
+    """True: active and primary; False: a definite failure; None: not known."""
+    role: str | None = None
+    position: int | None = None
+    """End of the partner's own log in bytes, where its database told."""
+    at: Instant | None = None
+    failing_since: Instant | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """The primary's clock minus ours in seconds, and how far that can be off."""
+
+    seconds: float
+    uncertainty_s: float
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class FenceReading:
+    """One status reading of the fence device."""
+
+    is_off: bool | None
+    at: Instant
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The last reading in the engine's best state; durable, it decides the verdict (design §4)."""
+
+    wall_s: float
+    """When it was read, on this node's clock."""
+    sync_mode: str | None
+    state: str | None
+    received: int | None
+    replayed: int | None
+    primary: int | None
+    peer_window_end: int | None
+    started_at: float | None
+    """When this node's database was activated; a later start voids every proof."""
+    skew_s: float | None
+    skew_uncertainty_s: float | None
+    bad_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """Room for the journal: how much of its reserve is intact (0 to 1) and the bytes beside it."""
+
+    reserve_left: float
+    free_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Everything observed and still remembered."""
+
+    tracks: Mapping[Probe, Track] = field(default_factory=dict)
+    xcatd: XcatdTrack = field(default_factory=XcatdTrack)
+    gateway: Track = field(default_factory=Track)
+    witnesses: Mapping[str, WitnessSight] = field(default_factory=dict)
+    replication: Replication | None = None
+    progress: Instant | None = None
+    """The earliest moment at which the latest seen progress of replication can have happened."""
+    unchanged: Instant | None = None
+    """When the latest reading began that showed no progress since the one before."""
+    sample: Sample | None = None
+    frozen_window_end: int | None = None
+    """PEER_WINDOW_END as it stood when this standby left Peer; epoch seconds, primary's clock."""
+    partner: PartnerDatabase = field(default_factory=PartnerDatabase)
+    skew: Skew | None = None
+    fence: tuple[FenceReading, ...] = ()
+    """The latest readings, newest last, at most `FENCE_READINGS_MAX`."""
+    first_off: float | None = None
+    """Wall time of the first device-proved off reading of this silence: died no later than this."""
+    acts: tuple[FenceEvidence, ...] = ()
+    """Dated acts: agent_off, orderly, operator."""
+    reports: Mapping[str, Report] = field(default_factory=dict)
+    """Latest report by topic, for what plans are built from and readiness is judged by."""
+    disk: Disk | None = None
+
+
+FENCE_READINGS_MAX = 4
+
+
+def fold_answer(track: Track, answer: Answer, report: Report) -> Track:
+    """Fold one probe's answer into its track."""
+    if answer is Answer.ANSWERED or answer is Answer.REFUSED:
+        received = report.finished
+        if track.answered is not None and received < track.answered:
+            return track
+        return Track(
+            answered=received,
+            refused=received if answer is Answer.REFUSED else None,
+            unknown_last=track.unknown_last,
+            detail=report.detail,
+        )
+    if answer is Answer.SILENT:
+        sent = report.started
+        since = track.silent_since
+        if since is None:
+            since = sent if track.answered is None else max(sent, track.answered)
+        last = sent if track.silent_last is None else max(sent, track.silent_last)
+        return replace(track, silent_since=since, silent_last=last, detail=report.detail)
+    return replace(track, unknown_last=report.finished, detail=report.detail)
+
+
+def fold_replication(watch: Watch, reading: Replication, started: Instant) -> Watch:
+    """Fold a replication reading and note whether anything was received since the one before."""
+    before = watch.replication
+    progress, unchanged = watch.progress, watch.unchanged
+    if before is not None and _progress_marker(before) != _progress_marker(reading):
+        progress = before.observed
+    elif before is not None:
+        unchanged = started
+    return replace(watch, replication=reading, progress=progress, unchanged=unchanged)
+
+
+def _progress_marker(reading: Replication) -> tuple[int | None, ...]:
+    """What can only change when something arrived from the primary (db2-hadr.md §6.3)."""
+    return (
+        reading.positions.primary,
+        reading.positions.received,
+        reading.peer_window_end,
+        reading.since if reading.connected else None,
+    )
+
+
+def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
+    """Fold a status reading of the fence device."""
+    readings = (*watch.fence, reading)[-FENCE_READINGS_MAX:]
+    first_off = watch.first_off
+    if reading.is_off is True and first_off is None:
+        first_off = reading.at.wall_s
+    elif reading.is_off is False:
+        first_off = None
+    return replace(watch, fence=readings, first_off=first_off)
+
+
+def latest_answer(watch: Watch, probes: tuple[Probe, ...]) -> Instant | None:
+    """Return when the latest answer of any of these probes was received."""
+    answers = [track.answered for probe in probes if (track := watch.tracks.get(probe)) is not None]
+    known = [answer for answer in answers if answer is not None]
+    return max(known) if known else None

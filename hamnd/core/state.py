@@ -1,0 +1,127 @@
+"""Everything the engine knows about this node, and what it decides.
+
+Owns `NodeState` and `Decision`. Must not know how either is persisted (snapshot) or computed
+(engine). `State` is what the node is, `Run` a confirmed plan under way, `Mode` whether hamnd may
+act at all: three things, kept apart (design §3).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hamnd.core.commands import Command
+from hamnd.core.health.conditions import Assessment
+from hamnd.core.health.watch import Watch
+from hamnd.core.run import Run
+from hamnd.model.instant import Instant
+from hamnd.model.names import Cause, Mode, State
+from hamnd.model.plan import Plan
+from hamnd.model.record import Record
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Who may serve: number, owner and the owner's boot (design §5, return guard)."""
+
+    number: int
+    owner: str
+    boot_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One move between states, for history and metrics; wall seconds."""
+
+    at: float
+    source: State
+    target: State
+    row: str
+    because: str
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What remains of a run after it ended."""
+
+    digest: str
+    kind: str
+    status: str
+    started_at: float
+    finished_at: float
+    open_steps: tuple[str, ...] = ()
+    predicted: str = ""
+    position: int | None = None
+    """Our end of log when we were promoted: the old primary's end is compared with it."""
+    actual: str = "pending"
+    """Actual loss in words once the old primary was examined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """Volatile instants of this process; nothing of it reaches disk."""
+
+    started: Instant | None = None
+    all_true_since: Instant | None = None
+    """Since when every condition that Peer requires has been true."""
+    in_flight: Mapping[str, Instant] = field(default_factory=dict)
+    """Looks under way by topic, with when they were sent."""
+    round_number: int = 0
+    reach_interval_s: float = 0.0
+    last_beat: Mapping[str, Instant] = field(default_factory=dict)
+    flaps: tuple[Instant, ...] = ()
+    transient_tries: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeState:
+    """The whole memory of the engine."""
+
+    state: State = State.DEGRADED
+    since: float = 0.0
+    """Wall seconds at which this state began."""
+    because: str = "hamnd starts, nothing is proven yet"
+    cause: Cause | None = None
+    silence_began: float | None = None
+    """Wall seconds at which the silence began that made the primary count as down."""
+    mode: Mode = Mode.NORMAL
+    mode_reason: str = ""
+    boot_id: str = ""
+    epoch: Epoch | None = None
+    watch: Watch = field(default_factory=Watch)
+    assessment: Assessment = field(default_factory=Assessment)
+    run: Run | None = None
+    plans: tuple[Plan, ...] = ()
+    """Plans shown and not yet confirmed, newest last; never on disk."""
+    finished: tuple[FinishedRun, ...] = ()
+    changes: tuple[Change, ...] = ()
+    timing: Timing = field(default_factory=Timing)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A request that was refused: nothing changed. `difference` are lines old -> new."""
+
+    gate: str
+    sentence: str
+    difference: tuple[str, ...] = ()
+    hint: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What `step` returns: the runtime persists first, then acts (design §9)."""
+
+    state: NodeState
+    commands: tuple[Command, ...] = ()
+    records: tuple[Record, ...] = ()
+    remember: Mapping[str, str] = field(default_factory=dict)
+    """Facts to upsert into the journal's memory (key -> JSON)."""
+    because: str = ""
+    rows: tuple[str, ...] = ()
+    """IDs of the table rows that fired."""
+    refusal: Refusal | None = None
+    answer: Plan | None = None
+    """The plan that a request asked for."""
+    persist: bool = False
+    """The durable part of the state changed: write it with the records."""
