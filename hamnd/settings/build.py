@@ -1,0 +1,105 @@
+"""From read values to the Site and the Policy.
+
+Owns the mapping from configuration paths to the model's fields. Must not validate: it is called
+only when every key could be read and every relation holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from hamnd.core.policy import Policy
+from hamnd.model.names import FenceGrade
+from hamnd.model.site import (
+    Db2Site,
+    FenceSite,
+    Node,
+    Paths,
+    Platform,
+    ServiceAddress,
+    Services,
+    Site,
+    SshSite,
+    Transport,
+    Witness,
+)
+from hamnd.settings.reader import Values
+
+
+def build(values: Values) -> tuple[Site, Policy]:
+    """Return the site and the policy that the values describe."""
+    return _site(values), _policy(values)
+
+
+def _under(single: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Return the values of one section by their bare names."""
+    prefix = f"{section}."
+    return {
+        path.removeprefix(prefix): value
+        for path, value in single.items()
+        if path.startswith(prefix) and "." not in path.removeprefix(prefix)
+    }
+
+
+def _site(values: Values) -> Site:
+    single = values.single
+    tools = _under(single, "tools")
+    tool_path = tools.pop("path")
+    return Site(
+        cluster=single["cluster"],
+        node=single["node"],
+        platform=Platform(single["platform"]),
+        primary=Node(**_under(single, "primary")),
+        standby=Node(**_under(single, "standby")),
+        identity=tuple(ServiceAddress(**table) for table in values.tables["identity.address"]),
+        gateway=single["network.gateway"],
+        db2=Db2Site(**_under(single, "replication.db2")),
+        fence=_fence(single),
+        witnesses=tuple(Witness(**table) for table in values.tables["witness"]),
+        ssh=_ssh(single),
+        services=Services(**_under(single, "plan.services")),
+        tools=MappingProxyType(tools),
+        tool_path=tool_path,
+        paths=Paths(**_under(single, "paths")),
+        operators=single["operators"],
+        operators_users=single["operators_users"],
+        metrics_listen=single["metrics.listen"],
+        journal_reserve_mib=single["journal.reserve_mib"],
+        log_level=single["log.level"],
+    )
+
+
+def _fence(single: Mapping[str, Any]) -> FenceSite:
+    return FenceSite(
+        minimum=FenceGrade(single["fence.minimum"]),
+        agent=single["fence.agent"],
+        options=MappingProxyType(single["fence.options"]),
+        secret_files=MappingProxyType(single["fence.secret_files"]),
+        timeout_s=single["fence.timeout_s"],
+        shares_fate_with=single["fence.shares_fate_with"],
+        ssh=single["fence.ssh"],
+    )
+
+
+def _ssh(single: Mapping[str, Any]) -> SshSite:
+    fields = _under(single, "ssh")
+    fields["transport"] = Transport(fields["transport"])
+    return SshSite(**fields)
+
+
+def _policy(values: Values) -> Policy:
+    single = values.single
+    witnesses_min = single["witnesses.min"]
+    if witnesses_min is None:
+        witnesses_min = min(1, len(values.tables["witness"]))
+    return Policy(
+        **_under(single, "watch"),
+        witnesses_min=witnesses_min,
+        fence_minimum=FenceGrade(single["fence.minimum"]),
+        evidence_age_max_s=single["fence.evidence_age_max_s"],
+        gap_bytes_max=single["replication.db2.gap_bytes_max"],
+        plan_ttl_s=single["plan.ttl_s"],
+        step_timeouts_s=MappingProxyType(single["plan.timeouts"]),
+    )

@@ -1,0 +1,208 @@
+"""What a valid configuration needs from this host: files, programs, users, addresses.
+
+Owns `check_host`, which only reads. Must not know TOML or any adapter. It lives beside the
+settings, not among the adapters, because `hamnctl check-config --here` asks it too.
+"""
+
+from __future__ import annotations
+
+import grp
+import os
+import pwd
+import shutil
+import socket
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+from hamnd.model.site import Platform, Site, Transport
+from hamnd.settings.problem import Problem, error, warning
+
+_LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
+_AIX_TOOLS = ("ping", "crontab")
+_XCAT_TOOLS = ("lsxcatd", "lsdef", "mkdef", "rmdef")
+
+
+def check_host(site: Site) -> tuple[Problem, ...]:
+    """Return what this host lacks for the site; an error means that hamnd cannot work here."""
+    return (
+        *_people(site),
+        *_address(site),
+        *_programs(site),
+        *_fence(site),
+        *_ssh(site),
+        *_db2(site),
+        *_directories(site),
+    )
+
+
+def _people(site: Site) -> Iterator[Problem]:
+    try:
+        grp.getgrnam(site.operators)
+    except KeyError:
+        yield error(
+            "operators",
+            "there is no such group on this host",
+            value=f'"{site.operators}"',
+            hint=f"groupadd {site.operators}, or name an existing group",
+        )
+    for name in site.operators_users:
+        if not _has_user(name):
+            yield warning(
+                "operators_users", "there is no such user on this host", value=f'"{name}"'
+            )
+
+
+def _has_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
+
+
+def _is_ours(address: str) -> bool | None:
+    """Whether an address is on this host; None when the host does not tell.
+
+    Binding is refused with EADDRNOTAVAIL for an address that no interface carries (ip(7)).
+    """
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((address, 0))
+    except OSError:
+        return False
+    return True
+
+
+def _address(site: Site) -> Iterator[Problem]:
+    own = site.standby if site.is_on_standby else site.primary
+    role = "standby" if site.is_on_standby else "primary"
+    if not _is_ours(own.address):
+        yield warning(
+            f"{role}.address",
+            f'no interface of this host carries it, although node = "{site.node}"',
+            value=f'"{own.address}"',
+            hint="is this the other node's file? `node` is the line that differs",
+        )
+    if _is_ours(site.gateway) and not site.gateway.startswith("127."):
+        yield error(
+            "network.gateway",
+            "is an address of this host: it cannot prove that our own path works",
+            value=f'"{site.gateway}"',
+        )
+    if site.platform is Platform.LINUX and Path("/sys/class/net").is_dir():
+        for number, address in enumerate(site.identity):
+            if not Path("/sys/class/net", address.interface).exists():
+                yield error(
+                    f"identity.address[{number}].interface",
+                    "there is no such interface on this host",
+                    value=f'"{address.interface}"',
+                    hint=f"known: {', '.join(sorted(os.listdir('/sys/class/net')))}",
+                )
+
+
+def _needed_tools(site: Site) -> Iterator[str]:
+    yield from _LINUX_TOOLS if site.platform is Platform.LINUX else _AIX_TOOLS
+    yield from _XCAT_TOOLS
+    if site.ssh.transport is Transport.OPENSSH:
+        yield "ssh"
+    if site.services.dns:
+        yield "makedns"
+    if site.services.dhcp:
+        yield "makedhcp"
+    consoles = {"conserver": "makeconservercf", "goconserver": "makegocons"}
+    if site.services.consoles in consoles:
+        yield consoles[site.services.consoles]
+
+
+def _programs(site: Site) -> Iterator[Problem]:
+    for name in _needed_tools(site):
+        wanted = site.tool(name)
+        if shutil.which(wanted, path=site.tool_path) is None:
+            where = "it does not exist or may not be run"
+            if "/" not in wanted:
+                where = f"it is not in tools.path ({site.tool_path})"
+            yield error(
+                f"tools.{name}",
+                f"this program cannot be started: {where}",
+                value=f'"{wanted}"',
+                hint="install it, or give its absolute path",
+            )
+
+
+def _file(path: str, name: str, *, secret: bool) -> Iterator[Problem]:
+    """Check that a file can be read, and that a secret one is nobody else's to read."""
+    shown = f'"{path}"'
+    try:
+        mode = Path(path).stat()
+    except OSError as missing:
+        yield error(name, f"cannot be read: {missing.strerror}", value=shown)
+        return
+    if not stat.S_ISREG(mode.st_mode):
+        yield error(name, "is not a file", value=shown)
+    elif not os.access(path, os.R_OK):
+        yield error(name, "may not be read by this user", value=shown)
+    elif secret and mode.st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+        yield error(
+            name,
+            f"holds a secret that others may read (mode {stat.S_IMODE(mode.st_mode):04o})",
+            value=shown,
+            hint=f"chmod 600 {path}",
+        )
+
+
+def _fence(site: Site) -> Iterator[Problem]:
+    agent = site.fence.agent
+    if agent is not None and not (Path(agent).is_file() and os.access(agent, os.X_OK)):
+        yield error(
+            "fence.agent",
+            "this agent does not exist or may not be run",
+            value=f'"{agent}"',
+            hint="on most distributions it is in package fence-agents",
+        )
+    for name, path in site.fence.secret_files.items():
+        yield from _file(path, f"fence.secret_files.{name}", secret=True)
+
+
+def _ssh(site: Site) -> Iterator[Problem]:
+    yield from _file(site.ssh.key_file, "ssh.key_file", secret=True)
+    yield from _file(site.ssh.known_hosts_file, "ssh.known_hosts_file", secret=False)
+
+
+def _db2(site: Site) -> Iterator[Problem]:
+    if not _has_user(site.db2.instance_owner):
+        yield error(
+            "replication.db2.instance_owner",
+            "there is no such user on this host",
+            value=f'"{site.db2.instance_owner}"',
+        )
+    if site.db2.profile is not None:
+        yield from _file(site.db2.profile, "replication.db2.profile", secret=False)
+    for name in ("db2", "db2pd"):
+        # A bare name is found by the instance owner's profile, which this check does not run.
+        wanted = site.tool(name)
+        if wanted.startswith("/") and not os.access(wanted, os.X_OK):
+            yield error(
+                f"tools.{name}",
+                "this program does not exist or may not be run",
+                value=f'"{wanted}"',
+            )
+
+
+def _directories(site: Site) -> Iterator[Problem]:
+    places = {
+        "paths.state_dir": Path(site.paths.state_dir),
+        "paths.socket": Path(site.paths.socket).parent,
+    }
+    for name, directory in places.items():
+        standing = next(path for path in (directory, *directory.parents) if path.exists())
+        if not standing.is_dir():
+            yield error(name, f"{standing} is not a directory", value=f'"{directory}"')
+        elif not os.access(standing, os.W_OK | os.X_OK):
+            yield error(
+                name,
+                f"this user may not write into {standing}",
+                value=f'"{directory}"',
+                hint="hamnd runs as root",
+            )

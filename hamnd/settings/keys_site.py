@@ -1,0 +1,347 @@
+"""The keys that describe the world: nodes, identity, network, replication, fence, witnesses.
+
+Owns their documentation, defaults and kinds. Must not know how a file is read.
+The sample file, the validation and the defaults all come from here.
+"""
+
+from __future__ import annotations
+
+from hamnd.settings import kinds
+from hamnd.settings.schema import Key, Section
+
+_LATER = "is a replication engine that this version does not yet drive: only db2 is supported"
+
+ENGINES_LATER = {
+    engine: f'"{engine}" {_LATER}'
+    for engine in ("postgresql", "mariadb", "sqlite", "dump", "shared_disk")
+}
+MODES_LATER = {
+    "primary_address": "moves the primary's own address, which this version does not yet do: only "
+    '"service_address" (a movable alias that cfgloc, site.master and the networks table name) is '
+    "supported"
+}
+
+
+def _node_keys(role: str, name: str, address: str) -> tuple[Key, ...]:
+    """Return the keys of one of the two nodes."""
+    return (
+        Key(
+            f"{role}.name",
+            kinds.node_name,
+            f"Configured name of the node that is {role} today.",
+            "Never while hamnd runs: records and reports speak of nodes by this name.",
+            example=name,
+        ),
+        Key(
+            f"{role}.address",
+            kinds.address,
+            "Its own physical address, the one that stays with the machine at a takeover.",
+            "When the machine gets another address. Never the service address: hamnd would then "
+            "probe itself after a takeover.",
+            example=address,
+        ),
+        Key(
+            f"{role}.ssh_port",
+            kinds.port,
+            "TCP port of its ssh server.",
+            "When sshd listens elsewhere.",
+            default=22,
+        ),
+        Key(
+            f"{role}.xcatd_port",
+            kinds.port,
+            "TCP port of its xcatd.",
+            "When site.xcatdport is not 3001.",
+            default=3001,
+        ),
+    )
+
+
+TOP = (
+    Key(
+        "cluster",
+        kinds.label,
+        "Name of the cluster, the label in metrics and reports.",
+        "When one monitoring system watches several clusters.",
+        default="xcat",
+    ),
+    Key(
+        "node",
+        kinds.node_name,
+        "Name of the node this hamnd runs on: primary.name or standby.name.",
+        "This line is the only one that differs between the files of the two nodes.",
+        example="xcatmn2",
+    ),
+    Key(
+        "platform",
+        kinds.choice("linux", "aix"),
+        "Operating system of both nodes.",
+        "Never: a pair has one platform.",
+        example="linux",
+    ),
+    Key(
+        "operators",
+        kinds.unix_name,
+        "Unix group whose members may confirm plans and read the journal.",
+        "When administrators do not work as root: name their group.",
+        default="root",
+        aix="system",
+    ),
+    Key(
+        "operators_users",
+        kinds.list_of(kinds.unix_name),
+        "Additional users who may confirm plans.",
+        "For single people outside the operators group.",
+        default=(),
+    ),
+)
+
+IDENTITY = (
+    Key(
+        "identity.mode",
+        kinds.choice("service_address", refused=MODES_LATER),
+        "What moves at a takeover: service_address is an alias that belongs to no machine.",
+        "Decided once, when the pair is set up.",
+        example="service_address",
+    ),
+    Key(
+        "identity.address.interface",
+        kinds.interface,
+        "Interface that carries the address.",
+        "When the cluster network is on another interface.",
+        example="eth1",
+    ),
+    Key(
+        "identity.address.address",
+        kinds.address,
+        "The service address itself, as the nodes of the cluster know it.",
+        "Only together with cfgloc, site.master and the networks table.",
+        example="10.1.0.2",
+    ),
+    Key(
+        "identity.address.prefix",
+        kinds.count(1, 128, "bits"),
+        "Length of the network's prefix.",
+        "When the network's mask changes.",
+        unit="bits",
+        example=16,
+    ),
+    Key(
+        "identity.address.name",
+        kinds.node_name,
+        "Host name of the service address.",
+        "When /etc/hosts or DNS call it otherwise.",
+        example="xcatmn",
+    ),
+    Key(
+        "identity.address.gateway",
+        kinds.address,
+        "Router of this network. The new address must reach it, or the old identity comes back.",
+        "Set it wherever the network has a router that answers ping.",
+        default=None,
+        example="10.1.0.1",
+    ),
+)
+
+NETWORK = (
+    Key(
+        "network.gateway",
+        kinds.address,
+        "Address that is pinged each round to prove our own path. A silence of the primary counts "
+        "only while this one answers.",
+        "Choose a router or switch that answers ping; never a management node.",
+        example="10.1.0.1",
+    ),
+)
+
+REPLICATION = (
+    Key(
+        "replication.engine",
+        kinds.choice("db2", refused=ENGINES_LATER),
+        "What replicates the xCAT database.",
+        "Decided when the pair is set up.",
+        example="db2",
+    ),
+    Key(
+        "replication.db2.database",
+        kinds.database,
+        "Alias of the xCAT database in the instance's catalogue.",
+        "When XCAT was installed with another database name.",
+        example="XCATDB",
+    ),
+    Key(
+        "replication.db2.instance_owner",
+        kinds.unix_name,
+        "Unix user that owns the Db2 instance; db2 and db2pd run as this user.",
+        "When the instance has another owner.",
+        example="xcatdb",
+    ),
+    Key(
+        "replication.db2.profile",
+        kinds.absolute_path,
+        "Profile that is sourced before db2 and db2pd. Without it the user's login shell must "
+        "find them.",
+        "When `su - OWNER -c db2pd` does not find its programs.",
+        default=None,
+        example="/home/xcatdb/sqllib/db2profile",
+    ),
+    Key(
+        "replication.db2.hadr_timeout_s",
+        kinds.count(1, 4_294_967_295, "seconds"),
+        "The pair's HADR_TIMEOUT, equal on both sides: silence after which the link is lost.",
+        "Keep it equal to the database's own value; IBM advises 60 or more.",
+        default=60,
+        unit="seconds",
+    ),
+    Key(
+        "replication.db2.peer_window_s",
+        kinds.count(0, 4_294_967_295, "seconds"),
+        "The pair's HADR_PEER_WINDOW: how long after a lost link the primary promises not to "
+        "commit alone. While it runs, a takeover loses nothing.",
+        "Keep it equal to the database's own value; IBM advises 120 or more.",
+        default=120,
+        unit="seconds",
+    ),
+    Key(
+        "replication.db2.gap_bytes_max",
+        kinds.count(0, 2**62, "bytes"),
+        "Log gap between the nodes above which condition ReplicationGap says so.",
+        "Raise it where bulk changes (nodeset of thousands of nodes) make it ring for nothing.",
+        default=1_048_576,
+        unit="bytes",
+    ),
+)
+
+FENCE = (
+    Key(
+        "fence.minimum",
+        kinds.choice("operator", "witnesses", "orderly", "agent_off", "power_off"),
+        "Weakest proof that the old primary is off which a takeover accepts, weakest first: the "
+        "operator's word, silent witnesses, an acknowledged shutdown, the agent's off, off read "
+        "twice from the controller.",
+        "Lower it only where nothing better can be had, and say so in your runbook.",
+        default="agent_off",
+    ),
+    Key(
+        "fence.agent",
+        kinds.absolute_path,
+        "Fence agent of the primary's power controller. Without one, ssh and the operator's word "
+        "are left.",
+        "Name the agent that fits the controller (fence_ipmilan, fence_hmc, ...).",
+        default=None,
+        example="/usr/sbin/fence_ipmilan",
+    ),
+    Key(
+        "fence.timeout_s",
+        kinds.seconds(1, 600),
+        "Limit for one call of the agent.",
+        "Raise it for controllers that answer slowly (HMC: 60).",
+        default=20.0,
+        unit="seconds",
+    ),
+    Key(
+        "fence.evidence_age_max_s",
+        kinds.seconds(1, 3600),
+        "Age at which a reading of the controller or a silence is too old to act on.",
+        "Raise it only for slow controllers.",
+        default=30.0,
+        unit="seconds",
+    ),
+    Key(
+        "fence.shares_fate_with",
+        kinds.text,
+        "What the controller shares with the primary (power feed, switch). It is shown when both "
+        "fall silent together.",
+        "Write it down while it is light outside; nobody remembers it at night.",
+        default="",
+    ),
+    Key(
+        "fence.ssh",
+        kinds.flag,
+        "Whether the primary may also be fenced over ssh: kill Db2, then power off.",
+        "Where the primary has no power controller. It works only while its sshd does.",
+        default=False,
+    ),
+)
+
+WITNESSES = (
+    Key(
+        "witnesses.min",
+        kinds.count(0, 64),
+        "How many witnesses must have answered freshly before a silent primary counts as down. "
+        "The default is 1 where witnesses are configured, else 0.",
+        "Raise it where several service nodes share one switch.",
+        default=None,
+        example=1,
+    ),
+    Key(
+        "witness.name",
+        kinds.node_name,
+        "Name of a service node that tells whether it reaches the primary.",
+        "Choose service nodes behind different switches.",
+        example="sn01",
+    ),
+    Key(
+        "witness.address",
+        kinds.address,
+        "Its address as this node reaches it.",
+        "When it moves.",
+        example="10.1.0.21",
+    ),
+    Key(
+        "witness.ssh_port",
+        kinds.port,
+        "TCP port of its ssh server.",
+        "When sshd listens elsewhere.",
+        default=22,
+    ),
+    Key(
+        "witness.user",
+        kinds.unix_name,
+        "User to log in as.",
+        "Where root may not log in; no privilege is needed there.",
+        default="root",
+    ),
+)
+
+KEYS = (
+    *TOP,
+    *_node_keys("primary", "xcatmn1", "10.1.0.3"),
+    *_node_keys("standby", "xcatmn2", "10.1.0.4"),
+    *IDENTITY,
+    *NETWORK,
+    *REPLICATION,
+    *FENCE,
+    *WITNESSES,
+)
+
+SECTIONS = (
+    Section("", "hamnd: a Db2 HADR pair of xCAT management nodes."),
+    Section("primary", "The node that is primary today."),
+    Section("standby", "The other one, where hamnd watches and from where it takes over."),
+    Section("identity", "What makes a machine the management node."),
+    Section("identity.address", "One table for each address that moves.", many=True, shown=True),
+    Section("network", "How this node proves that it is not itself cut off."),
+    Section("replication", "How the database gets to the standby."),
+    Section("replication.db2", "The Db2 database of the pair."),
+    Section("fence", "How the old primary is proven off before anything forced happens."),
+    Section(
+        "fence.options",
+        "Options for the agent, written to its standard input as key=value; which ones there are "
+        "says the agent's manual page. hamnd adds the action itself.",
+        free=kinds.agent_option,
+        free_name=kinds.matching(r"[A-Za-z][A-Za-z0-9_-]*", "an option of the fence agent"),
+        secret=True,
+        example={"ip": "10.1.0.103", "username": "hamnd"},
+    ),
+    Section(
+        "fence.secret_files",
+        "Secret options for the agent: each names a file that holds the value, never the value.",
+        free=kinds.absolute_path,
+        free_name=kinds.matching(r"[A-Za-z][A-Za-z0-9_-]*", "an option of the fence agent"),
+        secret=True,
+        example={"password": "/etc/hamnd/fence.password"},
+    ),
+    Section("witnesses", "Third parties' view of the primary."),
+    Section("witness", "One table for each witness.", many=True),
+)
