@@ -1,0 +1,332 @@
+"""What is said on the control socket: verbs, their request documents, the schemas of answers.
+
+Owns the words between hamnctl and the daemon, and the validation of a request by hand: every
+problem of a document at once, unknown keys included. Must not know sockets, HTTP libraries, nor how
+a request is answered. Pure.
+
+A verb is the path below `PREFIX`. Looking is GET and changes nothing; asking for a change is POST
+with a JSON object. A refusal is HTTP 409 with `refusal_document`, a malformed request HTTP 400 with
+`problems_document`, a request whose decision did not come in time HTTP 504: its outcome is unknown.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from difflib import get_close_matches
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+
+from hamnd.core.events import (
+    AbortRequested,
+    AttestRequested,
+    ClearRequested,
+    ConcludeRequested,
+    ConfirmRequested,
+    Event,
+    PlanRequested,
+    RetryRequested,
+    SkipRequested,
+)
+from hamnd.core.state import Refusal
+from hamnd.errors import HamndError
+from hamnd.model.names import LossVerdict, PlanKind
+from hamnd.model.plan import Override, PlanRequest
+
+PREFIX = "/v1/"
+"""Path prefix of every verb; a change of meaning is a new prefix."""
+
+TEXT_MAX = 500
+"""Characters of a reason or a name; longer ones are refused, they go to journal and report."""
+OVERRIDES_MAX = 32
+WATCH_INTERVAL_S = 5.0
+"""A watch stream carries a status document on every change and at least this often."""
+
+
+class Verb(StrEnum):
+    """Everything that can be asked of the daemon."""
+
+    STATUS = "status"
+    READY = "ready"
+    EXPLAIN = "explain"
+    WITNESSES = "witnesses"
+    PLANS = "plans"
+    RUN = "run"
+    WATCH = "watch"
+    PLAN = "plan"
+    CONFIRM = "confirm"
+    RETRY = "retry"
+    SKIP = "skip"
+    ABORT = "abort"
+    CONCLUDE = "conclude"
+    ATTEST = "attest"
+    CLEAR = "clear"
+    JOURNAL_RESTART = "journal-restart"
+
+
+LOOKS = frozenset(
+    {
+        Verb.STATUS,
+        Verb.READY,
+        Verb.EXPLAIN,
+        Verb.WITNESSES,
+        Verb.PLANS,
+        Verb.RUN,
+        Verb.WATCH,
+    }
+)
+"""Verbs that only read (GET); all others ask for a change (POST)."""
+
+SCHEMAS: Mapping[Verb, str] = MappingProxyType(
+    {
+        Verb.STATUS: "hamnd.status/1",
+        Verb.WATCH: "hamnd.status/1",
+        Verb.READY: "hamnd.ready/1",
+        Verb.EXPLAIN: "hamnd.explain/1",
+        Verb.WITNESSES: "hamnd.witnesses/1",
+        Verb.PLANS: "hamnd.plans/1",
+        Verb.RUN: "hamnd.run/1",
+        Verb.PLAN: "hamnd.plan/1",
+        Verb.ABORT: "hamnd.plan/1",
+        Verb.CONFIRM: "hamnd.run/1",
+        Verb.RETRY: "hamnd.run/1",
+        Verb.SKIP: "hamnd.run/1",
+        Verb.CONCLUDE: "hamnd.run/1",
+        Verb.ATTEST: "hamnd.done/1",
+        Verb.CLEAR: "hamnd.done/1",
+        Verb.JOURNAL_RESTART: "hamnd.done/1",
+    }
+)
+"""The `schema` of the document that answers a verb."""
+ERROR_SCHEMA = "hamnd.error/1"
+
+ATTEST_HOW = ("seen", "pulled", "facility")
+"""How the operator knows that the primary is off (design §4)."""
+PLAN_KINDS = tuple(str(kind) for kind in PlanKind if kind is not PlanKind.UNDO)
+"""Plans that can be asked for by name; an undo plan comes from `abort`."""
+
+
+class Malformed(HamndError):
+    """A request document cannot be used: HTTP 400, nothing changed."""
+
+    def __init__(self, verb: str, problems: tuple[str, ...]) -> None:
+        """Name the verb and everything that is wrong with its document."""
+        super().__init__(f"{verb}: " + "; ".join(problems))
+        self.verb = verb
+        self.problems = problems
+
+
+class Form(StrEnum):
+    """The forms a value of a request document can have."""
+
+    TEXT = "a text"
+    WORD = "one of the known words"
+    FLAG = "true or false"
+    OVERRIDES = 'a list of {"gate": …, "reason": …}'
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One key of a request document."""
+
+    name: str
+    form: Form = Form.TEXT
+    required: bool = True
+    words: tuple[str, ...] = ()
+
+
+_REASON = Field("reason")
+
+DOCUMENTS: Mapping[Verb, tuple[Field, ...]] = MappingProxyType(
+    {
+        Verb.PLAN: (
+            Field("kind", Form.WORD, words=PLAN_KINDS),
+            Field("accept_loss", Form.WORD, required=False, words=tuple(map(str, LossVerdict))),
+            Field("overrides", Form.OVERRIDES, required=False),
+            Field("continue", Form.FLAG, required=False),
+        ),
+        Verb.CONFIRM: (Field("digest"), Field("named")),
+        Verb.RETRY: (),
+        Verb.SKIP: (Field("step"), _REASON),
+        Verb.ABORT: (_REASON,),
+        Verb.CONCLUDE: (_REASON,),
+        Verb.ATTEST: (Field("how", Form.WORD, words=ATTEST_HOW), _REASON),
+        Verb.CLEAR: (_REASON,),
+        Verb.JOURNAL_RESTART: (_REASON,),
+    }
+)
+"""The keys of each request document; a verb that only looks takes none."""
+
+
+@dataclass(frozen=True, slots=True)
+class JournalRestart:
+    """The operator sets a damaged journal aside; carried out by the runtime, not by the core."""
+
+    reason: str
+    actor: str
+
+
+Asked = Event | JournalRestart
+
+
+def _text_problem(name: str, value: Any) -> str | None:
+    if not isinstance(value, str):
+        return f"{name} is not a text"
+    if not value.strip():
+        return f"{name} is empty"
+    if len(value) > TEXT_MAX:
+        return f"{name} is longer than {TEXT_MAX} characters"
+    if not value.isprintable():
+        return f"{name} contains a line break or another control character"
+    return None
+
+
+def _overrides_problems(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list):
+        return [f"{name} is not {Form.OVERRIDES}"]
+    if len(value) > OVERRIDES_MAX:
+        return [f"{name} has more than {OVERRIDES_MAX} entries"]
+    problems: list[str] = []
+    for index, entry in enumerate(value):
+        where = f"{name}[{index}]"
+        if not isinstance(entry, dict):
+            problems.append(f"{where} is not an object")
+            continue
+        problems += [f"{where}.{key} is not known" for key in sorted(entry.keys() - _OVERRIDE_KEYS)]
+        for key in ("gate", "reason"):
+            problem = _text_problem(f"{where}.{key}", entry.get(key, ""))
+            if problem is not None:
+                problems.append(problem)
+    return problems
+
+
+_OVERRIDE_KEYS = frozenset({"gate", "reason"})
+
+
+def _field_problems(field: Field, value: Any) -> list[str]:
+    match field.form:
+        case Form.TEXT:
+            problem = _text_problem(field.name, value)
+            return [] if problem is None else [problem]
+        case Form.WORD:
+            if isinstance(value, str) and value in field.words:
+                return []
+            return [f"{field.name} is not one of {', '.join(field.words)}"]
+        case Form.FLAG:
+            return [] if isinstance(value, bool) else [f"{field.name} is not {Form.FLAG}"]
+        case Form.OVERRIDES:
+            return _overrides_problems(field.name, value)
+
+
+def problems_of(verb: Verb, body: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return everything that is wrong with a request document, in the order of its keys."""
+    fields = {field.name: field for field in DOCUMENTS.get(verb, ())}
+    problems: list[str] = []
+    for key in body:
+        if key not in fields:
+            meant = get_close_matches(key, fields, n=1)
+            problems.append(
+                f"{key} is not known" + (f"; did you mean {meant[0]}?" if meant else "")
+            )
+    for field in fields.values():
+        if field.name in body:
+            problems += _field_problems(field, body[field.name])
+        elif field.required:
+            problems.append(f"{field.name} is missing")
+    return tuple(problems)
+
+
+def decode(verb: Verb, body: Mapping[str, Any], actor: str) -> Asked:
+    """Return what a change verb asks for, on behalf of `actor`.
+
+    Raises:
+        Malformed: the document has problems, all of which are named.
+        ValueError: the verb only looks; a caller's mistake.
+    """
+    if verb in LOOKS:
+        raise ValueError(f"{verb} asks for nothing")
+    problems = problems_of(verb, body)
+    if problems:
+        raise Malformed(str(verb), problems)
+    reason = str(body.get("reason", ""))
+    match verb:
+        case Verb.PLAN:
+            return PlanRequested(_plan_request(body), actor)
+        case Verb.CONFIRM:
+            return ConfirmRequested(str(body["digest"]), actor, str(body["named"]))
+        case Verb.RETRY:
+            return RetryRequested(actor)
+        case Verb.SKIP:
+            return SkipRequested(str(body["step"]), reason, actor)
+        case Verb.ABORT:
+            return AbortRequested(reason, actor)
+        case Verb.CONCLUDE:
+            return ConcludeRequested(reason, actor)
+        case Verb.ATTEST:
+            return AttestRequested(str(body["how"]), reason, actor)
+        case Verb.CLEAR:
+            return ClearRequested(reason, actor)
+        case Verb.JOURNAL_RESTART:
+            return JournalRestart(reason, actor)
+    raise ValueError(f"{verb} asks for nothing")
+
+
+def _plan_request(body: Mapping[str, Any]) -> PlanRequest:
+    accepted = body.get("accept_loss")
+    return PlanRequest(
+        kind=PlanKind(body["kind"]),
+        accept_loss=None if accepted is None else LossVerdict(accepted),
+        overrides=tuple(
+            Override(entry["gate"], entry["reason"]) for entry in body.get("overrides", ())
+        ),
+        is_successor=bool(body.get("continue", False)),
+    )
+
+
+def plan_body(request: PlanRequest) -> dict[str, Any]:
+    """Return the document of `plan` that `decode` reads back as this request."""
+    body: dict[str, Any] = {"kind": str(request.kind)}
+    if request.accept_loss is not None:
+        body["accept_loss"] = str(request.accept_loss)
+    if request.overrides:
+        body["overrides"] = [
+            {"gate": override.gate, "reason": override.reason} for override in request.overrides
+        ]
+    if request.is_successor:
+        body["continue"] = True
+    return body
+
+
+def refusal_document(refusal: Refusal) -> dict[str, Any]:
+    """Return the document of a refused request (HTTP 409): nothing was changed."""
+    return {
+        "schema": ERROR_SCHEMA,
+        "error": refusal.sentence,
+        "gate": refusal.gate,
+        "difference": list(refusal.difference),
+        "hint": refusal.hint,
+    }
+
+
+def problems_document(malformed: Malformed) -> dict[str, Any]:
+    """Return the document of a malformed request (HTTP 400): nothing was changed."""
+    return {
+        "schema": ERROR_SCHEMA,
+        "error": str(malformed),
+        "gate": "request",
+        "difference": list(malformed.problems),
+        "hint": "",
+        "problems": list(malformed.problems),
+    }
+
+
+def error_document(sentence: str, *, gate: str = "", hint: str = "") -> dict[str, Any]:
+    """Return the document of any other error, in the same shape as a refusal."""
+    return {
+        "schema": ERROR_SCHEMA,
+        "error": sentence,
+        "gate": gate,
+        "difference": [],
+        "hint": hint,
+    }
