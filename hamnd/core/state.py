@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hamnd.core.commands import Command
-from hamnd.core.health.conditions import Assessment
+from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.watch import Watch
 from hamnd.core.run import Run
 from hamnd.model.instant import Instant

@@ -1,54 +1,254 @@
 """What is true of the pair right now, as conditions with reason, evidence and age.
 
-Owns `Assessment` (and, below, how conditions are judged). Must not decide what follows from them.
+Owns the conditions of the watch: replication, reachability, isolation, witnesses, fence, clocks and
+disk. Must not decide what follows from them (table) nor judge readiness (gates). Each function
+returns one condition; `since` is carried over while status and reason stay.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 
-from hamnd.model.health import Condition, FenceEvidence
+from hamnd.core.health.evidence import lie_of
+from hamnd.core.health.rule import (
+    HOST_PROBES,
+    freshness_s,
+    is_recent,
+    silence_of,
+    slow_freshness_s,
+)
+from hamnd.core.health.watch import Watch
+from hamnd.core.policy import Terms
+from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
-from hamnd.model.names import Cause, LossVerdict, Status
-from hamnd.model.plan import Loss
+from hamnd.model.names import Answer, Probe, Status
+
+REQUIRED = ("ReplicationPeer", "ReplicationGap", "PrimaryReachable", "NotIsolated")
+"""What Peer requires (design §3)."""
 
 
 @dataclass(frozen=True, slots=True)
-class DownRule:
-    """The primary-down rule of design §3 as it stands."""
+class View:
+    """What every condition is judged from."""
 
-    cause: Cause | None = None
-    """Set while the rule is true."""
-    since: Instant | None = None
-    """When the silence (or failure) began that makes it true."""
-    is_held: bool = False
-    """True for as long as policy demands."""
-    basis: tuple[str, ...] = ()
-    blockers: tuple[str, ...] = ()
-    """Why it is not true, or not yet."""
-    contradiction: str | None = None
-    """An answer newer than the silence, for a state that already counts the primary as down."""
+    watch: Watch
+    now: Instant
+    terms: Terms
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment:
-    """Everything that is judged afresh after each event."""
+def judge_conditions(
+    watch: Watch, before: tuple[Condition, ...], now: Instant, terms: Terms
+) -> tuple[Condition, ...]:
+    """Return the conditions of the watch, each with the time since which it stands so."""
+    view = View(watch, now, terms)
+    judged = [
+        _replication_peer(view),
+        _replication_gap(view),
+        _primary_reachable(view),
+        _not_isolated(view),
+        _witness_view(view),
+        _fence_ready(view),
+        _fence_lies(view),
+        _clock_skew(view),
+        _disk_space(view),
+    ]
+    return carry_since([one for one in judged if one is not None], before)
 
-    conditions: tuple[Condition, ...] = ()
-    rule: DownRule = field(default_factory=DownRule)
-    evidence: tuple[FenceEvidence, ...] = ()
-    """All evidence that holds now, best first."""
-    loss: Loss = field(default_factory=lambda: Loss(LossVerdict.UNKNOWN, ("nothing observed yet",)))
-    is_suspicious: bool = False
-    """The primary does not answer as it should: look more often."""
-    is_protected: Status = Status.UNKNOWN
-    is_ready: Status = Status.UNKNOWN
-    advice: str = ""
-    """One sentence for `explain`: what to try or not to do."""
 
-    def condition(self, type_: str) -> Condition | None:
-        """Return the condition of that type, or None."""
-        for condition in self.conditions:
-            if condition.type == type_:
-                return condition
+def carry_since(judged: list[Condition], before: tuple[Condition, ...]) -> tuple[Condition, ...]:
+    """Keep `since` of each condition whose status and reason did not change."""
+    old = {condition.type: condition for condition in before}
+    return tuple(
+        replace(new, since=was.since)
+        if (was := old.get(new.type)) is not None
+        and was.status is new.status
+        and was.reason == new.reason
+        else new
+        for new in judged
+    )
+
+
+def condition(
+    view: View, type_: str, verdict: tuple[Status, str, str], seen: tuple[float | None, str]
+) -> Condition:
+    """Build a condition from (status, reason, message) and (observed at, source)."""
+    status, reason, message = verdict
+    return Condition(type_, status, reason, message, view.now.wall_s, seen[0], seen[1])
+
+
+def _replication_peer(view: View) -> Condition:
+    reading = view.watch.replication
+    seen = (None if reading is None else reading.observed.wall_s, "db2pd")
+    return condition(view, "ReplicationPeer", _judge_replication(view), seen)
+
+
+def _judge_replication(view: View) -> tuple[Status, str, str]:
+    reading = view.watch.replication
+    if reading is None:
+        return Status.UNKNOWN, "NotReadYet", "the local database was not read yet"
+    if not is_recent(reading.observed, view.now, slow_freshness_s(view.terms.policy)):
+        return Status.UNKNOWN, "ReadingStale", "the local database cannot be read: see explain"
+    if reading.role == "primary":
+        return Status.FALSE, "WeArePrimary", "this node's database is primary"
+    if reading.bad_flags:
+        flags = " ".join(reading.bad_flags)
+        return Status.FALSE, "BadFlags", f"HADR flags {flags}: see db2diag.log on the standby"
+    if reading.is_protecting:
+        word = f"{reading.engine} in Peer, {(reading.sync_mode or '?').upper()}"
+        return Status.TRUE, "InPeer", word
+    if reading.role is None or reading.is_database_up is None:
+        problem = reading.problems[0] if reading.problems else "no role was read"
+        return Status.UNKNOWN, "Unreadable", problem
+    if reading.is_database_up is False:
+        clear = f"db2 activate db {view.terms.site.db2.database}"
+        return Status.FALSE, "DatabaseDown", f"the local database is not active: {clear}"
+    if reading.connected is False:
+        return Status.FALSE, "LinkLost", f"replication link lost, state {reading.state}"
+    return Status.FALSE, "NotInPeer", f"replication state {reading.state}"
+
+
+def _replication_gap(view: View) -> Condition:
+    reading = view.watch.replication
+    seen = (None if reading is None else reading.observed.wall_s, "log positions")
+    limit = view.terms.policy.gap_bytes_max
+    if reading is None or reading.gap_bytes is None:
+        verdict = (Status.UNKNOWN, "NoPositions", "no pair of log positions is known")
+    elif reading.gap_bytes > limit:
+        message = f"{reading.gap_bytes} B behind, limit {limit} B"
+        verdict = (Status.FALSE, "GapTooLarge", message)
+    else:
+        verdict = (Status.TRUE, "GapSmall", f"{reading.gap_bytes} B behind")
+    return condition(view, "ReplicationGap", verdict, seen)
+
+
+def _primary_reachable(view: View) -> Condition:
+    policy, tracks = view.terms.policy, view.watch.tracks
+    partner = view.terms.site.partner.name
+    answered = [
+        probe
+        for probe in HOST_PROBES
+        if (track := tracks.get(probe)) is not None
+        and silence_of(track, view.now, policy) is None
+        and is_recent(track.answered, view.now, freshness_s(policy))
+    ]
+    silent = [
+        probe
+        for probe in HOST_PROBES
+        if silence_of(tracks.get(probe), view.now, policy) is not None
+    ]
+    latest = max(
+        (track.answered.wall_s for track in tracks.values() if track.answered is not None),
+        default=None,
+    )
+    seen = (latest, "reach probes")
+    mute = [probe for probe in (Probe.SSH_BANNER, Probe.XCATD) if probe in silent]
+    if len(mute) == 2:
+        what = ", ".join(probe.value for probe in silent)
+        verdict = (Status.FALSE, "Silent", f"{partner} is silent on {what}")
+    elif answered and view.watch.xcatd.failing_since is not None:
+        verdict = (Status.FALSE, "XcatdFails", f"xcatd on {partner}: {view.watch.xcatd.detail}")
+    elif answered:
+        what = ", ".join(probe.value for probe in answered)
+        verdict = (Status.TRUE, "Answers", f"{partner} answers {what}")
+    else:
+        verdict = (Status.UNKNOWN, "NoFreshAnswer", f"nothing fresh is known about {partner}")
+    return condition(view, "PrimaryReachable", verdict, seen)
+
+
+def _not_isolated(view: View) -> Condition:
+    gateway = view.watch.gateway
+    seen = (None if gateway.answered is None else gateway.answered.wall_s, "gateway")
+    if is_recent(gateway.answered, view.now, freshness_s(view.terms.policy)):
+        verdict = (Status.TRUE, "GatewayAnswers", "the gateway answers")
+    elif any(
+        sight.sees is not Answer.UNKNOWN
+        and is_recent(sight.at, view.now, slow_freshness_s(view.terms.policy))
+        for sight in view.watch.witnesses.values()
+    ):
+        verdict = (Status.TRUE, "WitnessAnswers", "a service node answers, the gateway does not")
+    elif gateway.silent_since is not None:
+        verdict = (Status.FALSE, "Isolated", "neither gateway nor service nodes answer this node")
+    else:
+        verdict = (Status.UNKNOWN, "NotProvenYet", "our own path was not proven yet")
+    return condition(view, "NotIsolated", verdict, seen)
+
+
+def _witness_view(view: View) -> Condition | None:
+    total = len(view.terms.site.witnesses)
+    if total == 0:
         return None
+    partner = view.terms.site.partner.name
+    fresh = [
+        sight
+        for sight in view.watch.witnesses.values()
+        if is_recent(sight.at, view.now, slow_freshness_s(view.terms.policy))
+        and sight.sees is not Answer.UNKNOWN
+    ]
+    reach = sum(1 for sight in fresh if sight.sees is Answer.ANSWERED)
+    seen = (max((sight.at.wall_s for sight in fresh), default=None), "witnesses")
+    if len(fresh) < max(1, view.terms.policy.witnesses_min):
+        message = f"{len(fresh)} of {total} service nodes answered lately"
+        verdict = (Status.UNKNOWN, "TooFewAnswers", message)
+    elif reach == 0:
+        message = f"none of {len(fresh)} service nodes reaches {partner}"
+        verdict = (Status.FALSE, "NoneReaches", message)
+    else:
+        message = f"{reach} of {total} service nodes reach {partner}"
+        verdict = (Status.TRUE, "Reached", message)
+    return condition(view, "WitnessView", verdict, seen)
+
+
+def _fence_ready(view: View) -> Condition:
+    fence = view.terms.site.fence
+    reading = view.watch.fence[-1] if view.watch.fence else None
+    seen = (None if reading is None else reading.at.wall_s, "fence status")
+    if fence.agent is None:
+        message = "no fence agent is configured: only ssh or the operator's word can prove it off"
+        return condition(view, "FenceReady", (Status.FALSE, "NoDevice", message), seen)
+    age = max(view.terms.policy.evidence_age_max_s, 2 * view.terms.policy.replication_interval_s)
+    if reading is None or not is_recent(reading.at, view.now, age):
+        verdict = (Status.UNKNOWN, "NotReadLately", "the power controller was not read lately")
+    elif reading.is_off is None:
+        hint = f"; {fence.shares_fate_with}" if fence.shares_fate_with else ""
+        verdict = (Status.UNKNOWN, "ControllerFails", f"{reading.detail}{hint}")
+    else:
+        word = "off" if reading.is_off else "on"
+        verdict = (Status.TRUE, "ControllerAnswers", f"the power controller says {word}")
+    return condition(view, "FenceReady", verdict, seen)
+
+
+def _fence_lies(view: View) -> Condition:
+    lie = lie_of(view.watch)
+    if lie is None:
+        verdict = (Status.FALSE, "NoContradiction", "nothing contradicts the power controller")
+    else:
+        message = f"the power controller says off, but {lie}: check which machine it controls"
+        verdict = (Status.TRUE, "Contradicted", message)
+    return condition(view, "FenceLies", verdict, (None, "fence and probes"))
+
+
+def _clock_skew(view: View) -> Condition:
+    skew, limit = view.watch.skew, view.terms.policy.clock_skew_max_s
+    seen = (None if skew is None else skew.at.wall_s, "ssh date")
+    if skew is None:
+        verdict = (Status.UNKNOWN, "NotMeasured", "the clocks were not compared yet")
+    elif abs(skew.seconds) + skew.uncertainty_s > limit:
+        message = f"the primary's clock is {skew.seconds:+.1f} s off, limit {limit:.0f} s"
+        verdict = (Status.FALSE, "TooLarge", message)
+    else:
+        verdict = (Status.TRUE, "Small", f"skew {skew.seconds:+.1f} s")
+    return condition(view, "ClockSkew", verdict, seen)
+
+
+def _disk_space(view: View) -> Condition:
+    disk = view.watch.disk
+    if disk is None:
+        verdict = (Status.UNKNOWN, "NotReadYet", "the journal's reserve was not checked yet")
+    elif disk.reserve_left <= 0.0:
+        verdict = (Status.FALSE, "ReserveSpent", "disk full and the journal's reserve is spent")
+    elif disk.reserve_left < 1.0:
+        message = f"disk full: {disk.reserve_left:.0%} of the journal's reserve is left"
+        verdict = (Status.FALSE, "InReserve", message)
+    else:
+        verdict = (Status.TRUE, "Enough", f"{disk.free_bytes // 1_048_576} MiB free")
+    return condition(view, "DiskSpace", verdict, (view.now.wall_s, "statvfs"))

@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from hamnd.core.replication import PartnerDatabase, Sample, Skew
 from hamnd.model.health import FenceEvidence, Replication, WitnessSight
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe
@@ -46,54 +47,12 @@ class XcatdTrack:
 
 
 @dataclass(frozen=True, slots=True)
-class PartnerDatabase:
-    """What the partner's own tools say about its database, read over ssh."""
-
-    is_good: bool | None = None
-    """True: active and primary; False: a definite failure; None: not known."""
-    role: str | None = None
-    position: int | None = None
-    """End of the partner's own log in bytes, where its database told."""
-    at: Instant | None = None
-    failing_since: Instant | None = None
-    detail: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Skew:
-    """The primary's clock minus ours in seconds, and how far that can be off."""
-
-    seconds: float
-    uncertainty_s: float
-    at: Instant
-
-
-@dataclass(frozen=True, slots=True)
 class FenceReading:
     """One status reading of the fence device."""
 
     is_off: bool | None
     at: Instant
     detail: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sample:
-    """The last reading in the engine's best state; durable, it decides the verdict (design §4)."""
-
-    wall_s: float
-    """When it was read, on this node's clock."""
-    sync_mode: str | None
-    state: str | None
-    received: int | None
-    replayed: int | None
-    primary: int | None
-    peer_window_end: int | None
-    started_at: float | None
-    """When this node's database was activated; a later start voids every proof."""
-    skew_s: float | None
-    skew_uncertainty_s: float | None
-    bad_flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,255 @@
+"""The primary-down rule of design §3: when silence, on all sides, counts as death.
+
+Owns the rule, its three causes, and what contradicts it later. Must not know conditions, plans or
+what the operator does. Silent alone proves nothing: only the conjunction here counts, and whatever
+is unknown blocks it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hamnd.core.health.watch import Track, Watch
+from hamnd.core.policy import Policy, Terms
+from hamnd.model.instant import Instant
+from hamnd.model.names import Answer, Cause, Probe
+
+HOST_PROBES = (Probe.PING, Probe.TCP, Probe.SSH_BANNER, Probe.XCATD)
+SERVICE_PROBES = (Probe.SSH_BANNER, Probe.XCATD)
+"""What a frozen host no longer answers although its kernel answers ping and connect (lab.md §4)."""
+
+
+@dataclass(frozen=True, slots=True)
+class DownRule:
+    """The primary-down rule as it stands."""
+
+    cause: Cause | None = None
+    """Set while the rule is true."""
+    since: Instant | None = None
+    """When the silence (or failure) began that makes it true."""
+    is_held: bool = False
+    """True for as long as policy demands."""
+    basis: tuple[str, ...] = ()
+    blockers: tuple[str, ...] = ()
+    """Why it is not true, or not yet."""
+
+
+def freshness_s(policy: Policy) -> float:
+    """How old the newest probe of a kind may be before it says nothing about now."""
+    return 2 * policy.reach_interval_s + policy.probe_timeout_s + 1.0
+
+
+def slow_freshness_s(policy: Policy) -> float:
+    """The same for what is asked in the replication rhythm: two intervals, and its own time."""
+    return 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
+
+
+def is_recent(moment: Instant | None, now: Instant, age_max_s: float) -> bool:
+    """Whether that moment is known and not older than `age_max_s`."""
+    return moment is not None and now.since(moment) <= age_max_s
+
+
+def silence_of(track: Track | None, now: Instant, policy: Policy) -> Instant | None:
+    """Return since when a probe is silent, or None when it is not or the silence is stale."""
+    if track is None or track.silent_since is None:
+        return None
+    return track.silent_since if is_recent(track.silent_last, now, freshness_s(policy)) else None
+
+
+def judge_rule(watch: Watch, now: Instant, terms: Terms) -> DownRule:
+    """Return the rule as it stands: proof by the device first, then silence, then failure."""
+    fenced = _rule_by_fence(watch, now, terms)
+    if fenced is not None:
+        return fenced
+    silent = _rule_by_silence(watch, now, terms)
+    if silent.cause is not None:
+        return silent
+    failed = _rule_by_service(watch, now, terms)
+    return failed if failed.cause is not None or failed.blockers else silent
+
+
+def _rule_by_fence(watch: Watch, now: Instant, terms: Terms) -> DownRule | None:
+    """(a) The device says off, twice in a row, and nothing contradicts it."""
+    readings = [reading for reading in watch.fence if reading.is_off is not None]
+    last = readings[-2:]
+    if len(last) < 2 or not all(reading.is_off for reading in last):
+        return None
+    since = last[0].at
+    for reading in reversed(readings):
+        if not reading.is_off:
+            break
+        since = reading.at
+    if not is_recent(last[-1].at, now, terms.policy.evidence_age_max_s):
+        return None
+    if contradiction(watch, Cause.HOST, since) is not None:
+        return None
+    held = now.since(since) >= terms.policy.down_after_s
+    basis = ("the power controller says off, read twice, and nothing contradicts it",)
+    return DownRule(Cause.HOST, since, held, basis)
+
+
+def _rule_by_silence(watch: Watch, now: Instant, terms: Terms) -> DownRule:
+    """(b) Silent on all sides, no sign of life in replication, and we are not the ones cut off."""
+    policy = terms.policy
+    silences = {probe: silence_of(watch.tracks.get(probe), now, policy) for probe in HOST_PROBES}
+    loud = [probe for probe in (Probe.PING, *SERVICE_PROBES) if silences[probe] is None]
+    frozen = set(loud) <= {Probe.PING} and _kernel_answers(watch, now, policy)
+    if loud and not frozen:
+        return DownRule(
+            blockers=tuple(_why_not_silent(watch, probe, now, policy) for probe in loud)
+        )
+    counted = SERVICE_PROBES if frozen else (Probe.PING, *SERVICE_PROBES)
+    began = max(since for probe in counted if (since := silences[probe]) is not None)
+    if not frozen and silences[Probe.TCP] is not None:
+        began = max(began, silences[Probe.TCP] or began)
+    blockers, basis = _corroborate(watch, began, now, terms)
+    if blockers:
+        return DownRule(blockers=blockers, basis=basis)
+    cause = Cause.FROZEN if frozen else Cause.HOST
+    what = "ping or connect answers, " if frozen else "ping, "
+    basis = (f"{what}ssh banner and xcatd request are silent", *basis)
+    return DownRule(cause, began, now.since(began) >= policy.down_after_s, basis)
+
+
+def _kernel_answers(watch: Watch, now: Instant, policy: Policy) -> bool:
+    """Whether ping or a TCP connect is answered, not silent: the kernel lives."""
+    return any(
+        (track := watch.tracks.get(probe)) is not None
+        and silence_of(track, now, policy) is None
+        and is_recent(track.answered, now, freshness_s(policy))
+        for probe in (Probe.PING, Probe.TCP)
+    )
+
+
+def _why_not_silent(watch: Watch, probe: Probe, now: Instant, policy: Policy) -> str:
+    track = watch.tracks.get(probe)
+    if track is None:
+        return f"{probe}: not asked yet"
+    if is_recent(track.answered, now, freshness_s(policy)):
+        return f"{probe}: answers"
+    return f"{probe}: unknown ({track.detail or 'no fresh answer either way'})"
+
+
+def _corroborate(
+    watch: Watch, began: Instant, now: Instant, terms: Terms
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Return what blocks the conclusion and what supports it, besides our own probes."""
+    blockers: list[str] = []
+    basis: list[str] = []
+    for verdict in (
+        _replication_is_silent(watch, began, now, terms),
+        _witnesses_agree(watch, began, now, terms),
+        _own_path_is_proven(watch, began, now, terms),
+    ):
+        (basis if verdict[0] else blockers).append(verdict[1])
+    return tuple(blockers), tuple(basis)
+
+
+def _replication_is_silent(
+    watch: Watch, began: Instant, now: Instant, terms: Terms
+) -> tuple[bool, str]:
+    """Link lost, or nothing received since the silence began: CONNECTED alone may be stale."""
+    view = watch.replication
+    if view is None or not is_recent(view.observed, now, slow_freshness_s(terms.policy)):
+        return False, "replication: no fresh reading of the local database"
+    if watch.progress is not None and watch.progress > began:
+        return False, "replication: something was received after the silence began"
+    if view.observed <= began:
+        return False, "replication: not read since the silence began"
+    if view.connected is False:
+        return True, "the replication link is lost"
+    if watch.unchanged is not None and watch.unchanged > began:
+        return True, "nothing was received by replication since the silence began"
+    return False, "replication: one reading is not enough to call it silent"
+
+
+def _witnesses_agree(watch: Watch, began: Instant, now: Instant, terms: Terms) -> tuple[bool, str]:
+    """At least `witnesses_min` answered since the silence began, and none of them reaches it."""
+    reaching = [
+        sight
+        for sight in watch.witnesses.values()
+        if sight.sees is Answer.ANSWERED
+        and is_recent(sight.at, now, slow_freshness_s(terms.policy))
+    ]
+    if reaching:
+        total = len(terms.site.witnesses)
+        return False, f"{len(reaching)} of {total} service nodes still reach it"
+    heard = [
+        sight
+        for sight in watch.witnesses.values()
+        if sight.sees is Answer.SILENT and sight.at > began
+    ]
+    needed = terms.policy.witnesses_min
+    if len(heard) < needed:
+        return False, f"{len(heard)} of the {needed} service nodes needed have answered since"
+    if not terms.site.witnesses:
+        return True, "no witness is configured: one vantage point"
+    return True, f"none of {len(heard)} service nodes reaches it"
+
+
+def _own_path_is_proven(
+    watch: Watch, began: Instant, now: Instant, terms: Terms
+) -> tuple[bool, str]:
+    """We are not the ones who are cut off; without witnesses the gateway itself must answer."""
+    gateway = watch.gateway.answered
+    if (
+        gateway is not None
+        and gateway > began
+        and is_recent(gateway, now, freshness_s(terms.policy))
+    ):
+        return True, "the gateway answers us"
+    if any(
+        sight.sees is not Answer.UNKNOWN and sight.at > began for sight in watch.witnesses.values()
+    ):
+        return True, "service nodes answer us"
+    return False, "our own path is not proven since: the gateway does not answer"
+
+
+def _rule_by_service(watch: Watch, now: Instant, terms: Terms) -> DownRule:
+    """The host answers, but xcatd or the database definitely fail, for `service_down_after_s`."""
+    policy = terms.policy
+    if not _host_answers(watch, now, policy):
+        return DownRule()
+    failing: list[tuple[Instant, str]] = []
+    xcatd = watch.xcatd
+    if xcatd.failing_since is not None and is_recent(xcatd.failing_last, now, freshness_s(policy)):
+        failing.append((xcatd.failing_since, f"xcatd: {xcatd.detail}"))
+    partner = watch.partner
+    if partner.failing_since is not None and is_recent(partner.at, now, slow_freshness_s(policy)):
+        failing.append((partner.failing_since, f"database: {partner.detail}"))
+    if not failing:
+        return DownRule()
+    since = min(moment for moment, _ in failing)
+    held = now.since(since) >= policy.service_down_after_s
+    basis = ("the host answers", *(sentence for _, sentence in failing))
+    return DownRule(Cause.SERVICE, since, held, basis)
+
+
+def _host_answers(watch: Watch, now: Instant, policy: Policy) -> bool:
+    return any(
+        (track := watch.tracks.get(probe)) is not None
+        and is_recent(track.answered, now, freshness_s(policy))
+        for probe in HOST_PROBES
+    )
+
+
+def contradiction(watch: Watch, cause: Cause, since: Instant) -> str | None:
+    """Return the answer, newer than `since`, of a kind that this cause calls silent or failed."""
+    if cause is Cause.SERVICE:
+        xcatd_good = watch.xcatd.good is not None and watch.xcatd.good > since
+        partner = watch.partner
+        database_good = partner.is_good is True and partner.at is not None and partner.at > since
+        if xcatd_good and database_good:
+            return "its xcatd and its database both answer again"
+        return None
+    probes = HOST_PROBES if cause is Cause.HOST else SERVICE_PROBES
+    for probe in probes:
+        track = watch.tracks.get(probe)
+        if track is not None and track.answered is not None and track.answered > since:
+            return f"{probe} was answered"
+    if watch.progress is not None and watch.progress > since:
+        return "replication received something from it"
+    for sight in watch.witnesses.values():
+        if sight.sees is Answer.ANSWERED and sight.at > since:
+            return f"service node {sight.name} reaches it"
+    return None

@@ -1,0 +1,141 @@
+"""What every replication engine tells the core, in one normal form (design §6).
+
+Owns the `Engine` protocol and the values that pass through it. An engine is one module of this
+package; it reads through its dialect, judges, and contributes steps. It must not order a plan
+(plans), nor know another engine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from hamnd.core.policy import Terms
+from hamnd.model.health import Replication
+from hamnd.model.instant import Instant
+from hamnd.model.names import FenceGrade, Verdict
+from hamnd.model.plan import Loss, Step
+from hamnd.model.work import Look, Report
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """The last reading in the engine's best state; durable, it decides the verdict (design §4)."""
+
+    wall_s: float
+    """When it was read, on this node's clock."""
+    sync_mode: str | None
+    state: str | None
+    received: int | None
+    replayed: int | None
+    primary: int | None
+    peer_window_end: int | None
+    started_at: float | None
+    """When this node's database was activated; a later start voids every proof."""
+    skew_s: float | None
+    skew_uncertainty_s: float | None
+    bad_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Skew:
+    """The primary's clock minus ours in seconds, and how far that can be off."""
+
+    seconds: float
+    uncertainty_s: float
+    at: Instant
+
+
+@dataclass(frozen=True, slots=True)
+class PartnerDatabase:
+    """What the partner's own tools say about its database, read over ssh."""
+
+    is_good: bool | None = None
+    """True: active and primary; False: a definite failure; None: not known."""
+    role: str | None = None
+    position: int | None = None
+    """End of the partner's own log in bytes, where its database told."""
+    at: Instant | None = None
+    failing_since: Instant | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Death:
+    """What is known about the end of the primary; wall seconds on this node's clock."""
+
+    no_later_than: float | None
+    """First device-proved off reading or a dated act."""
+    grade: FenceGrade
+    silent_since: float | None
+    """When everything fell silent: not a proof of death, but of when it last spoke."""
+
+
+@dataclass(frozen=True, slots=True)
+class LossQuestion:
+    """Everything a loss verdict is made of."""
+
+    view: Replication | None
+    sample: Sample | None
+    frozen_window_end: int | None
+    death: Death
+    skew: Skew | None
+    is_partner_serving: bool
+    """The primary's database answers: a graceful takeover would ship the rest."""
+    now_wall_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion:
+    """How this node's database can become primary now, or why not."""
+
+    variant: str
+    """graceful | peer-window-only | force-after-proof | accepted-force | none."""
+    verdict: Verdict
+    sentence: str
+    clear: str = ""
+    deadline_wall_s: float | None = None
+    """Past it the variant is no longer accepted by the database."""
+
+
+class Engine(Protocol):
+    """One replication engine."""
+
+    name: str
+
+    def looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Return what to read in the replication rhythm, by topic."""
+        ...
+
+    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+        """Return the normal form of the latest readings of this node's database."""
+        ...
+
+    def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:
+        """Read what the partner's database says of itself."""
+        ...
+
+    def loss(self, terms: Terms, question: LossQuestion) -> Loss:
+        """Return what a takeover now would lose, with its basis."""
+        ...
+
+    def promotion(self, terms: Terms, question: LossQuestion, loss: Loss) -> Promotion:
+        """Return the way to promote now."""
+        ...
+
+    def steps(self, terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
+        """Return the engine's steps of a takeover."""
+        ...
+
+    def examine(self, ours: int | None, partner: PartnerDatabase) -> str | None:
+        """Return the actual loss in words once the old primary's log can be compared, or None."""
+        ...
+
+
+def engine_of(terms: Terms) -> Engine:
+    """Return the engine that the site configured."""
+    from hamnd.core.replication import db2
+
+    del terms  # the configuration knows one engine so far; settings refuse any other name
+    return db2.ENGINE
