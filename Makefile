@@ -1,0 +1,46 @@
+# Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
+# Neither needs root, Db2 or a network beyond the package registry.
+.POSIX:
+.PHONY: help demo test check bench venv clean
+
+VENV = .venv
+BIN = $(VENV)/bin
+ARGS =
+PYTEST_ARGS =
+
+help:
+	@echo "make demo [ARGS=--auto]   a simulated pair of management nodes to break and to take over"
+	@echo "make test                 format, lint, types, borders between rooms, tests"
+	@echo "make check                the same without the tests"
+	@echo "make bench                measure against the budgets, print JSON"
+	@echo "make venv                 only make the virtual environment"
+	@echo "make clean                remove it"
+
+# The stamps make a second run fast; they are older than what they were made from when it changes.
+$(VENV)/.run: pyproject.toml constraints.txt .ci/venv
+	@sh .ci/venv $(VENV) .
+	@touch $@
+
+$(VENV)/.dev: pyproject.toml constraints.txt .ci/venv
+	@sh .ci/venv $(VENV) '.[dev]'
+	@touch $(VENV)/.run $@
+
+venv: $(VENV)/.dev
+
+demo: $(VENV)/.run
+	@$(BIN)/hamnd demo $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+test: check
+	$(BIN)/pytest $(PYTEST_ARGS)
+
+bench: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench $(ARGS)
+
+clean:
+	rm -rf $(VENV) build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,49 @@
+"""The borders between rooms hold (import-linter's contracts in pyproject.toml)."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+
+def test_import_contracts_hold(checkout: Path) -> None:
+    program = Path(sys.executable).with_name("lint-imports")
+    done = subprocess.run(
+        [program, "--no-logo", "--no-cache"],
+        cwd=checkout,
+        env={**os.environ, "PYTHONPATH": str(checkout)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_a_room_without_a_place_breaks_the_contracts(checkout: Path, tmp_path: Path) -> None:
+    """The contracts can fail: exhaustive layers refuse a module that nobody gave a place."""
+    package = tmp_path / "hamnd"
+    for room in ("core", "model", "dialects", "views", "adapters", "cli", "daemon", "demo"):
+        (package / room).mkdir(parents=True)
+        (package / room / "__init__.py").write_text("")
+    for module in ("__init__", "errors", "util"):
+        (package / f"{module}.py").write_text("")
+    (package / "core" / "health.py").write_text("import time\n")
+    text = (checkout / "pyproject.toml").read_text()
+    # The sketch has not every room, so none may be required here.
+    (tmp_path / "pyproject.toml").write_text(re.sub(r'"([a-z_]+)"( \||,$)', r'"(\1)"\2', text))
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=100,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert "hamnd.util" in done.stdout
+    assert "hamnd.core.health -> time" in done.stdout
