@@ -1,0 +1,118 @@
+"""What the simulated GET SNAPSHOT and GET DB CFG print.
+
+Owns the layouts of db2-hadr.md §7 and of the configuration lines in §8. MUST NOT change a node.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hamnd.demo.db2_node import LOG_START, Layout, Node, PairConfig, Role, log_file, log_page
+from hamnd.demo.db2_texts import speaks_english
+from hamnd.demo.db2_texts_pd import OLD_STATES, connect_status, positions, stamp
+
+LABEL = 56
+"""Column of the `=` in GET DB CFG, counted from the first blank."""
+
+
+def snapshot(config: PairConfig, node: Node, at: float) -> str:
+    """Return a database snapshot; its HADR section only where the database takes part in HADR."""
+    clock = datetime.fromtimestamp(node.clock(at), UTC)
+    head = (
+        "\n            Database Snapshot\n\n"
+        f"Database name                              = {config.database}\n"
+        "Database status                            = Active\n"
+        f"Snapshot timestamp                         = {clock:%m/%d/%Y %H:%M:%S.%f}\n\n"
+    )
+    if node.role is Role.STANDARD:
+        return head
+    return head + _hadr_status(config, node) + "\n"
+
+
+def _hadr_status(config: PairConfig, node: Node) -> str:
+    partner = config.standby if node.name == config.primary.name else config.primary
+    since = datetime.fromtimestamp(node.clock(node.status_since), UTC)
+    status = connect_status(node).capitalize()
+    lines = [
+        ("Role", node.role.value.capitalize()),
+        ("State", _words(OLD_STATES[node.state])),
+        ("Synchronization mode", config.sync_mode.value.capitalize()),
+        ("Connection status", f"{status}, {since:%m/%d/%Y %H:%M:%S.%f}"),
+    ]
+    if config.window_s > 0:
+        end = "0" if node.window_end is None else stamp(float(node.window_end))
+        lines += [("Peer window end", end), ("Peer window (seconds)", str(config.window_s))]
+    lines += [
+        ("Heartbeats missed", str(node.heartbeats.missed)),
+        ("Local host", node.config.address),
+        ("Local service", node.config.service),
+        ("Remote host", partner.address),
+        ("Remote service", partner.service),
+        ("Remote instance", config.instance),
+        ("timeout(seconds)", str(config.hadr_timeout_s)),
+    ]
+    primary, received, replayed = positions(node)
+    standby = replayed if config.layout.is_old else received
+    text = "HADR Status\n" + "".join(f"  {label:<23}= {value}\n" for label, value in lines)
+    text += f"  Primary log position(file, page, LSN) = {_position(primary)}\n"
+    text += f"  Standby log position(file, page, LSN) = {_position(standby)}\n"
+    return text + f"  Log gap running average(bytes) = {int(node.log_gap_average)}\n"
+
+
+def _words(state: str) -> str:
+    """`RemoteCatchupPending` as the snapshot spells it: only the first letter is capital."""
+    spaced = "".join(f" {letter}" if letter.isupper() else letter for letter in state)
+    return spaced.strip().capitalize()
+
+
+def _position(position: int) -> str:
+    if position == 0:
+        return "S0000000.LOG, 0, 0000000000000000"
+    return f"{log_file(position)}, {log_page(position)}, {position:016X}"
+
+
+def db_cfg(config: PairConfig, node: Node, language: str = "C") -> str:
+    """Return GET DB CFG: the persistent role and HADR parameters, and the lines around them."""
+    partner = config.standby if node.name == config.primary.name else config.primary
+    role = "HADR database role" if speaks_english(language) else "HADR 数据库角色"
+    pending = "DATABASE" if node.rollforward_pending else "NO"
+    layout = config.layout
+    lines = [
+        ("Database configuration release level", "", "0x1500"),
+        ("Rollforward pending", "", pending),
+        ("Restore pending", "", "NO"),
+        ("Log retain for recovery status", "", "RECOVERY"),
+        ("First active log file", "", log_file(max(node.log.position, LOG_START))),
+        ("First log archive method", "LOGARCHMETH1", "DISK:/var/lib/db2/archive/"),
+        ("Log pages during index build", "LOGINDEXBUILD", "ON"),
+        (role, "", node.role.value),
+        ("HADR local host name", "HADR_LOCAL_HOST", node.config.address),
+        ("HADR local service name", "HADR_LOCAL_SVC", node.config.service),
+        ("HADR remote host name", "HADR_REMOTE_HOST", partner.address),
+        ("HADR remote service name", "HADR_REMOTE_SVC", partner.service),
+        ("HADR instance name of remote server", "HADR_REMOTE_INST", config.instance),
+        ("HADR timeout value", "HADR_TIMEOUT", str(config.hadr_timeout_s)),
+    ]
+    if not layout.is_old:
+        target = f"{partner.name}:{partner.service}"
+        lines.append(("HADR target list", "HADR_TARGET_LIST", target))
+    lines.append(("HADR log write synchronization mode", "HADR_SYNCMODE", config.sync_mode.value))
+    if not layout.is_old:
+        limit = f"AUTOMATIC({config.spool_limit_pages})"
+        lines.append(("HADR spool log data limit (4KB)", "HADR_SPOOL_LIMIT", limit))
+        lines.append(("HADR log replay delay (seconds)", "HADR_REPLAY_DELAY", "0"))
+    window = str(config.peer_window_s)
+    lines.append(("HADR peer window duration (seconds)", "HADR_PEER_WINDOW", window))
+    if layout.number >= Layout.V11_1.number:
+        lines.append(("HADR SSL certificate label", "HADR_SSL_LABEL", ""))
+    if layout.number >= Layout.V11_5.number:
+        lines.append(("HADR SSL Hostname Validation", "HADR_SSL_HOST_VAL", "OFF"))
+    heading = f"\n       Database Configuration for Database {config.database}\n\n"
+    return heading + "".join(_cfg_line(*line) for line in lines) + "\n"
+
+
+def _cfg_line(label: str, parameter: str, value: str) -> str:
+    if not parameter:
+        return f" {label:<{LABEL - 1}} = {value}\n"
+    bracketed = f"({parameter})"
+    return f" {label}{bracketed:>{LABEL - 1 - len(label)}} = {value}\n"
