@@ -1,0 +1,95 @@
+"""What of a decision is worth a log line and a wake-up of whoever watches.
+
+Owns the comparison of two states and the words of the canonical line. Must not know the queue.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from hamnd.core.commands import PerformAction
+from hamnd.core.events import ActionCompleted, Event, StepLooked
+from hamnd.core.state import Decision, NodeState
+
+
+def _facets(state: NodeState) -> tuple[object, ...]:
+    """Everything a person would call a change; ages, counters and raw observations are not."""
+    assessment = state.assessment
+    return (
+        state.state,
+        state.because,
+        state.cause,
+        state.mode,
+        state.mode_reason,
+        state.epoch,
+        state.run,
+        state.finished,
+        tuple(plan.digest for plan in state.plans),
+        assessment.loss.verdict,
+        assessment.is_protected,
+        assessment.is_ready,
+        tuple(evidence.grade for evidence in assessment.evidence),
+        tuple((one.type, one.status, one.reason) for one in assessment.conditions),
+        {name: sight.sees for name, sight in state.watch.witnesses.items()},
+    )
+
+
+def is_notable(before: NodeState, after: NodeState) -> bool:
+    """Whether something changed that a person would want to see at once."""
+    return before is not after and _facets(before) != _facets(after)
+
+
+def is_worth_a_line(before: NodeState, decision: Decision) -> bool:
+    """Whether a decision gets its canonical log line."""
+    return (
+        bool(decision.records or decision.rows)
+        or decision.refusal is not None
+        or any(isinstance(command, PerformAction) for command in decision.commands)
+        or is_notable(before, decision.state)
+    )
+
+
+def line_of(event: Event, before: NodeState, decision: Decision) -> Mapping[str, Any]:
+    """Return the keys of the canonical line; empty ones are left out."""
+    after = decision.state
+    keys: dict[str, Any] = {
+        "event_kind": type(event).__name__,
+        "old_state": str(before.state),
+        "new_state": str(after.state),
+        "because": decision.because,
+        "rows": list(decision.rows),
+        "commands": [type(command).__name__ for command in decision.commands],
+        "records": [record.what for record in decision.records],
+        "mode": "" if str(after.mode) == "normal" else str(after.mode),
+        "refused_by": "" if decision.refusal is None else decision.refusal.gate,
+        "refusal": "" if decision.refusal is None else decision.refusal.sentence,
+        "conditions": _moved(before, after),
+    }
+    return {key: value for key, value in keys.items() if value not in ("", [])}
+
+
+def _moved(before: NodeState, after: NodeState) -> list[str]:
+    """Return the conditions whose status or reason changed, as `Type=Status(Reason)`."""
+    old = {one.type: (one.status, one.reason) for one in before.assessment.conditions}
+    return [
+        f"{one.type}={one.status.value}({one.reason})"
+        for one in after.assessment.conditions
+        if old.get(one.type) != (one.status, one.reason)
+    ]
+
+
+def binding_of(event: Event) -> Mapping[str, str]:
+    """Return what every log line within this event carries."""
+    if isinstance(event, ActionCompleted | StepLooked):
+        return {"digest": event.digest, "step": event.step}
+    return {}
+
+
+def headline(state: NodeState) -> str:
+    """Return the one line that the service manager shows."""
+    if str(state.mode) != "normal":
+        return f"observe only ({state.mode_reason}); state {state.state}: {state.because}"
+    if state.run is not None:
+        return f"{state.state}: {state.run.plan.kind} {state.run.status}"
+    return f"{state.state}: {state.because}"
