@@ -1,61 +1,172 @@
-"""A confirmed plan under way: which steps may start, what a report means for them.
+"""A confirmed plan under way: which steps may start, and how a run pauses, resumes and ends.
 
-Owns `Run` and `StepRun` and every move of theirs. Must not know states, gates or how a step's
-commands are carried out. Law 5: the intent is recorded before the action, an unknown outcome is
-looked at, never blindly run again.
+Owns the moves of the whole run; the moves within one step are `core.stages`. Must not
+know states or gates. Law 5: the intent is recorded before the action; an unknown outcome is looked
+at, never blindly run again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import replace
 
-from hamnd.model.instant import Instant
-from hamnd.model.names import Outcome, RunStatus
-from hamnd.model.plan import Plan
+from hamnd.core import stages
+from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
+from hamnd.model.names import Outcome, Phase, RunStatus
+from hamnd.model.plan import Plan, Step
+from hamnd.model.record import Record
 
-
-class Stage(StrEnum):
-    """Where a running step stands."""
-
-    IDLE = "idle"
-    ALREADY = "already"
-    BEFORE = "before"
-    ACTING = "acting"
-    AFTER = "after"
+ENDED = (Outcome.DONE, Outcome.SKIPPED)
+FAILED = (Outcome.NOT_DONE, Outcome.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True)
-class StepRun:
-    """One step of a run. Wall seconds, but `deadline`, which is volatile."""
-
-    outcome: Outcome = Outcome.PENDING
-    stage: Stage = Stage.IDLE
-    attempt: int = 0
-    index: int = 0
-    """The action that is under way or comes next."""
-    started_at: float | None = None
-    duration_s: float | None = None
-    sentence: str = ""
-    has_acted: bool = False
-    """An intent of this step was recorded: something may have happened."""
-    is_unknown: bool = False
-    """The last action's outcome is unknown: the postconditions decide."""
-    deadline: Instant | None = None
+def begin(plan: Plan, actor: str, wall_s: float, kept: Run | None) -> Run:
+    """Return a new run of this plan; a successor keeps the steps that its forerunner finished."""
+    done: dict[str, StepRun] = {}
+    if kept is not None:
+        ids = {step.id for step in plan.steps}
+        done = {
+            step_id: step_run
+            for step_id, step_run in kept.steps.items()
+            if step_id in ids and step_run.outcome is Outcome.DONE
+        }
+    steps = {step.id: done.get(step.id, StepRun()) for step in plan.steps}
+    return Run(plan=plan, status=RunStatus.RUNNING, actor=actor, started_at=wall_s, steps=steps)
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A confirmed plan being carried out."""
+def advance(run: Run, facts: Facts) -> Move:
+    """Start every step that is ready, and pause or finish when nothing moves any more."""
+    move = Move(run)
+    while move.run.status is RunStatus.RUNNING:
+        ready = next((step for step in run.plan.steps if _is_ready(move.run, step)), None)
+        if ready is None:
+            return _settle(move, facts)
+        move = move.then(stages.start(move.run, ready, facts))
+    return move
 
-    plan: Plan
-    status: RunStatus
-    actor: str
-    started_at: float
-    steps: Mapping[str, StepRun] = field(default_factory=dict)
-    paused_step: str = ""
-    reason: str = ""
-    """Why it is paused: a step's sentence, contradicted, restarted…"""
-    reserved_epoch: int = 0
-    finished_at: float | None = None
+
+def _is_ready(run: Run, step: Step) -> bool:
+    if run.steps[step.id].outcome is not Outcome.PENDING:
+        return False
+    return all(run.steps[one].outcome is Outcome.DONE for one in step.depends_on) and all(
+        run.steps[one].outcome in ENDED for one in step.after
+    )
+
+
+def _settle(move: Move, facts: Facts) -> Move:
+    """Nothing is ready: the run goes on, is blocked by a skipped step, or is finished."""
+    run = move.run
+    outcomes = [step_run.outcome for step_run in run.steps.values()]
+    if any(outcome is Outcome.RUNNING for outcome in outcomes):
+        return move
+    if all(outcome in ENDED for outcome in outcomes):
+        finished = replace(run, status=RunStatus.DONE, finished_at=facts.now.wall_s)
+        record = Record(Phase.DECISION, "run_finished", digest=run.plan.digest, outcome="done")
+        return move.then(Move(finished, records=(record,)))
+    waiting = next(step for step in run.plan.steps if run.steps[step.id].outcome not in ENDED)
+    missing = [one for one in waiting.depends_on if run.steps[one].outcome is not Outcome.DONE]
+    reason = f"waits for {', '.join(missing)}, which was skipped and is not observed true"
+    return move.then(stages.pause(run, waiting.id, reason))
+
+
+def interrupt(run: Run, reason: str, facts: Facts) -> Move:
+    """Hold a running run: nothing new starts, what is under way comes home and is recorded."""
+    if run.status is not RunStatus.RUNNING:
+        return Move(run)
+    del facts
+    return stages.pause(run, run.paused_step, reason)
+
+
+def recover(run: Run, has_rebooted: bool) -> Move:
+    """After a start: what was under way is unknown, and the run waits for the operator."""
+    if run.status not in (RunStatus.RUNNING, RunStatus.PAUSED):
+        return Move(run)
+    steps = {step_id: _recovered(one, has_rebooted) for step_id, one in run.steps.items()}
+    unknown = next((key for key, one in steps.items() if one.outcome is Outcome.UNKNOWN), "")
+    word = "the node was rebooted" if has_rebooted else "hamnd was restarted"
+    reason = run.reason if run.status is RunStatus.PAUSED and not unknown else f"{word} during it"
+    return stages.pause(replace(run, steps=steps), unknown or run.paused_step, reason)
+
+
+def _recovered(one: StepRun, has_rebooted: bool) -> StepRun:
+    if one.outcome is Outcome.DONE and has_rebooted:
+        return replace(one, must_recheck=True)
+    if one.outcome is not Outcome.RUNNING:
+        return replace(one, deadline=None)
+    if one.stage is Stage.ACTING:
+        sentence = "interrupted while it ran: outcome unknown"
+        return replace(
+            one, outcome=Outcome.UNKNOWN, is_unknown=True, sentence=sentence, deadline=None
+        )
+    if one.has_acted:
+        sentence = "interrupted before its result was verified"
+        return replace(
+            one,
+            outcome=Outcome.UNKNOWN,
+            is_unknown=one.is_unknown,
+            sentence=sentence,
+            deadline=None,
+        )
+    return replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
+
+
+def retry(run: Run, actor: str, facts: Facts) -> Move:
+    """Let a paused run go on: failed steps are looked at first, then tried again."""
+    steps = {step_id: _retried(one) for step_id, one in run.steps.items()}
+    resumed = replace(run, steps=steps, status=RunStatus.RUNNING, reason="", paused_step="")
+    record = Record(Phase.DECISION, "run_resumed", actor, run.plan.digest)
+    return Move(resumed, records=(record,)).then(advance(resumed, facts))
+
+
+def _retried(one: StepRun) -> StepRun:
+    if one.outcome in FAILED or (one.outcome is Outcome.DONE and one.must_recheck):
+        return replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
+    return one
+
+
+def why_not_skip(run: Run, step_id: str) -> str | None:
+    """Return why this step cannot be skipped, or None."""
+    if run.status is not RunStatus.PAUSED:
+        return "only a paused run has steps to skip"
+    if step_id not in run.steps:
+        return f"this plan has no step {step_id}: {', '.join(run.steps)}"
+    if step_id == "promote":
+        return "promote cannot be skipped: without it there is no database to manage with"
+    if run.steps[step_id].outcome in (*ENDED, Outcome.RUNNING):
+        return f"step {step_id} is {run.steps[step_id].outcome.value}"
+    return None
+
+
+def skip(run: Run, step_id: str, reason: str, actor: str) -> Move:
+    """Leave a step out; its dependants run only when its postconditions are observed true."""
+    one = replace(run.steps[step_id], outcome=Outcome.SKIPPED, sentence=f"skipped: {reason}")
+    steps = {**run.steps, step_id: one}
+    phase = Phase.OVERRIDE if run.plan.step(step_id).proves_fence else Phase.DECISION
+    record = Record(
+        phase, "step_skipped", actor, run.plan.digest, step_id, outcome="skipped", evidence=reason
+    )
+    return Move(replace(run, steps=steps), records=(record,)).then(
+        stages.look_at_skipped(replace(run, steps=steps), run.plan.step(step_id))
+    )
+
+
+def finish(run: Run, status: RunStatus, actor: str, reason: str, wall_s: float) -> Move:
+    """End a run on the operator's word: aborted or concluded."""
+    ended = replace(run, status=status, reason=reason, finished_at=wall_s)
+    record = Record(Phase.DECISION, f"run_{status.value}", actor, run.plan.digest, evidence=reason)
+    return Move(ended, records=(record,))
+
+
+def open_steps(run: Run) -> tuple[str, ...]:
+    """Return the ids of the steps that are not done."""
+    return tuple(key for key, one in run.steps.items() if one.outcome is not Outcome.DONE)
+
+
+def is_past_no_return(run: Run) -> bool:
+    """Whether the intent of an irreversible step was recorded."""
+    return any(run.steps[step.id].has_acted for step in run.plan.steps if not step.reversible)
+
+
+def undone_by(run: Run) -> tuple[Step, ...]:
+    """Return the steps whose actions a plan `undo` takes back, the latest first."""
+    acted = [step for step in run.plan.steps if run.steps[step.id].has_acted]
+    return tuple(reversed(acted))

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from hamnd.core.commands import Command
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.watch import Watch
-from hamnd.core.run import Run
+from hamnd.core.progress import Run
 from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, State
 from hamnd.model.plan import Plan

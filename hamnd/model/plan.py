@@ -38,7 +38,11 @@ class Step:
     compensation: tuple[Action, ...] = ()
     skip_if_done: bool = True
     needs_fence: bool = False
-    """Fence evidence that policy accepts is looked at right before the first action (law 3)."""
+    """Fence evidence that policy accepts is judged again right before each action (law 3)."""
+    proves_fence: bool = False
+    """Done only when fence evidence that policy accepts is there."""
+    after: tuple[str, ...] = ()
+    """Steps that must have ended before this one, done or skipped; `depends_on` must be done."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,175 @@
+"""The gates of a plan: what must be true before a takeover may begin.
+
+Owns the gates, their verdicts and how the operator's overrides meet them. Must not know steps or
+states' rows. A gate that cannot see says UNKNOWN, and UNKNOWN blocks; every gate can be overridden
+by name and with a reason (law 11); loss is overridden by accepting its class (law 4).
+
+Apart from gates there is what makes a plan impossible, whoever wants it: `why_impossible`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from hamnd.core.health.assessment import Assessment
+from hamnd.core.health.evidence import best_grade, is_enough
+from hamnd.core.policy import Terms
+from hamnd.model.health import Condition
+from hamnd.model.names import LossVerdict, Mode, State, Status, Verdict
+from hamnd.model.plan import GateResult, PlanRequest
+
+RANK = {Verdict.PASS: 0, Verdict.OVERRIDDEN: 1, Verdict.UNKNOWN: 2, Verdict.BLOCK: 3}
+"""How bad a verdict is; a gate that got a higher rank became worse."""
+
+LOSS_RANK = {
+    LossVerdict.ZERO_PROVEN: 0,
+    LossVerdict.ZERO_LIKELY: 1,
+    LossVerdict.BOUNDED: 2,
+    LossVerdict.UNKNOWN: 3,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What the gates of a takeover look at."""
+
+    state: State
+    mode: Mode
+    mode_reason: str
+    assessment: Assessment
+    request: PlanRequest
+    has_run: bool
+    """Another run is under way; a successor continues it and is no other run."""
+    terms: Terms
+
+
+def judge_gates(question: Question) -> tuple[GateResult, ...]:
+    """Return every gate with its verdict, overrides applied."""
+    overrides = {one.gate: one.reason for one in question.request.overrides}
+    return tuple(_overridden(gate(question), overrides) for gate in GATES.values())
+
+
+def _overridden(result: GateResult, overrides: dict[str, str]) -> GateResult:
+    reason = overrides.get(result.name)
+    if reason is None or result.verdict is Verdict.PASS or result.name == ACCEPTED_BY_CLASS:
+        return result
+    return replace(result, verdict=Verdict.OVERRIDDEN, reason=reason)
+
+
+def blocking(gates: tuple[GateResult, ...]) -> tuple[GateResult, ...]:
+    """Return the gates that forbid the plan."""
+    return tuple(one for one in gates if RANK[one.verdict] > RANK[Verdict.OVERRIDDEN])
+
+
+def is_overridden(gates: tuple[GateResult, ...], name: str) -> bool:
+    """Whether the operator overrode this gate by name."""
+    return any(one.name == name and one.verdict is Verdict.OVERRIDDEN for one in gates)
+
+
+def why_impossible(question: Question) -> GateResult | None:
+    """Return why no plan can be made at all, or None: nothing here could be overridden."""
+    if question.mode is not Mode.NORMAL:
+        evidence = f"hamnd only observes: {question.mode_reason}"
+        return GateResult("mode", Verdict.BLOCK, evidence, "hamnctl clear --reason …")
+    if question.has_run and not question.request.is_successor:
+        clear = "hamnctl status; then retry, skip, abort or conclude it, or plan --continue"
+        return GateResult("run", Verdict.BLOCK, "another run is under way", clear)
+    promotion = question.assessment.promotion
+    if promotion.verdict is not Verdict.PASS:
+        return GateResult("database", promotion.verdict, promotion.sentence, promotion.clear)
+    return None
+
+
+def _primary_down(question: Question) -> GateResult:
+    state, rule = question.state, question.assessment.rule
+    if state is State.PRIMARY_DOWN or (
+        state is State.TAKING_OVER and question.request.is_successor
+    ):
+        return GateResult("primary-down", Verdict.PASS, "; ".join(rule.basis) or f"state {state}")
+    if state is State.ACTIVE:
+        return GateResult("primary-down", Verdict.BLOCK, "this node is already active")
+    why = "; ".join(rule.blockers) or "the rule does not hold long enough"
+    return GateResult("primary-down", Verdict.BLOCK, why, "hamnctl explain")
+
+
+def _isolation(question: Question) -> GateResult:
+    return _from_condition("isolation", question.assessment.condition("NotIsolated"))
+
+
+def _fence(question: Question) -> GateResult:
+    evidence = question.assessment.evidence
+    if is_enough(evidence, question.terms):
+        best = evidence[0]
+        return GateResult("fence", Verdict.PASS, f"{best.grade}: {best.detail}")
+    ready = question.assessment.condition("FenceReady")
+    if ready is not None and ready.status is Status.TRUE:
+        return GateResult("fence", Verdict.PASS, f"{ready.message}; step fence turns it off")
+    if question.terms.site.fence.ssh:
+        return GateResult("fence", Verdict.PASS, "step fence ends it over ssh")
+    grade, needed = best_grade(evidence), question.terms.policy.fence_minimum
+    told = ready.message if ready is not None else "the fence device was not read"
+    clear = "hamnctl attest primary-off --how seen --reason …, and fence.minimum"
+    return GateResult("fence", Verdict.UNKNOWN, f"{grade} of {needed} needed; {told}", clear)
+
+
+def _fence_truth(question: Question) -> GateResult:
+    lies = question.assessment.condition("FenceLies")
+    if lies is None or lies.status is not Status.TRUE:
+        return GateResult("fence-truth", Verdict.PASS, "nothing contradicts the fence device")
+    return GateResult("fence-truth", Verdict.BLOCK, lies.message, "hamnctl explain FenceLies")
+
+
+def _loss(question: Question) -> GateResult:
+    loss, promotion = question.assessment.loss, question.assessment.promotion
+    why = "; ".join(loss.basis)
+    if promotion.variant in ("graceful", "peer-window-only"):
+        return GateResult("loss", Verdict.PASS, f"{promotion.variant}: {why}")
+    if loss.verdict is LossVerdict.ZERO_PROVEN:
+        return GateResult("loss", Verdict.PASS, f"zero (proven): {why}")
+    if question.request.accept_loss is loss.verdict:
+        reason = "accepted by the operator"
+        return GateResult("loss", Verdict.PASS, f"{loss.verdict.value}: {why}", reason=reason)
+    clear = f"hamnctl plan takeover --accept-loss {loss.verdict.value}"
+    return GateResult("loss", Verdict.BLOCK, f"{loss.verdict.value}: {why}", clear)
+
+
+def _disk(question: Question) -> GateResult:
+    found = question.assessment.condition("DiskSpace")
+    if found is not None and found.reason == "InReserve":
+        return GateResult("disk", Verdict.PASS, found.message)
+    return _from_condition("disk", found)
+
+
+def _readiness(question: Question) -> GateResult:
+    steps = [one for one in question.assessment.conditions if one.type.startswith("StepReady/")]
+    failing = [one for one in steps if one.status is not Status.TRUE]
+    if not steps:
+        return GateResult("readiness", Verdict.UNKNOWN, "no step was proven yet", "hamnctl ready")
+    if not failing:
+        return GateResult("readiness", Verdict.PASS, f"{len(steps)}/{len(steps)} steps proven")
+    worst = Verdict.BLOCK if any(one.status is Status.FALSE for one in failing) else Verdict.UNKNOWN
+    names = ", ".join(one.type.removeprefix("StepReady/") for one in failing)
+    return GateResult("readiness", worst, f"not proven: {names}", "hamnctl ready")
+
+
+def _from_condition(name: str, found: Condition | None) -> GateResult:
+    if found is None or found.status is Status.UNKNOWN:
+        evidence = "not known" if found is None else found.message
+        return GateResult(name, Verdict.UNKNOWN, evidence, "hamnctl explain")
+    verdict = Verdict.PASS if found.status is Status.TRUE else Verdict.BLOCK
+    return GateResult(name, verdict, found.message, f"hamnctl explain {found.type}")
+
+
+GATES: dict[str, Callable[[Question], GateResult]] = {
+    "primary-down": _primary_down,
+    "isolation": _isolation,
+    "fence": _fence,
+    "fence-truth": _fence_truth,
+    "loss": _loss,
+    "disk": _disk,
+    "readiness": _readiness,
+}
+
+ACCEPTED_BY_CLASS = "loss"
+"""This gate is overridden by `--accept-loss CLASS`, never by its name (law 4)."""

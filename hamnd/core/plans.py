@@ -1,0 +1,200 @@
+"""Plans: from the picture to steps, gates and a digest; and whether a shown plan still stands.
+
+Owns how a plan is put together and compared. Must not know how it runs. The digest covers what the
+operator agrees to (design §12): kind, steps with previews, overrides, gate verdicts, loss class and
+reachability class; never ages, counters or gaps inside a class.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from hamnd.core.gates import LOSS_RANK, RANK, Question, judge_gates
+from hamnd.core.policy import Terms
+from hamnd.core.replication import Promotion, engine_of
+from hamnd.dialects import fence as fence_dialect
+from hamnd.dialects import shell
+from hamnd.model.names import Cause, PlanKind
+from hamnd.model.plan import Plan, PlanRequest, Step
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """What a takeover plan is made from, besides the gates' question."""
+
+    question: Question
+    platform_steps: tuple[Step, ...]
+    cause: Cause | None
+    reach_class: str
+    now_wall_s: float
+
+
+def build_takeover(draft: Draft) -> Plan:
+    """Return the takeover plan for the picture as it is now."""
+    question = draft.question
+    terms, promotion = question.terms, question.assessment.promotion
+    steps = takeover_steps(terms, promotion, draft.platform_steps)
+    expires_at = draft.now_wall_s + terms.policy.plan_ttl_s
+    if promotion.deadline_wall_s is not None:
+        expires_at = min(expires_at, promotion.deadline_wall_s)
+    plan = Plan(
+        request=question.request,
+        digest="",
+        variant=promotion.variant,
+        steps=steps,
+        gates=judge_gates(question),
+        loss=question.assessment.loss,
+        cause=draft.cause,
+        reach_class=draft.reach_class,
+        created_at=draft.now_wall_s,
+        expires_at=expires_at,
+    )
+    return replace(plan, digest=digest_of(plan, terms))
+
+
+def takeover_steps(
+    terms: Terms, promotion: Promotion, platform_steps: tuple[Step, ...]
+) -> tuple[Step, ...]:
+    """Return the steps in an order in which every step comes after what it depends on."""
+    engine_steps = engine_of(terms).steps(terms, promotion)
+    is_graceful = promotion.variant == "graceful"
+    fence = _fence_step(terms, is_graceful)
+    known = [*platform_steps, fence, *(_with_fence(one, is_graceful) for one in engine_steps)]
+    return _sorted(known)
+
+
+def _fence_step(terms: Terms, is_graceful: bool) -> Step:
+    """The old primary off, proof collected; after a graceful promote, which loses nothing."""
+    return Step(
+        id="fence",
+        title=f"make sure {terms.site.partner.name} is off",
+        guide="8.2",
+        host=terms.site.node,
+        depends_on=("promote",) if is_graceful else ("fuse",),
+        actions=fence_dialect.off_actions(terms.site),
+        readiness=fence_dialect.readiness(terms.site),
+        postconditions=fence_dialect.off_looks(terms.site),
+        timeout_s=terms.policy.step_timeout_s("fence", terms.site.fence.timeout_s * 3),
+        wait_s=terms.site.fence.timeout_s,
+        proves_fence=True,
+    )
+
+
+def _with_fence(step: Step, is_graceful: bool) -> Step:
+    """A forced promote waits for the fence; a graceful one does not (design §5)."""
+    if step.id != "promote" or is_graceful:
+        return step
+    return replace(step, depends_on=("fence",), needs_fence=True)
+
+
+def _sorted(steps: list[Step]) -> tuple[Step, ...]:
+    """Return the steps so that each follows its dependencies; keep the given order otherwise."""
+    placed: list[Step] = []
+    waiting = list(steps)
+    names = {step.id for step in steps}
+    while waiting:
+        done = {step.id for step in placed}
+        ready = next(
+            (one for one in waiting if {*one.depends_on, *one.after} & names <= done), None
+        )
+        if ready is None:
+            raise ValueError(f"steps depend on each other: {[one.id for one in waiting]}")
+        placed.append(ready)
+        waiting.remove(ready)
+    return tuple(placed)
+
+
+def build_undo(draft: Draft, terms: Terms, run_steps: tuple[Step, ...], why: str) -> Plan:
+    """Return the plan that takes back what the aborted run did, the latest step first."""
+    steps: list[Step] = []
+    for step in run_steps:
+        previous = (steps[-1].id,) if steps else ()
+        steps.append(
+            Step(
+                id=f"undo-{step.id}",
+                title=f"take back {step.id}" if step.compensation else f"{step.id} stays as it is",
+                guide=step.guide,
+                host=step.host,
+                depends_on=previous,
+                actions=step.compensation,
+                timeout_s=step.timeout_s,
+                skip_if_done=False,
+            )
+        )
+    plan = Plan(
+        request=PlanRequest(PlanKind.UNDO),
+        digest="",
+        variant=why,
+        steps=tuple(steps),
+        gates=(),
+        loss=draft.question.assessment.loss,
+        cause=draft.cause,
+        reach_class=draft.reach_class,
+        created_at=draft.now_wall_s,
+        expires_at=draft.now_wall_s + terms.policy.plan_ttl_s,
+    )
+    return replace(plan, digest=digest_of(plan, terms))
+
+
+def digest_of(plan: Plan, terms: Terms) -> str:
+    """Return the digest in the form people compare and type: two groups of four hex digits."""
+    covered = {
+        "kind": plan.kind,
+        "node": terms.site.node,
+        "variant": plan.variant,
+        "steps": [_covered_step(step, terms) for step in plan.steps],
+        "overrides": [[one.gate, one.reason] for one in plan.request.overrides],
+        "accept_loss": plan.request.accept_loss,
+        "gates": [[gate.name, gate.verdict] for gate in plan.gates],
+        "loss": plan.loss.verdict,
+        "reach": plan.reach_class,
+    }
+    text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
+    hexadecimal = hashlib.sha256(text.encode()).hexdigest()
+    return f"{hexadecimal[:4]}-{hexadecimal[4:8]}"
+
+
+def _covered_step(step: Step, terms: Terms) -> list[object]:
+    return [
+        step.id,
+        step.host,
+        list(step.depends_on),
+        step.reversible,
+        [shell.preview(action.request, terms.site) for action in step.actions],
+        [shell.preview(look.request, terms.site) for look in step.preconditions],
+        [shell.preview(look.request, terms.site) for look in step.postconditions],
+    ]
+
+
+def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]:
+    """Return, old -> new, what is worse than when the operator looked; empty means it stands."""
+    worse: list[str] = []
+    old_steps = [_covered_step(step, terms) for step in shown.steps]
+    new_steps = [_covered_step(step, terms) for step in fresh.steps]
+    if shown.variant != fresh.variant or old_steps != new_steps:
+        worse.append(
+            f"actions: {shown.variant} -> {fresh.variant}, {_changed(shown, fresh, terms)}"
+        )
+    old_gates = {gate.name: gate for gate in shown.gates}
+    for gate in fresh.gates:
+        old = old_gates.get(gate.name)
+        if old is not None and RANK[gate.verdict] > RANK[old.verdict]:
+            worse.append(
+                f"{gate.name}: {old.verdict.value} ({old.evidence}) -> "
+                f"{gate.verdict.value} ({gate.evidence})"
+            )
+    if LOSS_RANK[fresh.loss.verdict] > LOSS_RANK[shown.loss.verdict]:
+        basis = "; ".join(fresh.loss.basis)
+        worse.append(f"loss: {shown.loss.verdict.value} -> {fresh.loss.verdict.value} ({basis})")
+    if shown.reach_class != fresh.reach_class:
+        worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
+    return tuple(worse)
+
+
+def _changed(shown: Plan, fresh: Plan, terms: Terms) -> str:
+    old = {step.id: _covered_step(step, terms) for step in shown.steps}
+    new = {step.id: _covered_step(step, terms) for step in fresh.steps}
+    names = [one for one in {**old, **new} if old.get(one) != new.get(one)]
+    return f"steps that differ: {', '.join(names)}" if names else "in another order"
