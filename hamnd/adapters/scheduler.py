@@ -1,0 +1,60 @@
+"""Turns time into ticks with APScheduler 3.
+
+Owns `TickSource`. Must not know what a tick is for: callbacks only put an event on the runtime's
+queue, and the core decides from instants whether a tick came late (style.md §2.6).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
+
+MISFIRE_GRACE_S = 60
+"""A tick that a busy loop delays is still fired; the default of one second would drop it."""
+
+
+class TickSource:
+    """Calls callbacks at intervals, in the event loop."""
+
+    def __init__(self) -> None:
+        """Make an idle scheduler; `start` needs a running loop."""
+        self._scheduler = AsyncIOScheduler(
+            timezone="UTC",
+            job_defaults={
+                "coalesce": True,
+                "max_instances": 1,
+                "misfire_grace_time": MISFIRE_GRACE_S,
+            },
+        )
+
+    def every(self, name: str, seconds: float, callback: Callable[[], None]) -> None:
+        """Call `callback` every `seconds`, first after one interval. A known name is replaced."""
+
+        async def tick() -> None:
+            # A coroutine, because APScheduler would run a plain function in another thread.
+            callback()
+
+        self._scheduler.add_job(
+            tick, IntervalTrigger(seconds=seconds), id=name, name=name, replace_existing=True
+        )
+
+    def set_interval(self, name: str, seconds: float) -> None:
+        """Change the rhythm of a tick; the next one comes after the new interval.
+
+        Raises:
+            KeyError: there is no tick of that name.
+        """
+        if self._scheduler.get_job(name) is None:
+            raise KeyError(name)
+        self._scheduler.reschedule_job(name, trigger=IntervalTrigger(seconds=seconds))
+
+    def start(self) -> None:
+        """Begin; call it from the running event loop."""
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop all ticks."""
+        if self._scheduler.running:
+            self._scheduler.shutdown(wait=False)
