@@ -9,6 +9,17 @@ import sys
 from pathlib import Path
 
 
+def _with_optional_rooms(text: str) -> str:
+    """Put every layer in parentheses: a sketch of the package has not every room."""
+
+    def optional(layers: re.Match[str]) -> str:
+        return re.sub(r"(?<![(\w])(\w+)(?![)\w])", r"(\1)", layers[0][len("layers") :]).join(
+            ("layers", "")
+        )
+
+    return re.sub(r"^layers = \[.*?^\]", optional, text, flags=re.MULTILINE | re.DOTALL)
+
+
 def test_import_contracts_hold(checkout: Path) -> None:
     program = Path(sys.executable).with_name("lint-imports")
     done = subprocess.run(
@@ -32,9 +43,8 @@ def test_a_room_without_a_place_breaks_the_contracts(checkout: Path, tmp_path: P
     for module in ("__init__", "errors", "util"):
         (package / f"{module}.py").write_text("")
     (package / "core" / "health.py").write_text("import time\n")
-    text = (checkout / "pyproject.toml").read_text()
-    # The sketch has not every room, so none may be required here.
-    (tmp_path / "pyproject.toml").write_text(re.sub(r'"([a-z_]+)"( \||,$)', r'"(\1)"\2', text))
+    contracts = _with_optional_rooms((checkout / "pyproject.toml").read_text())
+    (tmp_path / "pyproject.toml").write_text(contracts)
     done = subprocess.run(
         [Path(sys.executable).with_name("lint-imports"), "--no-logo", "--no-cache"],
         cwd=tmp_path,

@@ -1,0 +1,158 @@
+"""What is delivered beside the package: units, shell files, samples, the way in.
+
+The SRC scripts are run against stand-ins that obey the AIX reference (aix.md §1.6).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SHELL_FILES = ("aix-src/hamnd-src", "aix-src/src-register", "aix-src/src-unregister", ".ci/venv")
+NOT_ON_FILE = "0513-085 The hamnd Subsystem is not on file."
+HEADER = "Subsystem         Group            PID          Status"
+INACTIVE = f"{HEADER}\n hamnd            hamn                          inoperative"
+ACTIVE = f"{HEADER}\n hamnd            hamn             10551496     active"
+
+
+@pytest.mark.parametrize("name", SHELL_FILES)
+def test_shell_files_parse(checkout: Path, name: str) -> None:
+    path = checkout / name
+    assert os.access(path, os.X_OK)
+    for shell in ("sh", "ksh", "bash"):
+        if program := shutil.which(shell):
+            done = subprocess.run(
+                [program, "-n", path], capture_output=True, text=True, check=False
+            )
+            assert (done.returncode, done.stderr) == (0, ""), shell
+
+
+@pytest.mark.parametrize("name", SHELL_FILES)
+def test_shell_files_use_nothing_that_ksh88_or_sh_lacks(checkout: Path, name: str) -> None:
+    text = (checkout / name).read_text()
+    assert not re.search(r"\[\[|\blocal\b|\bfunction\b|\+=|<<<|&>|\bsource\b|\bpipefail\b", text)
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_the_unit_file_is_valid(checkout: Path, tmp_path: Path) -> None:
+    """Verified as a copy whose program exists: systemd-analyze looks for it."""
+    program = tmp_path / "hamnd"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    text = (checkout / "systemd/hamnd.service").read_text()
+    assert "ExecStart=/usr/bin/hamnd --config /etc/hamnd/hamnd.toml\n" in text
+    copy = tmp_path / "hamnd.service"
+    copy.write_text(text.replace("/usr/bin/hamnd", str(program)))
+    done = subprocess.run(
+        ["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False
+    )
+    about_us = [line for line in done.stderr.splitlines() if "hamnd" in line]
+    assert (done.returncode, about_us) == (0, [])
+
+
+def test_ci_runs_what_the_readme_says(checkout: Path) -> None:
+    blocks = re.findall(
+        r"^```sh\n(.*?)^```", (checkout / "README.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    commands = {line for block in blocks for line in block.splitlines()}
+    last = (checkout / ".ci/run").read_text().splitlines()[-1]
+    assert last == "make test"
+    assert last in commands
+
+
+def _stand_ins(folder: Path, lssrc: str, status: str = "", code: int = 0) -> dict[str, str]:
+    """Make AIX's commands: each notes its arguments; lssrc answers as told, then as stopped."""
+    folder.mkdir()
+    note = f'echo "$(basename "$0") $*" >> {folder}/called\n'
+    for name in ("mkssys", "chssys", "rmssys", "mkitab", "chitab", "rmitab", "stopsrc", "hamnctl"):
+        (folder / name).write_text(f"#!/bin/sh\n{note}")
+    (folder / "answer").write_text(lssrc + "\n")
+    (folder / "lssrc").write_text(
+        f"#!/bin/sh\ncat {folder}/answer\ngrep -q 'Status' {folder}/answer || exit 1\n"
+    )
+    (folder / "stopsrc").write_text(
+        f"#!/bin/sh\n{note}printf '%s\\n' '{INACTIVE}' > {folder}/answer\n"
+    )
+    (folder / "lsitab").write_text(f"#!/bin/sh\ntest -e {folder}/in_inittab\n")
+    (folder / "hamnctl").write_text(f"#!/bin/sh\nprintf '%s' '{status}'\nexit {code}\n")
+    for path in folder.iterdir():
+        path.chmod(path.stat().st_mode | stat.S_IXUSR)
+    return {
+        "PATH": os.environ["PATH"],
+        "HAMND_BIN_DIR": str(folder),
+        "HAMND_SBIN_DIR": str(folder),
+        "HAMND_ROOT": str(folder / "root"),
+        "HAMND_WRAPPER": str(folder / "lssrc"),
+        "HAMNCTL": str(folder / "hamnctl"),
+        "HAMND_POLL_SECONDS": "0",
+    }
+
+
+def _run(script: Path, environment: dict[str, str], *arguments: str) -> tuple[int, list[str], str]:
+    done = subprocess.run(
+        ["sh", script, *arguments],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    called = Path(environment["HAMND_BIN_DIR"], "called")
+    lines = called.read_text().splitlines() if called.exists() else []
+    return done.returncode, [line.split()[0] for line in lines], done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "in_inittab", "expected"),
+    [
+        (NOT_ON_FILE, False, ["mkssys", "mkitab"]),
+        (INACTIVE, True, ["chssys", "chitab"]),
+        (ACTIVE, False, ["chssys", "mkitab"]),
+    ],
+)
+def test_registering_is_idempotent(
+    checkout: Path, tmp_path: Path, answer: str, in_inittab: bool, expected: list[str]
+) -> None:
+    environment = _stand_ins(tmp_path / "aix", answer)
+    if in_inittab:
+        (tmp_path / "aix/in_inittab").touch()
+    code, called, _ = _run(checkout / "aix-src/src-register", environment)
+    assert (code, called) == (0, expected)
+
+
+def test_a_hung_srcmstr_registers_nothing(checkout: Path, tmp_path: Path) -> None:
+    environment = _stand_ins(tmp_path / "aix", "0513-056 Timeout waiting for command response.")
+    code, called, said = _run(checkout / "aix-src/src-register", environment)
+    assert (code, called) == (1, [])
+    assert "could not tell" in said
+
+
+def test_unregistering_stops_then_removes(checkout: Path, tmp_path: Path) -> None:
+    environment = _stand_ins(tmp_path / "aix", ACTIVE, '{"state": "Peer"}')
+    (tmp_path / "aix/in_inittab").touch()
+    code, called, _ = _run(checkout / "aix-src/src-unregister", environment)
+    assert (code, called) == (0, ["stopsrc", "rmitab", "rmssys"])
+
+
+def test_unregistering_twice_does_nothing(checkout: Path, tmp_path: Path) -> None:
+    environment = _stand_ins(tmp_path / "aix", NOT_ON_FILE, "", 6)
+    assert _run(checkout / "aix-src/src-unregister", environment)[:2] == (0, [])
+
+
+def test_unregistering_is_refused_during_a_takeover(checkout: Path, tmp_path: Path) -> None:
+    environment = _stand_ins(tmp_path / "aix", ACTIVE, '{"state": "TakingOver"}')
+    code, called, said = _run(checkout / "aix-src/src-unregister", environment, "--anyway")
+    assert (code, called) == (1, [])
+    assert "takeover is running or paused" in said
+
+
+def test_unregistering_needs_a_word_when_nobody_knows(checkout: Path, tmp_path: Path) -> None:
+    environment = _stand_ins(tmp_path / "aix", INACTIVE, "", 1)
+    assert _run(checkout / "aix-src/src-unregister", environment)[:2] == (1, [])
+    assert _run(checkout / "aix-src/src-unregister", environment, "--anyway")[:2] == (0, ["rmssys"])
