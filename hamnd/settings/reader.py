@@ -175,10 +175,10 @@ class _Reader:
                 )
 
     def _meant(self, name: str, known: tuple[str, ...]) -> str:
-        """Return what was probably meant: a name here, else the same name in another table."""
+        """Return what was probably meant: the one such key elsewhere, or a similar one here."""
+        elsewhere = [key.path for key in self.schema.keys if key.name == name]
+        if len(elsewhere) == 1:
+            return f'did you mean "{elsewhere[0]}"?'
         if meant := nearest(name, known):
             return f'did you mean "{meant}"?'
-        elsewhere = [key.path for key in self.schema.keys if key.name == name]
-        if elsewhere:
-            return f'did you mean "{elsewhere[0]}"?'
         return f"known here: {', '.join(known)}"
