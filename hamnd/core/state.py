@@ -18,6 +18,7 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, State
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
+from hamnd.model.work import Look
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,16 +62,23 @@ class FinishedRun:
 class Timing:
     """Volatile instants of this process; nothing of it reaches disk."""
 
-    started: Instant | None = None
     all_true_since: Instant | None = None
     """Since when every condition that Peer requires has been true."""
+    down_since: Instant | None = None
+    """When the silence began that made the primary count as down; later answers contradict it."""
+    fence_done: Instant | None = None
+    """When step `fence` was done: from then on any answer contradicts."""
+    resumed: Instant | None = None
+    """When the operator last let the run go on knowing what had been heard."""
+    flaps: tuple[Instant, ...] = ()
+    """When this node left Peer, the latest last."""
     in_flight: Mapping[str, Instant] = field(default_factory=dict)
     """Looks under way by topic, with when they were sent."""
+    last_sent: Mapping[str, Instant] = field(default_factory=dict)
     round_number: int = 0
     reach_interval_s: float = 0.0
-    last_beat: Mapping[str, Instant] = field(default_factory=dict)
-    flaps: tuple[Instant, ...] = ()
-    transient_tries: Mapping[str, int] = field(default_factory=dict)
+    remembered: Instant | None = None
+    """When the last sample was written to the journal's memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,8 @@ class NodeState:
     run: Run | None = None
     plans: tuple[Plan, ...] = ()
     """Plans shown and not yet confirmed, newest last; never on disk."""
+    readiness: tuple[tuple[str, tuple[Look, ...]], ...] = ()
+    """What proves each step ready, by step id; built anew in the readiness rhythm."""
     finished: tuple[FinishedRun, ...] = ()
     changes: tuple[Change, ...] = ()
     timing: Timing = field(default_factory=Timing)

@@ -27,6 +27,7 @@ class Trigger(StrEnum):
     RUN_CONTRADICTED = "run_contradicted"
     RUN_UNDONE = "run_undone"
     RUN_CONCLUDED = "run_concluded"
+    RESTARTED = "restarted"
     PRIMARY_HERE = "primary_here"
     STANDBY_HERE = "standby_here"
 
@@ -199,5 +200,19 @@ TABLE: tuple[Row, ...] = (
         Trigger.STANDBY_HERE,
         State.DEGRADED,
         "This node's database is standby and the identity is not held here.",
+    ),
+    *(
+        Row(
+            row_id,
+            source,
+            Trigger.RESTARTED,
+            State.DEGRADED,
+            "hamnd was restarted: nothing is proven until it is seen again.",
+        )
+        for row_id, source in (
+            ("T16", State.PEER),
+            ("T17", State.DEGRADED),
+            ("T18", State.PRIMARY_DOWN),
+        )
     ),
 )

@@ -17,7 +17,7 @@ from hamnd.core.replication import PartnerDatabase, Sample, Skew
 from hamnd.model.health import FenceEvidence, Replication, WitnessSight
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe
-from hamnd.model.work import Report
+from hamnd.model.work import Reading, Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,11 @@ class Watch:
     acts: tuple[FenceEvidence, ...] = ()
     """Dated acts: agent_off, orderly, operator."""
     reports: Mapping[str, Report] = field(default_factory=dict)
-    """Latest report by topic, for what plans are built from and readiness is judged by."""
+    """Latest report by topic, for what engines and plans are built from."""
+    doubts: int = 0
+    """Readings in a row that could not see the database up; transient until policy's limit."""
+    ready: Mapping[str, tuple[Reading, Instant]] = field(default_factory=dict)
+    """Latest reading of every readiness look, by topic."""
     disk: Disk | None = None
 
 

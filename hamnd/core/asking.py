@@ -1,0 +1,148 @@
+"""What to look at next: the rhythms, and the closer look while the primary is suspected.
+
+Owns which looks are sent and when; one look in flight per topic. Must not read answers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
+from hamnd.core.health.assessment import Assessment
+from hamnd.core.plans import takeover_steps
+from hamnd.core.platforms import platform_of
+from hamnd.core.policy import Terms
+from hamnd.core.readiness import Looks, topic_of
+from hamnd.core.replication import engine_of
+from hamnd.core.state import NodeState
+from hamnd.dialects import fence, linux, reach, witness
+from hamnd.model.instant import Instant
+from hamnd.model.names import Probe, Rhythm
+from hamnd.model.work import Look
+
+LOST_AFTER_S = 30.0
+"""A look that did not come home within its own limit and this much more is given up."""
+
+
+def on_tick(
+    state: NodeState, rhythm: Rhythm, now: Instant, terms: Terms
+) -> tuple[NodeState, tuple[Command, ...]]:
+    """Return what a beat of this rhythm sends."""
+    match rhythm:
+        case Rhythm.REACH:
+            state, commands = _round(state, terms)
+            if state.assessment.is_suspicious or state.watch.doubts:
+                state, more = _close_looks(state, now, terms)
+                commands = (*commands, *more)
+            return state, commands
+        case Rhythm.REPLICATION:
+            return _send(state, slow_looks(terms), now)
+        case Rhythm.READINESS:
+            seen = {f"seen:{key}": look for key, look in _platform_looks(terms).items()}
+            state = replace(state, readiness=readiness_looks(state, terms))
+            proofs = {
+                topic_of(step_id, number): look
+                for step_id, looks in state.readiness
+                for number, look in enumerate(looks)
+            }
+            return _send(state, {**seen, **proofs}, now)
+
+
+def _platform_looks(terms: Terms) -> Mapping[str, Look]:
+    return platform_of(terms.site).looks(terms.site)
+
+
+def readiness_looks(state: NodeState, terms: Terms) -> Looks:
+    """Return what proves each step of a takeover, planned on the picture as it is."""
+    steps = takeover_steps(terms, state.assessment.promotion, platform_steps(state, terms))
+    return tuple((step.id, step.readiness) for step in steps)
+
+
+def platform_steps(state: NodeState, terms: Terms):  # type: ignore[no-untyped-def]
+    """Return the platform's takeover steps, built from what was last seen of this node."""
+    seen = {
+        topic.removeprefix("seen:"): report
+        for topic, report in state.watch.reports.items()
+        if topic.startswith("seen:")
+    }
+    return platform_of(terms.site).steps(terms.site, terms.policy, seen)
+
+
+def slow_looks(terms: Terms) -> Mapping[str, Look]:
+    """Return what is asked in the replication rhythm, by topic."""
+    site = terms.site
+    looks = dict(engine_of(terms).looks(terms))
+    looks.update(engine_of(terms).partner_looks(terms))
+    looks["partner_clock"] = linux.epoch(site.partner.name)
+    if site.fence.agent is not None:
+        looks["fence"] = fence.status(site)
+    for one in site.witnesses:
+        looks[f"witness:{one.name}"] = witness.sight(site, one)
+    return looks
+
+
+def _close_looks(
+    state: NodeState, now: Instant, terms: Terms
+) -> tuple[NodeState, tuple[Command, ...]]:
+    """While the primary is suspected, everything that decides is asked about once a second."""
+    interval = terms.policy.suspicion_look_interval_s
+    due = {
+        topic: look
+        for topic, look in slow_looks(terms).items()
+        if (sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= interval
+    }
+    return _send(state, due, now)
+
+
+def _send(
+    state: NodeState, looks: Mapping[str, Look], now: Instant
+) -> tuple[NodeState, tuple[Command, ...]]:
+    timing = state.timing
+    commands: list[Command] = []
+    in_flight, last_sent = dict(timing.in_flight), dict(timing.last_sent)
+    for topic, look in looks.items():
+        sent = in_flight.get(topic)
+        if sent is not None and now.since(sent) < look.timeout_s + LOST_AFTER_S:
+            continue
+        commands.append(TakeLook(topic, look))
+        in_flight[topic] = now
+        last_sent[topic] = now
+    timing = replace(timing, in_flight=in_flight, last_sent=last_sent)
+    return replace(state, timing=timing), tuple(commands)
+
+
+def landed(state: NodeState, topic: str) -> NodeState:
+    """Note that the look of this topic came home."""
+    in_flight = {key: at for key, at in state.timing.in_flight.items() if key != topic}
+    return replace(state, timing=replace(state.timing, in_flight=in_flight))
+
+
+def _round(state: NodeState, terms: Terms) -> tuple[NodeState, tuple[Command, ...]]:
+    """One reach round; all its probes start together and may outlast the next beat."""
+    site, limit = terms.site, terms.policy.probe_timeout_s
+    partner = site.partner
+    number = state.timing.round_number + 1
+    probes = (
+        (Probe.GATEWAY, reach.ping(site, "gateway", site.gateway, limit)),
+        (Probe.PING, reach.ping(site, partner.name, partner.address, limit)),
+        (Probe.TCP, reach.tcp(site, partner, limit)),
+        (Probe.SSH_BANNER, reach.ssh_banner(site, partner, limit)),
+        (Probe.XCATD, reach.xcatd_request(site, partner, limit)),
+    )
+    timing = replace(state.timing, round_number=number)
+    return replace(state, timing=timing), (ProbeRound(number, probes),)
+
+
+def pace(
+    state: NodeState, assessment: Assessment, terms: Terms
+) -> tuple[NodeState, tuple[Command, ...]]:
+    """Beat faster while the primary is suspected, and calmly again afterwards."""
+    policy = terms.policy
+    wanted = policy.reach_interval_s
+    if assessment.is_suspicious:
+        wanted = min(wanted, policy.reach_suspicion_interval_s)
+    if state.timing.reach_interval_s == wanted:
+        return state, ()
+    timing = replace(state.timing, reach_interval_s=wanted)
+    return replace(state, timing=timing), (SetReachInterval(wanted),)

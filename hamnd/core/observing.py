@@ -1,0 +1,206 @@
+"""From what came home to what is known: folds looks and rounds into the watch.
+
+Owns the meaning of each topic of a look. Must not judge the pair (health) nor decide (engine).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, replace
+
+from hamnd.core.events import ActionCompleted, LookCompleted, RoundCompleted, StepLooked
+from hamnd.core.health.rule import HOST_PROBES, contradiction, freshness_s, is_recent, silence_of
+from hamnd.core.health.watch import (
+    FenceReading,
+    Watch,
+    XcatdTrack,
+    fold_answer,
+    fold_fence,
+    fold_replication,
+)
+from hamnd.core.policy import Terms
+from hamnd.core.replication import Sample, Skew, engine_of
+from hamnd.dialects import fence, linux, reach, readers, witness
+from hamnd.model.health import FenceEvidence, Replication
+from hamnd.model.instant import Instant
+from hamnd.model.names import Answer, Cause, FenceGrade, Probe, Verdict
+from hamnd.model.plan import Step
+from hamnd.model.work import Exec, Fence, FenceStatus, Looked
+
+PEER_STATES = ("peer", "disconnected_peer")
+
+
+def fold_round(watch: Watch, event: RoundCompleted) -> Watch:
+    """Fold a reach round; silence counts only where our own path was proven in it (law 2)."""
+    looked = dict(event.looked)
+    gateway = looked.get(Probe.GATEWAY)
+    began = min((one.report.started for one in looked.values()), default=None)
+    is_proven = gateway is not None and reach.read_answer(gateway, True) is Answer.ANSWERED
+    if not is_proven and began is not None:
+        is_proven = any(
+            sight.sees is not Answer.UNKNOWN and sight.at >= began
+            for sight in watch.witnesses.values()
+        )
+    if gateway is not None:
+        answer = reach.read_answer(gateway, True)
+        watch = replace(watch, gateway=fold_answer(watch.gateway, answer, gateway.report))
+    tracks = dict(watch.tracks)
+    for probe in HOST_PROBES:
+        one = looked.get(probe)
+        if one is not None:
+            answer = reach.read_answer(one, is_proven)
+            tracks[probe] = fold_answer(tracks.get(probe) or _NEW, answer, one.report)
+    watch = replace(watch, tracks=tracks)
+    xcatd = looked.get(Probe.XCATD)
+    return watch if xcatd is None else replace(watch, xcatd=_fold_xcatd(watch.xcatd, xcatd))
+
+
+_NEW = type(Watch().gateway)()
+
+
+def _fold_xcatd(track: XcatdTrack, looked: Looked) -> XcatdTrack:
+    """A refused connection or a request that xcatd cannot serve is a definite failure."""
+    health = reach.read_xcatd(looked.report)
+    at = looked.report.finished
+    if health is reach.XcatdHealth.GOOD:
+        return XcatdTrack(good=at)
+    if health is reach.XcatdHealth.FAILING:
+        detail = readers.read_look(looked).sentence
+        return XcatdTrack(track.good, track.failing_since or at, at, detail)
+    return track
+
+
+def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
+    """Fold one look by its topic."""
+    topic, looked = event.topic, event.looked
+    kind, _, rest = topic.partition(":")
+    if kind == "ready":
+        ready = {**watch.ready, topic: (readers.read_look(looked), looked.report.finished)}
+        return replace(watch, ready=ready)
+    if kind == "witness":
+        sight = witness.read_sight(rest, looked.report)
+        return replace(watch, witnesses={**watch.witnesses, rest: sight})
+    if topic == "fence":
+        return _fold_fence_status(watch, looked)
+    if topic == "partner_clock":
+        return _fold_clock(watch, looked)
+    if topic == "partner_db":
+        partner = engine_of(terms).partner(terms, looked.report, watch.partner)
+        return replace(watch, partner=partner)
+    watch = replace(watch, reports={**watch.reports, topic: looked.report})
+    if topic in engine_of(terms).looks(terms):
+        return _fold_engine(watch, looked, terms)
+    return watch
+
+
+def _fold_fence_status(watch: Watch, looked: Looked) -> Watch:
+    status = fence.read_status(looked.report)
+    reading = FenceReading(status.is_off, looked.report.finished, status.sentence)
+    return fold_fence(watch, reading)
+
+
+def _fold_clock(watch: Watch, looked: Looked) -> Watch:
+    theirs = linux.read_epoch(looked.report)
+    if theirs is None:
+        return watch
+    report = looked.report
+    half_s = report.finished.since(report.started) / 2
+    seconds = theirs - (report.started.wall_s + half_s)
+    return replace(watch, skew=Skew(seconds, half_s + 0.1, report.finished))
+
+
+def _fold_engine(watch: Watch, looked: Looked, terms: Terms) -> Watch:
+    """Fold the local database; what may be an instant of start or stop is asked again first."""
+    reading = engine_of(terms).view(terms, watch.reports)
+    if reading.is_database_up is not True:
+        doubts = watch.doubts + 1
+        if doubts < terms.policy.transient_tries_max and watch.replication is not None:
+            return replace(watch, doubts=doubts)
+        watch = replace(watch, doubts=doubts)
+    else:
+        watch = replace(watch, doubts=0)
+    watch = fold_replication(watch, reading, looked.report.started)
+    return _keep_sample(watch, reading, terms)
+
+
+def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
+    """Keep the last reading in Peer, and the window end as it stood when Peer was left."""
+    if reading.role != "standby":
+        return watch
+    if reading.state in PEER_STATES and reading.peer_window_end is not None:
+        watch = replace(watch, frozen_window_end=reading.peer_window_end)
+    if not reading.is_protecting or not _primary_answers(watch, reading.observed, terms):
+        return watch
+    skew = watch.skew
+    started_at = None
+    if reading.uptime_s is not None:
+        started_at = reading.observed.wall_s - reading.uptime_s
+    sample = Sample(
+        wall_s=reading.observed.wall_s,
+        sync_mode=reading.sync_mode,
+        state=reading.state,
+        received=reading.positions.received,
+        replayed=reading.positions.replayed,
+        primary=reading.positions.primary,
+        peer_window_end=reading.peer_window_end,
+        started_at=started_at,
+        skew_s=None if skew is None else skew.seconds,
+        skew_uncertainty_s=None if skew is None else skew.uncertainty_s,
+        bad_flags=reading.bad_flags,
+    )
+    return replace(watch, sample=sample)
+
+
+def _primary_answers(watch: Watch, now: Instant, terms: Terms) -> bool:
+    """A reading in Peer may be stale: it only counts while the primary is heard otherwise."""
+    return any(
+        (track := watch.tracks.get(probe)) is not None
+        and silence_of(track, now, terms.policy) is None
+        and is_recent(track.answered, now, freshness_s(terms.policy))
+        for probe in HOST_PROBES
+    )
+
+
+def fold_step_looks(watch: Watch, event: StepLooked) -> Watch:
+    """A fence status taken by a step is a reading of the device like any other."""
+    for looked in event.looked:
+        if isinstance(looked.look.request, FenceStatus):
+            watch = _fold_fence_status(watch, looked)
+    return watch
+
+
+def fold_action(watch: Watch, step: Step, event: ActionCompleted, terms: Terms) -> Watch:
+    """An `off` that succeeded, or an acknowledged end over ssh, is a dated act (design §4)."""
+    if not step.proves_fence or event.index >= len(step.actions):
+        return watch
+    action = step.actions[event.index]
+    reading = readers.read_action(action, event.report)
+    if reading.verdict is not Verdict.PASS:
+        return watch
+    at = event.report.finished.wall_s
+    match action.request:
+        case Fence(verb="off"):
+            source = terms.site.fence.agent or "fence"
+            act = FenceEvidence(FenceGrade.AGENT_OFF, at, source, "off returned success")
+        case Exec(host=host):
+            act = FenceEvidence(FenceGrade.ORDERLY, at, f"ssh {host}", reading.sentence)
+        case _:
+            return watch
+    return replace(watch, acts=(*watch.acts, act))
+
+
+def drop_contradicted_acts(watch: Watch, now: Instant) -> Watch:
+    """A dated act that an answer contradicts is void for good, also after a restart."""
+    kept = tuple(
+        act
+        for act in watch.acts
+        if contradiction(watch, Cause.HOST, now.ago(now.wall_s - act.at)) is None
+    )
+    return watch if len(kept) == len(watch.acts) else replace(watch, acts=kept)
+
+
+def sample_fact(watch: Watch) -> str | None:
+    """Return the last sample in Peer as JSON for the journal's memory."""
+    if watch.sample is None:
+        return None
+    return json.dumps({**asdict(watch.sample), "frozen_window_end": watch.frozen_window_end})

@@ -1,0 +1,105 @@
+"""Would a takeover work now? Every step's readiness looks, as conditions.
+
+Owns the conditions StepReady and StandbyQuiet's kin, and the two summaries Protected and
+TakeoverReady (design §4). Must not build steps (plans). TakeoverReady never depends on fresh
+answers from the primary: it must be true at 3 am.
+"""
+
+from __future__ import annotations
+
+from hamnd.core.health.assessment import Assessment
+from hamnd.core.health.conditions import carry_since
+from hamnd.core.health.evidence import is_enough
+from hamnd.core.health.rule import is_recent
+from hamnd.core.health.watch import Watch
+from hamnd.core.policy import Policy, Terms
+from hamnd.model.health import Condition, Replication
+from hamnd.model.instant import Instant
+from hamnd.model.names import Mode, State, Status, Verdict
+from hamnd.model.work import Look, Reading
+
+READY_PREFIX = "StepReady/"
+
+Looks = tuple[tuple[str, tuple[Look, ...]], ...]
+
+
+def topic_of(step_id: str, number: int) -> str:
+    """Return the topic of a step's readiness look."""
+    return f"ready:{step_id}:{number}"
+
+
+def proof_age_max_s(policy: Policy) -> float:
+    """How old a proof may be: two intervals of the readiness rhythm, and a probe's time."""
+    return 2 * policy.readiness_interval_s + policy.probe_timeout_s + 15.0
+
+
+def judge_steps(
+    watch: Watch, looks: Looks, before: tuple[Condition, ...], now: Instant, policy: Policy
+) -> tuple[Condition, ...]:
+    """Return one condition StepReady/ID for each step that has something to prove."""
+    judged = [
+        _step_ready(watch, step_id, len(step_looks), now, policy)
+        for step_id, step_looks in looks
+        if step_looks
+    ]
+    return carry_since(judged, before)
+
+
+def _step_ready(watch: Watch, step_id: str, count: int, now: Instant, policy: Policy) -> Condition:
+    known = [watch.ready.get(topic_of(step_id, number)) for number in range(count)]
+    fresh: list[tuple[Reading, Instant]] = [
+        one for one in known if one is not None and is_recent(one[1], now, proof_age_max_s(policy))
+    ]
+    oldest = min((at.wall_s for _, at in fresh), default=None)
+    type_ = f"{READY_PREFIX}{step_id}"
+    for wanted, status, reason in (
+        (Verdict.BLOCK, Status.FALSE, "WouldFail"),
+        (Verdict.UNKNOWN, Status.UNKNOWN, "CannotTell"),
+    ):
+        for reading, at in fresh:
+            if reading.verdict is wanted:
+                return Condition(
+                    type_, status, reason, reading.sentence, now.wall_s, at.wall_s, "readiness"
+                )
+    if len(fresh) < count:
+        message = f"{len(fresh)} of {count} proofs are fresh"
+        return Condition(
+            type_, Status.UNKNOWN, "NotProvenLately", message, now.wall_s, oldest, "readiness"
+        )
+    message = f"{count} of {count} proofs hold"
+    return Condition(type_, Status.TRUE, "Proven", message, now.wall_s, oldest, "readiness")
+
+
+def judge_protected(state: State, reading: Replication | None) -> Status:
+    """Peer protects; an active node is protected while a standby of its own is in Peer."""
+    if state is State.PEER:
+        return Status.TRUE
+    if state is State.ACTIVE and reading is not None and reading.role == "primary":
+        return Status.TRUE if reading.is_protecting else Status.FALSE
+    return Status.UNKNOWN if reading is None else Status.FALSE
+
+
+def judge_ready(state: State, mode: Mode, assessment: Assessment, terms: Terms) -> Status:
+    """Return whether a takeover would work if it were confirmed now (TakeoverReady)."""
+    if mode is not Mode.NORMAL or state in (State.ACTIVE, State.TAKING_OVER):
+        return Status.FALSE
+    steps = [one for one in assessment.conditions if one.type.startswith(READY_PREFIX)]
+    wanted = [*steps, assessment.condition("DiskSpace"), _fence_condition(assessment, terms)]
+    statuses = [one.status for one in wanted if one is not None]
+    if any(status is Status.FALSE for status in statuses):
+        return Status.FALSE
+    verdict = assessment.promotion.verdict
+    in_peer = assessment.condition("ReplicationPeer")
+    is_standby_up = in_peer is not None and in_peer.status is Status.TRUE
+    if verdict is Verdict.BLOCK:
+        return Status.FALSE
+    if not steps or any(status is Status.UNKNOWN for status in statuses):
+        return Status.UNKNOWN
+    return Status.TRUE if verdict is Verdict.PASS or is_standby_up else Status.UNKNOWN
+
+
+def _fence_condition(assessment: Assessment, terms: Terms) -> Condition | None:
+    """A configured device must answer, unless proof is there; other sites rely on the operator."""
+    if terms.site.fence.agent is None or is_enough(assessment.evidence, terms):
+        return None
+    return assessment.condition("FenceReady")
