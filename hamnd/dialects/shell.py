@@ -217,15 +217,21 @@ def _exec_text(request: Exec, site: Site) -> str:
 
 
 def _fence_text(verb: str, site: Site) -> str:
-    """Return the agent's call; ClusterLabs agents skip empty lines on their standard input."""
+    """Return the agent's call; ClusterLabs agents skip empty lines on their standard input.
+
+    The verb goes last, as the adapter sends it: agents take the last of two lines with one key.
+    """
     fence = site.fence
-    pairs = [f"action={verb}", *(f"{key}={value}" for key, value in fence.options.items())]
-    parts = [_words(("printf", "%s\\n", *pairs))]
+    options = [f"{key}={value}" for key, value in fence.options.items()]
+    agent = _words((fence.agent or "fence-agent-not-configured",))
+    if not fence.secret_files:
+        feed = _words(("printf", "%s\\n", *options, f"action={verb}"))
+        return f"{feed} | {agent}"
+    parts = [_words(("printf", "%s\\n", *options))] if options else []
     for key, path in fence.secret_files.items():
         parts += [_words(("printf", "%s", f"{key}=")), _words(("cat", path)), "echo"]
-    agent = _words((fence.agent or "fence-agent-not-configured",))
-    feed = parts[0] if len(parts) == 1 else "{ " + "; ".join(parts) + "; }"
-    return f"{feed} | {agent}"
+    parts.append(_words(("echo", f"action={verb}")))
+    return f"{{ {'; '.join(parts)}; }} | {agent}"
 
 
 def _reach_argv(request: Reach, site: Site) -> tuple[str, ...]:

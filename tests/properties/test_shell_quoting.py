@@ -145,13 +145,13 @@ def test_standard_input_arrives_byte_by_byte(
     assert ran(line, stdin_wanted=True) == told(argv) + b"<" + os.fsencode(stdin) + b">"
 
 
-@pytest.mark.parametrize("name", ["a=b", "if", "it's", "while", "time", "new\nline"])
+@pytest.mark.parametrize("name", ["a=b", "if", "it's", "while", "new\nline", "-e"])
 def test_a_program_is_run_even_when_its_name_looks_like_shell(tmp_path: Path, name: str) -> None:
     program = tmp_path / name
     program.write_text("#!/bin/sh\necho ran\n")
     program.chmod(0o755)
 
-    line = f"PATH={shell.quote((str(tmp_path),))}:$PATH; {shell.quote((name,))}"
+    line = f"PATH={shell.quote((str(tmp_path),))}:$PATH; {shell.quote((name, chr(10)))}"
 
     assert ran(line) == b"ran\n"
 
@@ -172,5 +172,6 @@ def test_a_fence_preview_feeds_the_agent_options_and_secrets_without_showing_the
     status = shell.preview(FenceStatus("aixmn1"), aixmn1)
 
     assert "geheim" not in off
-    assert ran(off) == b"action=off\nip=10.0.0.9\npassword=geheim\n"
-    assert ran(status) == b"action=status\nip=10.0.0.9\npassword=geheim\n"
+    assert ran(off) == b"ip=10.0.0.9\npassword=geheim\naction=off\n"
+    assert ran(status) == b"ip=10.0.0.9\npassword=geheim\naction=status\n"
+    assert "action=off" in ran(shell.preview(Fence("aixmn1", "off"), site(agent="cat"))).decode()

@@ -1,0 +1,144 @@
+"""Fencing: what is asked of a power controller, and what its answer proves.
+
+Owns the verbs and exit codes of the ClusterLabs fence-agent protocol and the kill over ssh. Must
+not know what grade of evidence policy wants (core.gates) nor the device's secrets (adapters).
+
+Exit codes (ClusterLabs/fence-agents, doc/FenceAgentAPI.md and lib/fencing.py): every verb 0 success
+and 1 failure; `status` 0 on, 2 off, 1 error. Code 2 is also how sh and python end when they cannot
+read the agent itself, so an agent that complains must say "Status: OFF" to be believed.
+"""
+
+from __future__ import annotations
+
+import re
+
+from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.model.names import ManyValued, Verdict
+from hamnd.model.site import Platform, Site
+from hamnd.model.work import Action, Ending, Exec, Fence, FenceStatus, Look, Reading, Report
+
+_STATUS = re.compile(r"^\s*status:\s*(on|off)\s*$", re.IGNORECASE | re.MULTILINE)
+_MAYBE_OFF = re.compile(
+    r"waiting to power off|connection lost|timed? ?out|getting status", re.IGNORECASE
+)
+_KILL_SECONDS_MAX = 10
+_SSH_STARTED = "hamnd-fence: started"
+
+
+class PowerState(ManyValued):
+    """What a power controller says about the machine it feeds."""
+
+    ON = "on"
+    OFF = "off"
+    UNKNOWN = "unknown"
+
+
+def off(site: Site) -> Action:
+    """Return the action that powers the partner off through its fence agent."""
+    return Action(Fence(site.partner.name, "off"), reads="fence.off_done")
+
+
+def status(site: Site) -> Look:
+    """Return a look that asks the partner's fence device and expects it off."""
+    return Look(
+        FenceStatus(site.partner.name, "status"),
+        reads="fence.is_off",
+        expects=f"the fence device says that {site.partner.name} is off",
+        timeout_s=site.fence.timeout_s,
+    )
+
+
+def monitor(site: Site) -> Look:
+    """Return a look that proves the fence device ready: reachable, login accepted."""
+    return Look(
+        FenceStatus(site.partner.name, "monitor"),
+        reads="fence.monitor_ok",
+        expects=f"the fence device of {site.partner.name} answers and accepts our login",
+        timeout_s=site.fence.timeout_s,
+    )
+
+
+def ssh_kill(site: Site) -> Action:
+    """Return the action that kills the partner over ssh, to be proven by its silence.
+
+    Db2 is killed, never stopped in order: an orderly stop writes log records that diverge the old
+    primary (db2-hadr.md §10). Everything runs detached, for the connection dies with the machine
+    (aix.md §7); a db2_kill that hangs does not keep the machine alive.
+    """
+    end = "halt -q" if site.platform is Platform.AIX else "poweroff -ff"
+    doomed = (
+        'su - "$1" -c "$2" & k=$!; n=0; '
+        f'while kill -0 "$k" && [ "$n" -lt {_KILL_SECONDS_MAX} ]; '
+        "do sleep 1; n=$((n+1)); done; "
+        f"{end}"
+    )
+    script = (
+        f'nohup sh -c "$1" hamnd-fence "$2" "$3" </dev/null >/dev/null 2>&1 & echo {_SSH_STARTED!r}'
+    )
+    profile = site.db2.profile
+    kill = f'. "{profile}"; db2_kill' if profile else "db2_kill"
+    argv = ("sh", "-c", script, "hamnd-fence", doomed, site.db2.instance_owner, kill)
+    return Action(Exec(site.partner.name, argv), reads="fence.ssh_started")
+
+
+def read_status(report: Report) -> PowerState:
+    """Return what a `status` proves; every doubt is UNKNOWN."""
+    if report.ending is not Ending.EXITED:
+        return PowerState.UNKNOWN
+    said = {word.lower() for word in _STATUS.findall(report.stdout)}
+    if report.exit_code == 0:
+        return PowerState.UNKNOWN if "off" in said else PowerState.ON
+    if report.exit_code != 2 or "on" in said:
+        return PowerState.UNKNOWN
+    is_plain = not report.stderr.strip() and not report.stdout.strip()
+    return PowerState.OFF if "off" in said or is_plain else PowerState.UNKNOWN
+
+
+def read_is_off(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the device says off, BLOCK when it says on."""
+    match read_status(report):
+        case PowerState.OFF:
+            return Reading(Verdict.PASS, "the fence device says: off")
+        case PowerState.ON:
+            return Reading(Verdict.BLOCK, "the fence device says: on")
+        case PowerState.UNKNOWN:
+            return unanswered(report) or Reading(
+                Verdict.UNKNOWN,
+                f"the fence device's answer proves nothing (exit code {report.exit_code}): "
+                f"{last_lines(report)}",
+            )
+
+
+def read_off_done(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when `off` returned success; a failure that may still have cut the power is UNKNOWN."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    if report.exit_code == 0:
+        return Reading(Verdict.PASS, last_lines(report) or "the fence agent returned success")
+    said = last_lines(report)
+    if _MAYBE_OFF.search(report.stderr + report.stdout):
+        return Reading(Verdict.UNKNOWN, f"the fence agent lost sight of it: {said}")
+    return Reading(Verdict.BLOCK, f"the fence agent failed (exit {report.exit_code}): {said}")
+
+
+def read_monitor_ok(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the device answers, BLOCK when the agent says that it does not."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    if report.exit_code == 0:
+        return Reading(Verdict.PASS, "the fence device answers")
+    said = last_lines(report)
+    return Reading(Verdict.BLOCK, f"the fence agent failed (exit {report.exit_code}): {said}")
+
+
+def read_ssh_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the partner acknowledged its kill; that it is dead only its silence can prove."""
+    acknowledged = _SSH_STARTED in report.stdout
+    if acknowledged:
+        return Reading(Verdict.PASS, "the kill was started there; silence has to prove it")
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    return Reading(Verdict.BLOCK, f"not started (exit {report.exit_code}): {last_lines(report)}")
