@@ -156,3 +156,42 @@ def test_unregistering_needs_a_word_when_nobody_knows(checkout: Path, tmp_path: 
     environment = _stand_ins(tmp_path / "aix", INACTIVE, "", 1)
     assert _run(checkout / "aix-src/src-unregister", environment)[:2] == (1, [])
     assert _run(checkout / "aix-src/src-unregister", environment, "--anyway")[:2] == (0, ["rmssys"])
+
+
+def _tools_only(folder: Path) -> Path:
+    """Make a search path on which nothing but what .ci/venv itself needs can be found."""
+    folder.mkdir()
+    for name in ("sh", "dirname"):
+        found = shutil.which(name)
+        assert found
+        (folder / name).symlink_to(found)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("python3", "said"),
+    [
+        (None, "hamnd needs Python 3.11 or newer, and none was found"),
+        ("exit 1", "hamnd needs Python 3.11 or newer, and none was found"),  # too old
+        ('case "$2" in *ensurepip*) exit 1;; esac', "apt-get install python3-venv"),
+    ],
+)
+def test_a_missing_python_is_answered_with_what_to_install(
+    checkout: Path, tmp_path: Path, python3: str | None, said: str
+) -> None:
+    path = _tools_only(tmp_path / "bin")
+    if python3 is not None:
+        (path / "python3").write_text(f"#!/bin/sh\n{python3}\n")
+        (path / "python3").chmod(0o755)
+    done = subprocess.run(
+        ["sh", checkout / ".ci/venv", tmp_path / "venv", "."],
+        cwd=checkout,
+        env={"PATH": str(path)},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert not (tmp_path / "venv").exists()
