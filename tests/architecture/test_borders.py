@@ -40,7 +40,7 @@ def test_a_room_without_a_place_breaks_the_contracts(checkout: Path, tmp_path: P
     for room in ("core", "model", "dialects", "views", "adapters", "cli", "daemon", "demo"):
         (package / room).mkdir(parents=True)
         (package / room / "__init__.py").write_text("")
-    for module in ("__init__", "errors", "util"):
+    for module in ("__init__", "__main__", "errors", "wire", "util"):
         (package / f"{module}.py").write_text("")
     (package / "core" / "health.py").write_text("import time\n")
     contracts = _with_optional_rooms((checkout / "pyproject.toml").read_text())
