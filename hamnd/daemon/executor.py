@@ -80,16 +80,21 @@ class Executor:
 
     def start(self, command: Command) -> None:
         """Start one command; it comes home as its event."""
+        world = self.world
         match command:
             case ProbeRound():
-                self._launch(self._probe(command), f"round-{command.number}")
+                self._launch(self._probe(command, world), f"round-{command.number}")
             case TakeLook():
-                self._launch(self._take(command), f"look-{command.topic}")
+                self._launch(self._take(command, world), f"look-{command.topic}")
             case LookAtStep():
-                self._launch(self._look_at(command), f"look-{command.step}-{command.purpose}")
+                self._launch(
+                    self._look_at(command, world), f"look-{command.step}-{command.purpose}"
+                )
             case PerformAction():
                 self._acting += 1
-                task = self._launch(self._act(command), f"action-{command.step}-{command.index}")
+                task = self._launch(
+                    self._act(command, world), f"action-{command.step}-{command.index}"
+                )
                 task.add_done_callback(self._acted)
             case SetReachInterval():
                 self._hooks.set_reach_interval(command.seconds)
@@ -101,16 +106,16 @@ class Executor:
     def _launch(self, work: Coroutine[Any, Any, None], name: str) -> asyncio.Task[None]:
         if self._spawn is None:
             raise RuntimeError("the executor is not attached")
-        world = id(self.world)
-        self._busy[world] = self._busy.get(world, 0) + 1
+        key = id(self.world)
+        self._busy[key] = self._busy.get(key, 0) + 1
         task = self._spawn(work, name)
-        task.add_done_callback(lambda _: self._left(world))
+        task.add_done_callback(lambda _: self._left(key))
         return task
 
-    def _left(self, world: int) -> None:
-        self._busy[world] -= 1
-        if not self._busy[world]:
-            del self._busy[world]
+    def _left(self, key: int) -> None:
+        self._busy[key] -= 1
+        if not self._busy[key]:
+            del self._busy[key]
 
     def _acted(self, _: asyncio.Task[None]) -> None:
         self._acting -= 1
@@ -120,18 +125,16 @@ class Executor:
             raise RuntimeError("the executor is not attached")
         await self._deliver(event)
 
-    async def _probe(self, command: ProbeRound) -> None:
-        world = self.world
+    async def _probe(self, command: ProbeRound, world: World) -> None:
         looked = await asyncio.gather(*(self._look(world, look) for _, look in command.probes))
         pairs = tuple((probe, one) for (probe, _), one in zip(command.probes, looked, strict=True))
         await self._bring(RoundCompleted(command.number, pairs))
 
-    async def _take(self, command: TakeLook) -> None:
-        looked = await self._look(self.world, command.look)
+    async def _take(self, command: TakeLook, world: World) -> None:
+        looked = await self._look(world, command.look)
         await self._bring(LookCompleted(command.topic, looked))
 
-    async def _look_at(self, command: LookAtStep) -> None:
-        world = self.world
+    async def _look_at(self, command: LookAtStep, world: World) -> None:
         await asyncio.sleep(command.pause_s)
         looked = await asyncio.gather(*(self._look(world, look) for look in command.looks))
         await self._bring(
@@ -140,8 +143,8 @@ class Executor:
             )
         )
 
-    async def _act(self, command: PerformAction) -> None:
-        report = await self._perform(self.world, command.action, command.timeout_s)
+    async def _act(self, command: PerformAction, world: World) -> None:
+        report = await self._perform(world, command.action, command.timeout_s)
         await self._bring(
             ActionCompleted(command.digest, command.step, command.attempt, command.index, report)
         )
@@ -151,12 +154,14 @@ class Executor:
         if self._draining:
             return self._made(Ending.COULD_NOT_RUN, started, "hamnd is stopping: not started")
         return await self._bounded(
-            world.perform(action, timeout_s), timeout_s + GRACE_S, Ending.LOST
+            lambda: world.perform(action, timeout_s), timeout_s + GRACE_S, Ending.LOST
         )
 
     async def _look(self, world: World, look: Look) -> Looked:
         limit_s = look.timeout_s + GRACE_S
-        return Looked(look, await self._bounded(world.look(look), limit_s, Ending.TIMED_OUT))
+        return Looked(
+            look, await self._bounded(lambda: world.look(look), limit_s, Ending.TIMED_OUT)
+        )
 
     async def _report(self, command: WriteReport) -> None:
         outcome = await asyncio.gather(
@@ -166,7 +171,7 @@ class Executor:
             log.error("report_not_written", digest=command.digest, error=str(outcome[0]))
 
     async def _bounded(
-        self, work: Coroutine[Any, Any, Report], limit_s: float, overdue: Ending
+        self, call: Callable[[], Awaitable[Report]], limit_s: float, overdue: Ending
     ) -> Report:
         """Await an adapter for at most `limit_s`; `overdue` is what its silence is called.
 
@@ -179,7 +184,7 @@ class Executor:
         home: list[Report | BaseException] = []
 
         async def captured() -> None:
-            home.extend(await asyncio.gather(work, return_exceptions=True))
+            home.extend(await asyncio.gather(call(), return_exceptions=True))
 
         task = self._spawn(captured(), "adapter-call")
         try:
