@@ -156,6 +156,10 @@ class ColumnScan:
     strays: list[str] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     has_title: bool = False
+    close: int = 0
+    """Blocks whose value line stands right below the header, as Db2 prints it."""
+    apart: list[str] = field(default_factory=list)
+    """Blocks with blank lines in between, as double-spaced copies have them."""
 
 
 def scan_columns(lines: list[str], problems: Problems) -> ColumnScan:
@@ -173,14 +177,19 @@ def scan_columns(lines: list[str], problems: Problems) -> ColumnScan:
             scan.has_title = True
             last = ""
         elif (header := _known_header(row)) is not None:
+            last = _BLOCKS[header].title
+            below = index
             while index < len(rows) and not rows[index]:
                 index += 1
             value = rows[index] if index < len(rows) else ""
-            last = _BLOCKS[header].title
             if not value or _known_header(value) is not None or value == TITLE:
                 problems.add(f"{last}: no values below the header")
                 scan.blocks.setdefault(last, {})
                 continue
+            if index == below:
+                scan.close += 1
+            else:
+                scan.apart.append(last)
             index += 1
             _read_block(scan, header, row, value, problems)
         elif _unknown_field(row, scan):
@@ -276,6 +285,10 @@ def build_channel(scan: ColumnScan, problems: Problems) -> HadrChannel:
     for title in _REQUIRED:
         if title not in scan.blocks:
             problems.add(f"the block {title} is missing")
+    if scan.close:
+        for title in scan.apart:
+            problems.add(f"{title}: the line below the header got lost")
+            scan.blocks[title] = {}
     values: Values = {}
     for block in scan.blocks.values():
         values.update(block)

@@ -107,6 +107,9 @@ REQUIRED: Final = (
 )
 """A block without one of them is incomplete (design §12)."""
 
+_IDENTITY: Final = frozenset({"STANDBY_ID", "LOG_STREAM_ID", "STANDBY_MEMBER_HOST"})
+"""Two values of one of these in one block: the HADR_ROLE between two blocks got lost."""
+
 _UNKNOWN_KEY = re.compile(r"[A-Za-z][\w.,:/%#$@+()\[\]-]*", re.ASCII)
 _NOT_LETTERS = re.compile(r"[^A-Z0-9]+")
 
@@ -149,7 +152,7 @@ class FieldScan:
     """
 
     __slots__ = (
-        "_after_blank", "_block", "_doubted", "_is_order_odd", "_last", "_problems",
+        "_after_blank", "_block", "_conflicts", "_doubted", "_is_order_odd", "_last", "_problems",
         "blocks", "strays", "unknown",
     )  # fmt: skip
 
@@ -164,6 +167,8 @@ class FieldScan:
         """Block and key of the line above, None after a stray or a blank line."""
         self._after_blank = True
         self._doubted: list[tuple[dict[str, str], str]] = []
+        self._conflicts: dict[int, tuple[dict[str, str], set[str]]] = {}
+        """Blocks with keys that have two values, by the block's identity."""
         self._is_order_odd = False
         for raw in lines:
             line = raw.strip()
@@ -194,6 +199,7 @@ class FieldScan:
             self._problems.add(f"{key} is there twice in one block")
             if printed != value:
                 self._doubted.append(self._last)
+                self._conflicts.setdefault(id(block), (block, set()))[1].add(key)
             return
         block[key] = value
         if "=" in value and (key in FIELDS or _holds_a_key(value)):
@@ -215,6 +221,11 @@ class FieldScan:
         for block, key in self._doubted:
             if block.pop(key, None) is not None:
                 problems.add(f"{key}: the value may be cut or belong to another block")
+        for block, keys in self._conflicts.values():
+            if len(keys) > 1 or not keys.isdisjoint(_IDENTITY):
+                problems.add("two blocks ran into one: their values cannot be told apart")
+                for key in block.keys() - {ROLE_KEY}:
+                    del block[key]
         if len(self.blocks) < 2:
             return tuple(_channel({**self.unknown, **block}, "", problems) for block in self.blocks)
         if self._is_order_odd:
