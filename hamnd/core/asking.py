@@ -18,7 +18,8 @@ from hamnd.core.replication import engine_of
 from hamnd.core.state import NodeState
 from hamnd.dialects import fence, linux, reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Probe, Rhythm
+from hamnd.model.names import Rhythm
+from hamnd.model.plan import Step
 from hamnd.model.work import Look
 
 LOST_AFTER_S = 30.0
@@ -59,7 +60,7 @@ def readiness_looks(state: NodeState, terms: Terms) -> Looks:
     return tuple((step.id, step.readiness) for step in steps)
 
 
-def platform_steps(state: NodeState, terms: Terms):  # type: ignore[no-untyped-def]
+def platform_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
     """Return the platform's takeover steps, built from what was last seen of this node."""
     seen = {
         topic.removeprefix("seen:"): report
@@ -120,16 +121,8 @@ def landed(state: NodeState, topic: str) -> NodeState:
 
 def _round(state: NodeState, terms: Terms) -> tuple[NodeState, tuple[Command, ...]]:
     """One reach round; all its probes start together and may outlast the next beat."""
-    site, limit = terms.site, terms.policy.probe_timeout_s
-    partner = site.partner
     number = state.timing.round_number + 1
-    probes = (
-        (Probe.GATEWAY, reach.ping(site, "gateway", site.gateway, limit)),
-        (Probe.PING, reach.ping(site, partner.name, partner.address, limit)),
-        (Probe.TCP, reach.tcp(site, partner, limit)),
-        (Probe.SSH_BANNER, reach.ssh_banner(site, partner, limit)),
-        (Probe.XCATD, reach.xcatd_request(site, partner, limit)),
-    )
+    probes = reach.partner_round(terms.site, terms.policy.probe_timeout_s)
     timing = replace(state.timing, round_number=number)
     return replace(state, timing=timing), (ProbeRound(number, probes),)
 

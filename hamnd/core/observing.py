@@ -64,7 +64,7 @@ def _fold_xcatd(track: XcatdTrack, looked: Looked) -> XcatdTrack:
     at = looked.report.finished
     if health is reach.XcatdHealth.GOOD:
         return XcatdTrack(good=at)
-    if health is reach.XcatdHealth.FAILING:
+    if health is reach.XcatdHealth.FAILING or health is reach.XcatdHealth.REFUSED:
         detail = readers.read_look(looked).sentence
         return XcatdTrack(track.good, track.failing_since or at, at, detail)
     return track
@@ -94,9 +94,12 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
 
 
 def _fold_fence_status(watch: Watch, looked: Looked) -> Watch:
-    status = fence.read_status(looked.report)
-    reading = FenceReading(status.is_off, looked.report.finished, status.sentence)
-    return fold_fence(watch, reading)
+    said = fence.read_status(looked.report)
+    is_off = {fence.PowerState.OFF: True, fence.PowerState.ON: False}.get(said)
+    detail = f"the power controller says {said.value}"
+    if is_off is None:
+        detail = fence.read_is_off(looked.report).sentence
+    return fold_fence(watch, FenceReading(is_off, looked.report.finished, detail))
 
 
 def _fold_clock(watch: Watch, looked: Looked) -> Watch:

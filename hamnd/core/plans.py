@@ -18,6 +18,10 @@ from hamnd.dialects import fence as fence_dialect
 from hamnd.dialects import shell
 from hamnd.model.names import Cause, PlanKind
 from hamnd.model.plan import Plan, PlanRequest, Step
+from hamnd.model.work import Action, Look
+
+BEFORE_FENCE = ("salvage", "fuse")
+"""Platform steps that only read or disarm and may run while the old primary is not proven off."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,32 +65,55 @@ def takeover_steps(
     engine_steps = engine_of(terms).steps(terms, promotion)
     is_graceful = promotion.variant == "graceful"
     fence = _fence_step(terms, is_graceful)
-    known = [*platform_steps, fence, *(_with_fence(one, is_graceful) for one in engine_steps)]
+    known = [
+        *(_serving(one) for one in platform_steps),
+        fence,
+        *(_with_fence(one, is_graceful) for one in engine_steps),
+    ]
     return _sorted(known)
 
 
 def _fence_step(terms: Terms, is_graceful: bool) -> Step:
     """The old primary off, proof collected; after a graceful promote, which loses nothing."""
+    site = terms.site
+    actions: tuple[Action, ...] = ()
+    readiness: tuple[Look, ...] = ()
+    postconditions: tuple[Look, ...] = ()
+    if site.fence.agent is not None:
+        actions = (fence_dialect.off(site),)
+        readiness = (fence_dialect.monitor(site),)
+        postconditions = (fence_dialect.status(site),)
+    elif site.fence.ssh:
+        actions = (fence_dialect.ssh_kill(site),)
     return Step(
         id="fence",
-        title=f"make sure {terms.site.partner.name} is off",
+        title=f"make sure {site.partner.name} is off",
         guide="8.2",
-        host=terms.site.node,
+        host=site.node,
         depends_on=("promote",) if is_graceful else ("fuse",),
-        actions=fence_dialect.off_actions(terms.site),
-        readiness=fence_dialect.readiness(terms.site),
-        postconditions=fence_dialect.off_looks(terms.site),
-        timeout_s=terms.policy.step_timeout_s("fence", terms.site.fence.timeout_s * 3),
-        wait_s=terms.site.fence.timeout_s,
+        actions=actions,
+        readiness=readiness,
+        postconditions=postconditions,
+        timeout_s=terms.policy.step_timeout_s("fence", site.fence.timeout_s * 3),
+        wait_s=site.fence.timeout_s,
+        reversible=True,
         proves_fence=True,
     )
 
 
 def _with_fence(step: Step, is_graceful: bool) -> Step:
     """A forced promote waits for the fence; a graceful one does not (design §5)."""
-    if step.id != "promote" or is_graceful:
+    if is_graceful:
         return step
     return replace(step, depends_on=("fence",), needs_fence=True)
+
+
+def _serving(step: Step) -> Step:
+    """Identity and services start only while the old primary is proven off (law 3)."""
+    if step.id in BEFORE_FENCE:
+        return step
+    depends_on = (*step.depends_on, "fence") if step.id == "identity" else step.depends_on
+    return replace(step, depends_on=tuple(dict.fromkeys(depends_on)), needs_fence=True)
 
 
 def _sorted(steps: list[Step]) -> tuple[Step, ...]:

@@ -253,3 +253,13 @@ def contradiction(watch: Watch, cause: Cause, since: Instant) -> str | None:
         if sight.sees is Answer.ANSWERED and sight.at > since:
             return f"service node {sight.name} reaches it"
     return None
+
+
+def latest_host_answer(watch: Watch) -> Instant | None:
+    """Return when the partner was last heard by any probe."""
+    heard = [
+        track.answered
+        for probe in HOST_PROBES
+        if (track := watch.tracks.get(probe)) is not None and track.answered is not None
+    ]
+    return max(heard) if heard else None

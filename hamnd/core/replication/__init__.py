@@ -105,7 +105,11 @@ class Engine(Protocol):
     name: str
 
     def looks(self, terms: Terms) -> Mapping[str, Look]:
-        """Return what to read in the replication rhythm, by topic."""
+        """Return what to read of this node's database in the replication rhythm, by topic."""
+        ...
+
+    def partner_looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Return what to ask the partner's own tools over ssh: the topic `partner_db`."""
         ...
 
     def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:

@@ -1,0 +1,186 @@
+"""The picture after each event: conditions, rule, evidence, loss, promotion, readiness.
+
+Owns the order in which the parts of an assessment are judged, and its one sentence of advice. Must
+not change what is known (observing) nor decide what follows (engine).
+"""
+
+from __future__ import annotations
+
+from hamnd.core.health.assessment import Assessment
+from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
+from hamnd.core.health.evidence import death_of, judge_evidence
+from hamnd.core.health.rule import (
+    DownRule,
+    is_recent,
+    judge_rule,
+    latest_host_answer,
+    slow_freshness_s,
+)
+from hamnd.core.health.watch import Watch
+from hamnd.core.policy import Terms
+from hamnd.core.readiness import judge_protected, judge_ready, judge_steps
+from hamnd.core.replication import LossQuestion, engine_of
+from hamnd.core.state import NodeState
+from hamnd.model.health import Condition
+from hamnd.model.instant import Instant
+from hamnd.model.names import Answer, Cause, RunStatus, State, Status
+
+
+def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
+    """Return the picture at this instant."""
+    watch, before = state.watch, state.assessment.conditions
+    rule = judge_rule(watch, now, terms)
+    evidence = judge_evidence(watch, now, terms)
+    conditions = (
+        *judge_conditions(watch, before, now, terms),
+        *judge_steps(watch, state.readiness, before, now, terms.policy),
+        *carry_since(_after_takeover(state, now), before),
+    )
+    engine = engine_of(terms)
+    question = LossQuestion(
+        view=watch.replication,
+        sample=watch.sample,
+        frozen_window_end=watch.frozen_window_end,
+        death=death_of(watch, evidence, _silent_since(state, rule)),
+        skew=watch.skew,
+        is_partner_serving=_is_partner_serving(watch, now, terms),
+        now_wall_s=now.wall_s,
+    )
+    loss = engine.loss(terms, question)
+    picture = Assessment(
+        conditions=conditions,
+        rule=rule,
+        evidence=evidence,
+        loss=loss,
+        promotion=engine.promotion(terms, question, loss),
+        is_suspicious=_is_suspicious(state, conditions),
+        is_protected=judge_protected(state.state, watch.replication),
+        advice=_advice(state, rule, now, terms),
+    )
+    ready = judge_ready(state.state, state.mode, picture, terms)
+    return _with_ready(picture, ready)
+
+
+def _with_ready(picture: Assessment, ready: Status) -> Assessment:
+    return Assessment(
+        picture.conditions,
+        picture.rule,
+        picture.evidence,
+        picture.loss,
+        picture.promotion,
+        picture.is_suspicious,
+        picture.is_protected,
+        ready,
+        picture.advice,
+    )
+
+
+def _silent_since(state: NodeState, rule: DownRule) -> float | None:
+    if state.silence_began is not None:
+        return state.silence_began
+    return None if rule.since is None else rule.since.wall_s
+
+
+def _is_partner_serving(watch: Watch, now: Instant, terms: Terms) -> bool:
+    """The partner's own tools said lately that its database is active and primary."""
+    partner = watch.partner
+    return (
+        partner.is_good is True
+        and partner.role == "primary"
+        and is_recent(partner.at, now, slow_freshness_s(terms.policy))
+    )
+
+
+def _is_suspicious(state: NodeState, conditions: tuple[Condition, ...]) -> bool:
+    """Look more often: the primary counts as down, a run needs proof, or it does not answer."""
+    if state.state in (State.PRIMARY_DOWN, State.TAKING_OVER):
+        return True
+    if state.state is State.ACTIVE:
+        return False
+    return any(
+        one.type in ("PrimaryReachable", "ReplicationPeer") and one.status is not Status.TRUE
+        for one in conditions
+    )
+
+
+def are_required_true(assessment: Assessment) -> bool:
+    """Whether everything that Peer requires is true."""
+    found = [assessment.condition(name) for name in REQUIRED]
+    return all(one is not None and one.status is Status.TRUE for one in found)
+
+
+def what_was_lost(assessment: Assessment) -> str:
+    """Name the required conditions that are not true, for the reason of a state change."""
+    found = [assessment.condition(name) for name in REQUIRED]
+    lost = [one for one in found if one is not None and one.status is not Status.TRUE]
+    return "; ".join(f"{one.type}: {one.message}" for one in lost)
+
+
+def _after_takeover(state: NodeState, now: Instant) -> list[Condition]:
+    """While active: open steps of the takeover, and whether the old primary is back."""
+    if state.state is not State.ACTIVE or not state.finished:
+        return []
+    last = state.finished[-1]
+    found: list[Condition] = []
+    if last.open_steps:
+        message = f"open steps: {', '.join(last.open_steps)}"
+        found.append(
+            Condition(
+                "TakeoverIncomplete",
+                Status.TRUE,
+                "OpenSteps",
+                message,
+                now.wall_s,
+                last.finished_at,
+                "run",
+            )
+        )
+    heard = latest_host_answer(state.watch)
+    is_back = heard is not None and heard.wall_s > last.finished_at
+    seen = None if heard is None else heard.wall_s
+    status = Status.TRUE if is_back else Status.FALSE
+    message = "the old primary answers again: hold it off until it is rejoined"
+    found.append(
+        Condition(
+            "OldPrimaryReturned",
+            status,
+            "Answers" if is_back else "StaysAway",
+            message if is_back else "the old primary does not answer",
+            now.wall_s,
+            seen,
+            "reach probes",
+        )
+    )
+    return found
+
+
+def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str:
+    """Return what to try, or not to do, in one or two sentences (design §3)."""
+    site, watch = terms.site, state.watch
+    partner = site.partner.name
+    reaching = [
+        sight
+        for sight in watch.witnesses.values()
+        if sight.sees is Answer.ANSWERED
+        and is_recent(sight.at, now, slow_freshness_s(terms.policy))
+    ]
+    reachable = state.assessment.condition("PrimaryReachable")
+    if reaching and reachable is not None and reachable.status is Status.FALSE:
+        return (
+            "Only the link between the two management nodes is down. "
+            f"{len(reaching)} of {len(site.witnesses)} service nodes still reach {partner}. "
+            "Do not fail over."
+        )
+    if rule.cause is Cause.SERVICE:
+        xcatd_only = watch.xcatd.failing_since is not None and watch.partner.is_good is True
+        what = "xcatd only: try restartxcatd" if xcatd_only else "try to restart the database"
+        return f"{partner} itself is alive; {what} on {partner} first."
+    if rule.cause is Cause.FROZEN:
+        return f"{partner} answers ping but nothing else: treat it as down, fence it first."
+    isolated = state.assessment.condition("NotIsolated")
+    if isolated is not None and isolated.status is Status.FALSE:
+        return "This node is cut off itself: check its own network before anything else."
+    run = state.run
+    if run is not None and run.status is RunStatus.PAUSED:
+        return f"The run is paused: {run.reason}."
+    return ""

@@ -1,0 +1,214 @@
+"""The engine: one event in, one decision out.
+
+Laws of this module: `step` is the only door; it is pure, so the same state, event, instant and
+terms give the same decision; it never waits, never raises but for a broken law, and every command
+it returns is backed by records in the same decision (design §2, §9). In order: fold what came home,
+assess, move the state, move the run, ask what to look at next, check the laws.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from typing import assert_never
+
+from hamnd.core import asking, invariants, observing, requests, stages
+from hamnd.core import run as runs
+from hamnd.core.assessing import are_required_true, assess, what_was_lost
+from hamnd.core.events import (
+    AbortRequested,
+    ActionCompleted,
+    AttestRequested,
+    ClearRequested,
+    ConcludeRequested,
+    ConfirmRequested,
+    ConnectionLost,
+    DiskObserved,
+    Event,
+    Halted,
+    LookCompleted,
+    PlanRequested,
+    RetryRequested,
+    RoundCompleted,
+    SkipRequested,
+    Started,
+    StepLooked,
+    TermsChanged,
+    Ticked,
+)
+from hamnd.core.following import follow_rows, follow_run
+from hamnd.core.health.watch import Disk
+from hamnd.core.policy import Terms
+from hamnd.core.state import Decision, NodeState
+from hamnd.core.table import Picture, Trigger
+from hamnd.core.turn import Turn
+from hamnd.model.instant import Instant
+from hamnd.model.names import Mode, Phase, Rhythm, RunStatus
+from hamnd.model.record import Record
+
+
+def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision:
+    """Decide on one event.
+
+    Raises:
+        InvariantViolation: a law of design §2 would be broken; nothing may be carried out.
+    """
+    turn = Turn(state, now, terms)
+    _fold(turn, event)
+    turn.state = replace(turn.state, assessment=assess(turn.state, now, terms))
+    _act_on(turn, event)
+    follow_rows(turn)
+    follow_run(turn)
+    _ask(turn, event)
+    _remember(turn)
+    decision = turn.decision()
+    invariants.check(state, event, decision, terms)
+    return decision
+
+
+def _fold(turn: Turn, event: Event) -> None:
+    """Fold what came home into the watch; everything else leaves it alone."""
+    state, terms = turn.state, turn.terms
+    watch = state.watch
+    match event:
+        case RoundCompleted():
+            watch = observing.fold_round(watch, event)
+        case LookCompleted():
+            state = asking.landed(state, event.topic)
+            watch = observing.fold_look(watch, event, terms)
+        case StepLooked():
+            watch = observing.fold_step_looks(watch, event)
+        case ActionCompleted() if state.run is not None and state.run.plan.digest == event.digest:
+            watch = observing.fold_action(watch, state.run.plan.step(event.step), event, terms)
+        case DiskObserved():
+            watch = replace(watch, disk=Disk(event.reserve_left, event.free_bytes))
+        case _:
+            return
+    watch = observing.drop_contradicted_acts(watch, turn.now)
+    if watch.acts != turn.state.watch.acts or watch.first_off != turn.state.watch.first_off:
+        turn.persist = True
+    turn.state = replace(state, watch=watch)
+
+
+def _act_on(turn: Turn, event: Event) -> None:
+    """Do what the event itself demands, before anything that follows from the picture."""
+    match event:
+        case Started():
+            _on_started(turn, event)
+        case Halted():
+            _on_halted(turn, event)
+        case StepLooked() | ActionCompleted():
+            _on_run_event(turn, event)
+        case TermsChanged():
+            turn.because = "the configuration was read again"
+            turn.record(Record(Phase.DECISION, "terms_changed", evidence=event.summary))
+        case PlanRequested():
+            requests.on_plan(turn, event)
+        case ConfirmRequested():
+            requests.on_confirm(turn, event)
+        case RetryRequested():
+            requests.on_retry(turn, event)
+        case SkipRequested():
+            requests.on_skip(turn, event)
+        case AbortRequested():
+            requests.on_abort(turn, event)
+        case ConcludeRequested():
+            requests.on_conclude(turn, event)
+        case AttestRequested():
+            requests.on_attest(turn, event)
+            turn.state = replace(turn.state, assessment=assess(turn.state, turn.now, turn.terms))
+        case ClearRequested():
+            requests.on_clear(turn, event)
+        case Ticked() | RoundCompleted() | LookCompleted() | ConnectionLost() | DiskObserved():
+            pass
+        case _:
+            assert_never(event)
+
+
+def _on_started(turn: Turn, event: Started) -> None:
+    """Nothing is proven until seen again; what was under way is unknown (law 5)."""
+    has_rebooted = turn.state.boot_id not in ("", event.boot_id)
+    turn.because = "hamnd started"
+    turn.record(Record(Phase.DECISION, "started", evidence=json.dumps({"boot": event.boot_id})))
+    run = turn.state.run
+    if run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED):
+        turn.take(runs.recover(run, has_rebooted))
+    timing = turn.state.timing
+    timing = replace(timing, down_since=turn.now, resumed=turn.now)
+    if run is not None and (fence := run.steps.get("fence")) is not None:
+        timing = replace(timing, fence_done=turn.now if fence.outcome.value == "done" else None)
+    turn.state = replace(turn.state, boot_id=event.boot_id, timing=timing)
+    turn.fire(Trigger.RESTARTED, Picture())
+    if turn.state.since == 0.0:
+        turn.state = replace(turn.state, since=turn.now.wall_s)
+
+
+def _on_halted(turn: Turn, event: Halted) -> None:
+    """Start no action any more, go on watching; only the operator ends it."""
+    if turn.state.mode is Mode.OBSERVE_ONLY:
+        return
+    turn.state = replace(turn.state, mode=Mode.OBSERVE_ONLY, mode_reason=event.reason)
+    turn.because = f"hamnd only observes from now on: {event.reason}"
+    evidence = json.dumps({"mode": "observe_only", "reason": event.reason})
+    turn.record(Record(Phase.DECISION, "mode_changed", evidence=evidence))
+    run = turn.state.run
+    if run is not None:
+        turn.take(runs.interrupt(run, f"observe_only: {event.reason}", turn.facts()))
+
+
+def _on_run_event(turn: Turn, event: StepLooked | ActionCompleted) -> None:
+    """Hand a report to its step, if it still belongs to the run and attempt under way."""
+    run = turn.state.run
+    if run is None or run.plan.digest != event.digest or event.step not in run.steps:
+        return
+    one, plan_step = run.steps[event.step], run.plan.step(event.step)
+    if one.attempt != event.attempt:
+        return
+    if isinstance(event, StepLooked):
+        is_awaited = one.stage is stages.STAGE_OF[event.purpose]
+        if is_awaited or one.outcome.value == "skipped":
+            seen = (event.purpose, event.looked)
+            turn.take(stages.on_looked(run, plan_step, seen, turn.facts()))
+    elif one.stage is stages.Stage.ACTING and one.index == event.index:
+        turn.take(stages.on_action(run, plan_step, event.report, turn.facts()))
+
+
+def _ask(turn: Turn, event: Event) -> None:
+    """Send what is due, and beat faster or calmer as the picture demands."""
+    commands: tuple[object, ...] = ()
+    match event:
+        case Started():
+            for rhythm in Rhythm:
+                turn.state, more = asking.on_tick(turn.state, rhythm, turn.now, turn.terms)
+                turn.commands.extend(more)
+        case Ticked():
+            turn.state, more = asking.on_tick(turn.state, event.rhythm, turn.now, turn.terms)
+            turn.commands.extend(more)
+        case ConnectionLost():
+            turn.because = f"the connection to {event.host} broke: look now"
+            turn.state, more = asking.on_tick(turn.state, Rhythm.REACH, turn.now, turn.terms)
+            turn.commands.extend(more)
+        case _:
+            pass
+    del commands
+    turn.state, paced = asking.pace(turn.state, turn.state.assessment, turn.terms)
+    turn.commands.extend(paced)
+
+
+def _remember(turn: Turn) -> None:
+    """Write the last sample in Peer on change of class and at most once a minute (design §12)."""
+    sample = turn.state.watch.sample
+    if sample is None:
+        return
+    at = turn.state.timing.remembered
+    is_due = at is None or turn.now.since(at) >= turn.terms.policy.memory_interval_s
+    if not is_due and not turn.persist:
+        return
+    fact = observing.sample_fact(turn.state.watch)
+    if fact is not None:
+        turn.remember["sample"] = fact
+        timing = replace(turn.state.timing, remembered=turn.now)
+        turn.state = replace(turn.state, timing=timing)
+
+
+__all__ = ["are_required_true", "step", "what_was_lost"]

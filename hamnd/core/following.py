@@ -1,0 +1,252 @@
+"""What follows from the picture: moves of the state, and of the run.
+
+Owns the derivation of triggers from the assessment. Must not fold, ask or answer (engine, asking,
+requests).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hamnd.core import run as runs
+from hamnd.core.assessing import are_required_true, what_was_lost
+from hamnd.core.commands import WriteReport
+from hamnd.core.health.rule import contradiction, latest_host_answer
+from hamnd.core.replication import engine_of
+from hamnd.core.state import Epoch, FinishedRun, NodeState
+from hamnd.core.table import Picture, Trigger
+from hamnd.core.turn import Turn
+from hamnd.model.instant import Instant
+from hamnd.model.names import Cause, Mode, Outcome, Phase, PlanKind, RunStatus, State
+from hamnd.model.record import Record
+
+
+def follow_rows(turn: Turn) -> None:
+    """Derive triggers from the picture and fire their rows."""
+    match turn.state.state:
+        case State.PEER:
+            if not are_required_true(turn.state.assessment):
+                _lose_peer(turn)
+        case State.DEGRADED:
+            _follow_degraded(turn)
+        case State.PRIMARY_DOWN:
+            _follow_primary_down(turn)
+        case State.TAKING_OVER | State.ACTIVE:
+            pass
+    _follow_role(turn)
+
+
+def _lose_peer(turn: Turn) -> None:
+    why = what_was_lost(turn.state.assessment)
+    turn.fire(Trigger.CONDITION_LOST, Picture())
+    timing = turn.state.timing
+    flaps = (*timing.flaps, turn.now)[-turn.terms.policy.flap_max - 1 :]
+    timing = replace(timing, flaps=flaps, all_true_since=None)
+    turn.state = replace(turn.state, timing=timing, because=why)
+    turn.because = why
+
+
+def _follow_degraded(turn: Turn) -> None:
+    state, policy = turn.state, turn.terms.policy
+    rule = state.assessment.rule
+    if rule.cause is not None and rule.is_held and rule.since is not None:
+        turn.fire(Trigger.PRIMARY_DOWN_HELD, Picture())
+        why = "; ".join(rule.basis)
+        turn.state = replace(
+            turn.state,
+            cause=rule.cause,
+            silence_began=rule.since.wall_s,
+            because=why,
+            timing=replace(turn.state.timing, down_since=rule.since, all_true_since=None),
+        )
+        turn.because = why
+        return
+    since = state.timing.all_true_since
+    if not are_required_true(state.assessment):
+        if since is not None:
+            turn.state = replace(state, timing=replace(state.timing, all_true_since=None))
+        return
+    if since is None:
+        turn.state = replace(state, timing=replace(state.timing, all_true_since=turn.now))
+        return
+    if turn.now.since(since) < policy.recover_after_s:
+        return
+    recent = [at for at in state.timing.flaps if turn.now.since(at) <= policy.flap_window_s]
+    turn.fire(Trigger.PEER_PROVEN, Picture(is_flapping=len(recent) >= policy.flap_max))
+
+
+def _follow_primary_down(turn: Turn) -> None:
+    state = turn.state
+    since = state.timing.down_since
+    if since is None or state.cause is None:
+        return
+    heard = contradiction(state.watch, state.cause, since)
+    if heard is None:
+        return
+    turn.fire(Trigger.PRIMARY_SEEN, Picture())
+    turn.state = replace(
+        turn.state,
+        cause=None,
+        silence_began=None,
+        because=heard,
+        timing=replace(turn.state.timing, down_since=None),
+    )
+    turn.because = heard
+
+
+def _follow_role(turn: Turn) -> None:
+    """A role that changed without a plan: made active, or back to standby, by hand."""
+    state = turn.state
+    reading = state.watch.replication
+    if reading is None or _has_open_run(state):
+        return
+    if reading.role == "primary" and state.state not in (State.ACTIVE, State.TAKING_OVER):
+        turn.fire(Trigger.PRIMARY_HERE, Picture(is_identity_held=holds_identity(turn)))
+    elif reading.role == "standby" and state.state is State.ACTIVE and not holds_identity(turn):
+        turn.fire(Trigger.STANDBY_HERE, Picture())
+
+
+def holds_identity(turn: Turn) -> bool:
+    """Whether this node carries every address of the identity, as last seen."""
+    from hamnd.core.platforms import platform_of
+
+    report = turn.state.watch.reports.get("seen:addresses")
+    if report is None:
+        return False
+    return platform_of(turn.terms.site).holds_identity(turn.terms.site, report)
+
+
+def _has_open_run(state: NodeState) -> bool:
+    run = state.run
+    return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
+
+
+def follow_run(turn: Turn) -> None:
+    """Hold a contradicted run, start what is ready, and end what is finished."""
+    _hold_contradicted(turn)
+    run = turn.state.run
+    if run is None:
+        return
+    _note_fence(turn)
+    if run.status is RunStatus.RUNNING and turn.state.mode is Mode.NORMAL:
+        turn.take(runs.advance(run, turn.facts()))
+    _raise_epoch(turn)
+    run = turn.state.run
+    if run is not None and run.finished_at is not None:
+        _end_run(turn)
+    _examine(turn)
+
+
+def _hold_contradicted(turn: Turn) -> None:
+    """An answer of the old primary that the plan excludes holds the run (design §3)."""
+    state = turn.state
+    run = state.run
+    if run is None or run.status is not RunStatus.RUNNING or run.plan.kind is PlanKind.UNDO:
+        return
+    timing = state.timing
+    heard = None
+    if timing.fence_done is not None:
+        since = _later(timing.fence_done, timing.resumed)
+        heard = contradiction(state.watch, Cause.HOST, since)
+    elif run.plan.cause is not None and not _is_done(state, "identity"):
+        since = _later(timing.down_since, timing.resumed)
+        heard = None if since is None else contradiction(state.watch, run.plan.cause, since)
+    if heard is None:
+        return
+    turn.fire(Trigger.RUN_CONTRADICTED, Picture())
+    turn.because = f"contradicted: {heard}"
+    turn.take(runs.interrupt(run, f"contradicted: {heard}", turn.facts()))
+
+
+def _later(one: Instant | None, other: Instant | None) -> Instant:
+    moments = [moment for moment in (one, other) if moment is not None]
+    return max(moments) if moments else Instant(0.0, 0.0)
+
+
+def _is_done(state: NodeState, step_id: str) -> bool:
+    run = state.run
+    one = None if run is None else run.steps.get(step_id)
+    return one is not None and one.outcome is Outcome.DONE
+
+
+def _note_fence(turn: Turn) -> None:
+    if turn.state.timing.fence_done is None and _is_done(turn.state, "fence"):
+        timing = replace(turn.state.timing, fence_done=turn.now)
+        turn.state = replace(turn.state, timing=timing)
+
+
+def _raise_epoch(turn: Turn) -> None:
+    """Raising the epoch comes first in `promote` (design §5, return guard)."""
+    state = turn.state
+    run = state.run
+    if run is None or run.plan.kind is PlanKind.UNDO:
+        return
+    promote = run.steps.get("promote")
+    if promote is None or not promote.has_acted:
+        return
+    node, epoch = turn.terms.site.node, state.epoch
+    if epoch is not None and epoch.owner == node and epoch.boot_id == state.boot_id:
+        return
+    raised = Epoch((epoch.number if epoch is not None else 0) + 1, node, state.boot_id)
+    turn.state = replace(state, epoch=raised)
+    evidence = json.dumps({"epoch": raised.number, "owner": node})
+    turn.record(Record(Phase.DECISION, "epoch_raised", digest=run.plan.digest, evidence=evidence))
+
+
+def _end_run(turn: Turn) -> None:
+    """A finished run leaves its memory; the state follows it."""
+    state = turn.state
+    run = state.run
+    assert run is not None
+    assert run.finished_at is not None
+    replication = state.watch.replication
+    done = FinishedRun(
+        digest=run.plan.digest,
+        kind=run.plan.kind.value,
+        status=run.status.value,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        open_steps=runs.open_steps(run),
+        predicted=run.plan.loss.verdict.value,
+        position=_promoted_at(state),
+    )
+    del replication
+    if run.plan.kind is PlanKind.TAKEOVER:
+        turn.state = replace(turn.state, finished=(*state.finished, done)[-16:])
+        if run.status is RunStatus.DONE:
+            turn.fire(Trigger.RUN_VERIFIED, Picture())
+        turn.commands.append(WriteReport(run.plan.digest))
+    elif run.status is RunStatus.DONE:
+        turn.fire(Trigger.RUN_UNDONE, Picture())
+    timing = replace(turn.state.timing, fence_done=None, resumed=None, down_since=None)
+    turn.state = replace(turn.state, run=None, cause=None, silence_began=None, timing=timing)
+    turn.persist = True
+
+
+def _promoted_at(state: NodeState) -> int | None:
+    """Return the end of our log when the old primary was last heard: where it continued."""
+    sample = state.watch.sample
+    return None if sample is None else sample.received
+
+
+def _examine(turn: Turn) -> None:
+    """Enter the actual loss once the old primary's own log can be compared (design §4)."""
+    state = turn.state
+    if state.state is not State.ACTIVE or not state.finished:
+        return
+    last, partner = state.finished[-1], state.watch.partner
+    heard = latest_host_answer(state.watch)
+    if last.actual != "pending" or partner.at is None or heard is None:
+        return
+    if partner.at.wall_s <= last.finished_at:
+        return
+    actual = engine_of(turn.terms).examine(last.position, partner)
+    if actual is None:
+        return
+    examined = replace(last, actual=actual)
+    turn.state = replace(state, finished=(*state.finished[:-1], examined))
+    evidence = json.dumps({"actual": actual, "predicted": last.predicted})
+    turn.record(Record(Phase.DECISION, "loss_examined", digest=last.digest, evidence=evidence))
+    turn.because = f"the old primary was examined: {actual}"
+    turn.commands.append(WriteReport(last.digest))

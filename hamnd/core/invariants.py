@@ -1,0 +1,131 @@
+"""The laws of design §2 that can be checked on a decision, after every step.
+
+Owns the invariants. They are checked in tests, in the simulation and in production, where a broken
+one halts all action (runtime). Must not repair anything.
+"""
+
+from __future__ import annotations
+
+from hamnd.core.commands import PerformAction
+from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequested
+from hamnd.core.gates import is_overridden
+from hamnd.core.health.evidence import is_enough
+from hamnd.core.policy import Terms
+from hamnd.core.progress import Run
+from hamnd.core.state import Decision, NodeState
+from hamnd.errors import InvariantViolation
+from hamnd.model.names import LossVerdict, Mode, Outcome, Phase, PlanKind, RunStatus, State
+
+
+def check(before: NodeState, event: Event, decision: Decision, terms: Terms) -> None:
+    """Check every law on one decision.
+
+    Raises:
+        InvariantViolation: a law would be broken; nothing of the decision may be carried out.
+    """
+    after = decision.state
+    actions = [one for one in decision.commands if isinstance(one, PerformAction)]
+    _taking_over_needs_confirmation(before, event, after)
+    _refusal_changes_nothing(before, decision)
+    for action in actions:
+        _action_is_confirmed(after, action)
+        _intent_comes_first(decision, action)
+        _fence_before_identity(after, action, terms)
+        _loss_is_accepted(after, action)
+    if actions and after.mode is not Mode.NORMAL:
+        raise InvariantViolation("observe_only", "an action would start although hamnd observes")
+    if after.mode is Mode.NORMAL and before.mode is not Mode.NORMAL:
+        _require(isinstance(event, ClearRequested), "observe_only", "left without the operator")
+
+
+def _require(is_true: bool, law: str, detail: str) -> None:
+    if not is_true:
+        raise InvariantViolation(law, detail)
+
+
+def _taking_over_needs_confirmation(before: NodeState, event: Event, after: NodeState) -> None:
+    """Law 1: no takeover without a confirmed plan."""
+    if after.state is State.TAKING_OVER:
+        _require(after.run is not None, "law 1", "TakingOver without a run")
+    if before.state is not State.TAKING_OVER and after.state is State.TAKING_OVER:
+        _require(isinstance(event, ConfirmRequested), "law 1", "TakingOver without a confirmation")
+    started = after.run is not None and (
+        before.run is None or before.run.plan.digest != after.run.plan.digest
+    )
+    if started and after.run is not None and isinstance(event, ConfirmRequested):
+        same = after.run.plan.digest == event.digest or after.run.plan.request == next(
+            (one.request for one in before.plans if one.digest == event.digest), None
+        )
+        _require(same, "law 6", "the run's plan is not the confirmed one")
+    elif started:
+        raise InvariantViolation("law 1", "a run began without a confirmation")
+    resumed = (
+        before.run is not None
+        and after.run is not None
+        and before.run.plan.digest == after.run.plan.digest
+        and before.run.status is RunStatus.PAUSED
+        and after.run.status is RunStatus.RUNNING
+    )
+    if resumed:
+        _require(isinstance(event, RetryRequested), "law 5", "a paused run went on by itself")
+
+
+def _refusal_changes_nothing(before: NodeState, decision: Decision) -> None:
+    if decision.refusal is None:
+        return
+    same = decision.state.state is before.state and decision.state.run == before.run
+    _require(same, "refusal", "a refused request changed state or run")
+
+
+def _action_is_confirmed(after: NodeState, action: PerformAction) -> None:
+    """Law 1: no step beyond the confirmed plan."""
+    run = after.run
+    _require(
+        run is not None and run.plan.digest == action.digest, "law 1", "action without its run"
+    )
+    assert run is not None
+    _require(run.status is RunStatus.RUNNING, "law 1", "an action would start in a held run")
+    step = run.plan.step(action.step)
+    _require(step.actions[action.index] == action.action, "law 6", "the action is not the plan's")
+    for needed in step.depends_on:
+        done = run.steps[needed].outcome is Outcome.DONE
+        _require(done, "order", f"{action.step} would start before {needed} is done")
+
+
+def _intent_comes_first(decision: Decision, action: PerformAction) -> None:
+    """Law 5: intent before action, in the same transaction."""
+    found = any(
+        record.phase is Phase.INTENT and record.step == action.step for record in decision.records
+    )
+    _require(found and decision.persist, "law 5", f"{action.step} would act without an intent")
+
+
+def _fence_before_identity(after: NodeState, action: PerformAction, terms: Terms) -> None:
+    """Law 3: what needs the old primary off starts on evidence, or on an override by name."""
+    run = after.run
+    assert run is not None
+    if not run.plan.step(action.step).needs_fence:
+        return
+    proven = is_enough(after.assessment.evidence, terms) or is_fence_overridden(run)
+    _require(proven, "law 3", f"{action.step} would start without fence evidence")
+
+
+def is_fence_overridden(run: Run) -> bool:
+    """Whether the operator overrode the fence gate, in the plan or by skipping its step."""
+    fence = run.steps.get("fence")
+    skipped = fence is not None and fence.outcome is Outcome.SKIPPED
+    return skipped or is_overridden(run.plan.gates, "fence")
+
+
+def _loss_is_accepted(after: NodeState, action: PerformAction) -> None:
+    """Law 4: plain BY FORCE on proof, or on the loss class that the operator accepted."""
+    run = after.run
+    assert run is not None
+    plan = run.plan
+    if plan.kind is not PlanKind.TAKEOVER or action.step != "promote":
+        return
+    if plan.variant == "force-after-proof":
+        _require(plan.loss.verdict is LossVerdict.ZERO_PROVEN, "law 4", "force without proof")
+    if plan.variant == "accepted-force":
+        accepted = plan.request.accept_loss is plan.loss.verdict
+        _require(accepted, "law 4", "force with a loss nobody accepted")

@@ -1,0 +1,287 @@
+"""What the operator asks for: plan, confirm, retry, skip, abort, conclude, attest, clear.
+
+Owns every answer to a request and every reason to refuse one. Must not move a run by itself (run).
+The operator confirms a plan, not a mood (law 6): the plan is made anew at confirm, and what became
+worse is shown instead of done.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hamnd.core import run as runs
+from hamnd.core.asking import platform_steps
+from hamnd.core.events import (
+    AbortRequested,
+    AttestRequested,
+    ClearRequested,
+    ConcludeRequested,
+    ConfirmRequested,
+    PlanRequested,
+    RetryRequested,
+    SkipRequested,
+)
+from hamnd.core.gates import Question, blocking, why_impossible
+from hamnd.core.plans import Draft, build_takeover, build_undo, what_became_worse
+from hamnd.core.state import Refusal
+from hamnd.core.table import Picture, Trigger
+from hamnd.core.turn import Turn
+from hamnd.model.health import FenceEvidence
+from hamnd.model.names import FenceGrade, Mode, Phase, PlanKind, RunStatus, State
+from hamnd.model.plan import Plan, PlanRequest
+from hamnd.model.record import Record
+
+ATTESTED = {"seen": "seen switched off", "pulled": "power cable pulled", "facility": "feed cut"}
+
+
+def on_plan(turn: Turn, event: PlanRequested) -> None:
+    """Make a plan, keep it for a confirmation and answer it, blocked gates and all."""
+    draft = _draft(turn, event.request)
+    impossible = why_impossible(draft.question)
+    if impossible is not None:
+        turn.refuse(Refusal(impossible.name, impossible.evidence, hint=impossible.clear))
+        return
+    _keep_plan(turn, build_takeover(draft), event.actor)
+
+
+def _keep_plan(turn: Turn, plan: Plan, actor: str) -> None:
+    kept = [one for one in turn.state.plans if one.digest != plan.digest]
+    plans = (*kept, plan)[-turn.terms.policy.plans_max :]
+    turn.state = replace(turn.state, plans=plans)
+    turn.answer = plan
+    turn.because = f"plan {plan.digest} was made"
+    evidence = json.dumps({"kind": plan.kind, "variant": plan.variant, "loss": plan.loss.verdict})
+    turn.record(Record(Phase.DECISION, "plan_shown", actor, plan.digest, evidence=evidence))
+
+
+def _draft(turn: Turn, request: PlanRequest) -> Draft:
+    state = turn.state
+    question = Question(
+        state=state.state,
+        mode=state.mode,
+        mode_reason=state.mode_reason,
+        assessment=state.assessment,
+        request=request,
+        has_run=is_open(turn),
+        terms=turn.terms,
+    )
+    steps = platform_steps(state, turn.terms)
+    return Draft(question, steps, state.cause, reach_class(turn), turn.now.wall_s)
+
+
+def is_open(turn: Turn) -> bool:
+    """Whether a run is under way or waits for the operator."""
+    run = turn.state.run
+    return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
+
+
+def reach_class(turn: Turn) -> str:
+    """Return the reachability class that a digest covers: cause, and what answers (design §12)."""
+    state = turn.state
+    cause = "none" if state.cause is None else state.cause.value
+    found = state.assessment.condition("PrimaryReachable")
+    heard = "unknown" if found is None else found.reason
+    database = {True: "answers", False: "fails", None: "unknown"}[state.watch.partner.is_good]
+    if heard == "Silent":
+        database = "silent"
+    return f"{cause}, {heard}, database {database}"
+
+
+def on_confirm(turn: Turn, event: ConfirmRequested) -> None:
+    """Start the confirmed plan if the picture did not become worse since it was shown."""
+    shown = next((one for one in turn.state.plans if one.digest == event.digest), None)
+    if shown is None:
+        told = f"no plan {event.digest} was shown lately"
+        turn.refuse(Refusal("plan", told, hint="hamnctl plan takeover"))
+        return
+    refusal = _why_not_confirm(turn, event, shown)
+    if refusal is None and shown.kind is PlanKind.UNDO:
+        _start_undo(turn, event, shown)
+        return
+    if refusal is None:
+        refusal = _start_takeover(turn, event, shown)
+    if refusal is not None:
+        turn.refuse(refusal)
+        evidence = json.dumps({"sentence": refusal.sentence, "difference": refusal.difference})
+        record = Record(
+            Phase.DECISION, "confirm_refused", event.actor, shown.digest, evidence=evidence
+        )
+        turn.record(record)
+
+
+def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
+    here = turn.terms.site.node
+    if turn.state.mode is not Mode.NORMAL:
+        told = f"hamnd only observes: {turn.state.mode_reason}"
+        return Refusal("mode", told, hint="hamnctl clear --reason …")
+    if event.named != here:
+        told = f"the new primary is {here}, not {event.named or 'nothing'}: read the card again"
+        return Refusal("name", told, hint="hamnctl confirm")
+    if turn.now.wall_s > shown.expires_at:
+        return Refusal("expiry", f"plan {shown.digest} expired", hint="hamnctl plan takeover")
+    return None
+
+
+def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
+    draft = _draft(turn, shown.request)
+    impossible = why_impossible(draft.question)
+    if impossible is not None:
+        return Refusal(impossible.name, impossible.evidence, hint=impossible.clear)
+    fresh = build_takeover(draft)
+    worse = what_became_worse(shown, fresh, turn.terms)
+    if worse:
+        told = f"the picture became worse since plan {shown.digest}"
+        return Refusal("plan", told, worse, "hamnctl explain · hamnctl plan takeover")
+    refused = blocking(fresh.gates)
+    if refused:
+        lines = tuple(f"{one.name}: {one.evidence}" for one in refused)
+        hints = " · ".join(dict.fromkeys(one.clear for one in refused if one.clear))
+        told = f"{len(refused)} gates block it: {', '.join(one.name for one in refused)}"
+        return Refusal(refused[0].name, told, lines, hints)
+    is_successor = shown.request.is_successor and turn.state.state is State.TAKING_OVER
+    trigger = Trigger.SUCCESSOR_CONFIRMED if is_successor else Trigger.TAKEOVER_CONFIRMED
+    outcome = turn.fire(trigger, Picture(is_plan_current=True, has_overridden_all=True))
+    if outcome is not None:
+        return Refusal("state", outcome.because, hint="hamnctl explain")
+    _begin(turn, event, replace(fresh, digest=shown.digest), is_successor)
+    return None
+
+
+def _begin(turn: Turn, event: ConfirmRequested, plan: Plan, is_successor: bool) -> None:
+    kept = turn.state.run if is_successor else None
+    run = runs.begin(plan, event.actor, turn.now.wall_s, kept)
+    turn.state = replace(turn.state, run=run, plans=())
+    resumed = turn.now if is_successor else None
+    fence_done = turn.state.timing.fence_done if is_successor else None
+    timing = replace(turn.state.timing, resumed=resumed, fence_done=fence_done)
+    turn.state = replace(turn.state, timing=timing)
+    for override in plan.request.overrides:
+        evidence = json.dumps({"gate": override.gate, "reason": override.reason})
+        turn.record(
+            Record(Phase.OVERRIDE, "gate_overridden", event.actor, plan.digest, evidence=evidence)
+        )
+    loss = {
+        "verdict": plan.loss.verdict,
+        "basis": plan.loss.basis,
+        "seconds": plan.loss.seconds,
+        "accepted": plan.request.accept_loss,
+    }
+    turn.record(
+        Record(
+            Phase.DECISION, "loss_predicted", event.actor, plan.digest, evidence=json.dumps(loss)
+        )
+    )
+    evidence = json.dumps(
+        {
+            "kind": plan.kind,
+            "variant": plan.variant,
+            "down_since": turn.state.silence_began,
+            "cause": turn.state.cause,
+            "steps": [step.id for step in plan.steps],
+            "fence": [f"{one.grade}: {one.detail}" for one in turn.state.assessment.evidence],
+            "position": turn.state.watch.replication.positions.received
+            if turn.state.watch.replication is not None
+            else None,
+        }
+    )
+    record = Record(Phase.DECISION, "plan_confirmed", event.actor, plan.digest, evidence=evidence)
+    turn.record(record)
+
+
+def _start_undo(turn: Turn, event: ConfirmRequested, shown: Plan) -> None:
+    old = turn.state.run
+    if old is None or old.status is not RunStatus.PAUSED or runs.is_past_no_return(old):
+        told = "there is no paused run before its point of no return to undo"
+        turn.refuse(Refusal("run", told, hint="hamnctl status"))
+        return
+    turn.take(runs.finish(old, RunStatus.ABORTED, event.actor, shown.variant, turn.now.wall_s))
+    run = runs.begin(shown, event.actor, turn.now.wall_s, None)
+    turn.state = replace(turn.state, run=run, plans=())
+    turn.record(Record(Phase.DECISION, "plan_confirmed", event.actor, shown.digest))
+
+
+def on_retry(turn: Turn, event: RetryRequested) -> None:
+    """Let a paused run go on."""
+    run = turn.state.run
+    if run is None or run.status is not RunStatus.PAUSED:
+        turn.refuse(Refusal("run", "no run is paused", hint="hamnctl status"))
+        return
+    if turn.state.mode is not Mode.NORMAL:
+        told = f"hamnd only observes: {turn.state.mode_reason}"
+        turn.refuse(Refusal("mode", told, hint="hamnctl clear --reason …"))
+        return
+    turn.state = replace(turn.state, timing=replace(turn.state.timing, resumed=turn.now))
+    turn.because = "the operator lets the run go on"
+    turn.take(runs.retry(run, event.actor, turn.facts()))
+
+
+def on_skip(turn: Turn, event: SkipRequested) -> None:
+    """Leave one step of a paused run out."""
+    run = turn.state.run
+    if run is None:
+        turn.refuse(Refusal("run", "no run is paused", hint="hamnctl status"))
+        return
+    why_not = runs.why_not_skip(run, event.step)
+    if why_not is not None:
+        turn.refuse(Refusal("step", why_not, hint="hamnctl status"))
+        return
+    turn.because = f"the operator skips {event.step}: {event.reason}"
+    turn.take(runs.skip(run, event.step, event.reason, event.actor))
+
+
+def on_abort(turn: Turn, event: AbortRequested) -> None:
+    """Answer the plan that undoes a paused run before its point of no return."""
+    run = turn.state.run
+    if run is None or run.status is not RunStatus.PAUSED:
+        turn.refuse(Refusal("run", "no run is paused", hint="hamnctl status"))
+        return
+    if runs.is_past_no_return(run):
+        told = "the point of no return is passed: there is nothing to go back to"
+        turn.refuse(Refusal("no-return", told, hint="hamnctl conclude --reason …"))
+        return
+    draft = _draft(turn, PlanRequest(PlanKind.UNDO))
+    plan = build_undo(draft, turn.terms, runs.undone_by(run), event.reason)
+    _keep_plan(turn, plan, event.actor)
+
+
+def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
+    """End a paused run past its point of no return; the open steps stay listed."""
+    run = turn.state.run
+    if run is None or run.status is not RunStatus.PAUSED:
+        turn.refuse(Refusal("run", "no run is paused", hint="hamnctl status"))
+        return
+    picture = Picture(is_past_no_return=runs.is_past_no_return(run))
+    outcome = turn.fire(Trigger.RUN_CONCLUDED, picture)
+    if outcome is not None:
+        turn.refuse(Refusal("no-return", outcome.because, hint="hamnctl abort --reason …"))
+        return
+    turn.take(runs.finish(run, RunStatus.CONCLUDED, event.actor, event.reason, turn.now.wall_s))
+
+
+def on_attest(turn: Turn, event: AttestRequested) -> None:
+    """Take the operator's word that the primary is off: a dated act, the weakest of all."""
+    if event.how not in ATTESTED:
+        told = f"how must be one of {', '.join(ATTESTED)}, not {event.how!r}"
+        turn.refuse(Refusal("attest", told))
+        return
+    detail = f"{ATTESTED[event.how]}: {event.reason} ({event.actor})"
+    act = FenceEvidence(FenceGrade.OPERATOR, turn.now.wall_s, "operator", detail)
+    turn.state = replace(
+        turn.state, watch=replace(turn.state.watch, acts=(*turn.state.watch.acts, act))
+    )
+    turn.because = "the operator gives his word that the primary is off"
+    evidence = json.dumps({"how": event.how, "reason": event.reason})
+    turn.record(Record(Phase.DECISION, "attested", event.actor, evidence=evidence))
+
+
+def on_clear(turn: Turn, event: ClearRequested) -> None:
+    """End observe_only."""
+    if turn.state.mode is Mode.NORMAL:
+        turn.refuse(Refusal("mode", "hamnd does not only observe: there is nothing to clear"))
+        return
+    was = turn.state.mode_reason
+    turn.state = replace(turn.state, mode=Mode.NORMAL, mode_reason="")
+    turn.because = f"the operator ends observe_only ({was}): {event.reason}"
+    evidence = json.dumps({"mode": "normal", "was": was, "reason": event.reason})
+    turn.record(Record(Phase.DECISION, "mode_changed", event.actor, evidence=evidence))

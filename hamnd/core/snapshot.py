@@ -1,0 +1,148 @@
+"""The durable part of the state, as JSON, and back.
+
+Owns what survives a restart and how it is written. Must not know where it is stored (the journal
+adapter). Instants never reach disk: monotonic clocks mean nothing in another process, so after a
+restart observation windows begin again, the safe direction.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+
+from cattrs import Converter, StructureHandlerNotFoundError
+from cattrs.strategies import configure_tagged_union
+
+from hamnd.core.health.watch import Watch
+from hamnd.core.progress import Run
+from hamnd.core.replication import Sample
+from hamnd.core.state import Change, Epoch, FinishedRun, NodeState
+from hamnd.model.health import FenceEvidence
+from hamnd.model.names import Cause, Mode, State
+from hamnd.model.work import ActionRequest, LookRequest
+
+FORMAT = 1
+"""Raised when the document changes shape; older ones are read by `restore`."""
+
+CHANGES_KEPT = 50
+
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, StructureHandlerNotFoundError)
+"""What a converter without detailed validation raises for a document of another shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """What survives a restart."""
+
+    format: int
+    state: State
+    since: float
+    because: str
+    cause: Cause | None
+    silence_began: float | None
+    mode: Mode
+    mode_reason: str
+    boot_id: str
+    epoch: Epoch | None
+    run: Run | None
+    finished: tuple[FinishedRun, ...]
+    changes: tuple[Change, ...]
+    sample: Sample | None
+    frozen_window_end: int | None
+    first_off: float | None
+    acts: tuple[FenceEvidence, ...]
+
+
+@cache
+def _converter() -> Converter:
+    converter = Converter(detailed_validation=False)
+    configure_tagged_union(ActionRequest, converter, tag_name="kind")
+    configure_tagged_union(LookRequest, converter, tag_name="kind")
+    return converter
+
+
+def durable(state: NodeState) -> Durable:
+    """Return the durable part of a state."""
+    watch = state.watch
+    run = state.run
+    if run is not None:
+        steps = {key: replace(one, deadline=None) for key, one in run.steps.items()}
+        run = replace(run, steps=steps)
+    return Durable(
+        format=FORMAT,
+        state=state.state,
+        since=state.since,
+        because=state.because,
+        cause=state.cause,
+        silence_began=state.silence_began,
+        mode=state.mode,
+        mode_reason=state.mode_reason,
+        boot_id=state.boot_id,
+        epoch=state.epoch,
+        run=run,
+        finished=state.finished,
+        changes=state.changes[-CHANGES_KEPT:],
+        sample=watch.sample,
+        frozen_window_end=watch.frozen_window_end,
+        first_off=watch.first_off,
+        acts=watch.acts,
+    )
+
+
+def dump(state: NodeState) -> str:
+    """Return the durable part of a state as one line of JSON."""
+    return json.dumps(_converter().unstructure(durable(state), Durable), sort_keys=True)
+
+
+def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
+    """Return the state that a document describes; the newer of its sample and memory's counts.
+
+    Raises:
+        ValueError: the document is not one that `dump` wrote.
+    """
+    try:
+        document = json.loads(text)
+        kept = _converter().structure(document, Durable)
+    except UNREADABLE as error:
+        raise ValueError(f"the state document cannot be read: {error}") from error
+    if kept.format != FORMAT:
+        raise ValueError(f"the state document has format {kept.format}, this hamnd reads {FORMAT}")
+    sample, window_end = _newer_sample(kept, memory)
+    watch = Watch(
+        sample=sample, frozen_window_end=window_end, first_off=kept.first_off, acts=kept.acts
+    )
+    return NodeState(
+        state=kept.state,
+        since=kept.since,
+        because=kept.because,
+        cause=kept.cause,
+        silence_began=kept.silence_began,
+        mode=kept.mode,
+        mode_reason=kept.mode_reason,
+        boot_id=kept.boot_id,
+        epoch=kept.epoch,
+        run=kept.run,
+        finished=kept.finished,
+        changes=kept.changes,
+        watch=watch,
+    )
+
+
+def _newer_sample(
+    kept: Durable, memory: Mapping[str, tuple[str, float]]
+) -> tuple[Sample | None, int | None]:
+    """The journal's memory holds a sample about once a minute, the state one per change."""
+    remembered = memory.get("sample")
+    if remembered is None:
+        return kept.sample, kept.frozen_window_end
+    try:
+        document = json.loads(remembered[0])
+        window_end = document.pop("frozen_window_end")
+        sample = _converter().structure(document, Sample)
+    except UNREADABLE:  # a damaged fact is as good as none
+        return kept.sample, kept.frozen_window_end
+    if kept.sample is not None and kept.sample.wall_s >= sample.wall_s:
+        return kept.sample, kept.frozen_window_end
+    return sample, window_end

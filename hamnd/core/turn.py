@@ -1,0 +1,118 @@
+"""One turn of the engine: what is collected between an event and its decision.
+
+Owns `Turn`, the only mutable thing of the core; it lives for one call of `step`. Must not decide.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hamnd.core import fsm
+from hamnd.core.commands import Command
+from hamnd.core.health.evidence import best_grade, is_enough
+from hamnd.core.invariants import is_fence_overridden
+from hamnd.core.policy import Terms
+from hamnd.core.progress import Facts, Move
+from hamnd.core.state import Change, Decision, NodeState, Refusal
+from hamnd.core.table import Picture, Trigger
+from hamnd.model.instant import Instant
+from hamnd.model.names import Phase
+from hamnd.model.plan import Plan
+from hamnd.model.record import Record
+
+
+class Turn:
+    """Collects state, commands and records while one event is decided."""
+
+    def __init__(self, state: NodeState, now: Instant, terms: Terms) -> None:
+        """Begin with the state before the event."""
+        self.state = state
+        self.now = now
+        self.terms = terms
+        self.commands: list[Command] = []
+        self.records: list[Record] = []
+        self.remember: dict[str, str] = {}
+        self.rows: list[str] = []
+        self.because = ""
+        self.refusal: Refusal | None = None
+        self.answer: Plan | None = None
+        self.persist = False
+
+    def record(self, record: Record) -> None:
+        """Write a record, and the state with it."""
+        self.records.append(record)
+        self.persist = True
+
+    def refuse(self, refusal: Refusal) -> None:
+        """Refuse the request: nothing changes."""
+        self.refusal = refusal
+        self.because = refusal.sentence
+
+    def take(self, move: Move) -> None:
+        """Take over what a run's move brought."""
+        if move.run != self.state.run:
+            self.persist = True
+        self.state = replace(self.state, run=move.run)
+        self.commands.extend(move.commands)
+        for record in move.records:
+            self.record(record)
+
+    def facts(self) -> Facts:
+        """Return what a run needs to know, as it is now."""
+        run, evidence = self.state.run, self.state.assessment.evidence
+        proven = is_enough(evidence, self.terms)
+        sentence = f"{best_grade(evidence)}, {self.terms.policy.fence_minimum} needed"
+        if evidence:
+            sentence = f"{evidence[0].grade}: {evidence[0].detail}"
+        if not proven and run is not None and is_fence_overridden(run):
+            proven, sentence = True, "the fence gate was overridden by the operator"
+        return Facts(self.now, self.terms.policy, self.terms.site, proven, sentence)
+
+    def fire(self, trigger: Trigger, picture: Picture) -> fsm.Refused | None:
+        """Move the state by a row of the table, or return why it does not move."""
+        outcome = fsm.fire(self.state.state, trigger, picture)
+        if isinstance(outcome, fsm.Refused):
+            return outcome
+        self.rows.append(outcome.id)
+        self.because = outcome.because
+        if outcome.target is self.state.state:
+            return None
+        change = Change(
+            self.now.wall_s, self.state.state, outcome.target, outcome.id, outcome.because
+        )
+        history = (*self.state.changes, change)[-self.terms.policy.history_max :]
+        self.state = replace(
+            self.state,
+            state=outcome.target,
+            since=self.now.wall_s,
+            because=outcome.because,
+            changes=history,
+        )
+        self.record(state_changed(change))
+        return None
+
+    def decision(self) -> Decision:
+        """Return what was decided."""
+        return Decision(
+            state=self.state,
+            commands=tuple(self.commands),
+            records=tuple(self.records),
+            remember=self.remember,
+            because=self.because,
+            rows=tuple(self.rows),
+            refusal=self.refusal,
+            answer=self.answer,
+            persist=self.persist,
+        )
+
+
+def state_changed(change: Change) -> Record:
+    """Return the journal record of a move between states."""
+    evidence = {
+        "from": change.source.value,
+        "to": change.target.value,
+        "row": change.row,
+        "because": change.because,
+    }
+    return Record(Phase.DECISION, "state_changed", evidence=json.dumps(evidence))
