@@ -1,0 +1,355 @@
+"""The status document as numbers: every metric that hamnd exports, with name, help and labels.
+
+Owns the names and meanings of design §8's metrics. Must not know Prometheus' text format nor any
+library for it. Everything comes from the one status document, so that text, JSON and metrics agree;
+only what a document of one moment cannot hold (totals, the loop's own measures) is added beside it.
+
+A fact with several values is one-hot: one series per value, 1 for the present one, and unknown is a
+value. A number that is not known is left out, never guessed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from hamnd.model.names import (
+    FenceGrade,
+    LossVerdict,
+    Mode,
+    PlanKind,
+    RunStatus,
+    State,
+    Status,
+)
+from hamnd.views.facts import STEP_READY, step_of
+
+if TYPE_CHECKING:
+    from hamnd.core.state import NodeState
+
+PREFIX = "hamnd_"
+ROLES = ("primary", "standby", "standard", "unknown")
+SIGHTS = ("reached", "silent", "unknown")
+NONE = "none"
+
+
+class MetricType(StrEnum):
+    """How a metric behaves over time."""
+
+    GAUGE = "gauge"
+    COUNTER = "counter"
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One series at one moment; `name` without a counter's `_total` is the family of its help."""
+
+    name: str
+    help: str
+    value: float
+    labels: Mapping[str, str] = field(default_factory=dict)
+    type: MetricType = MetricType.GAUGE
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What only the running loop can tell, in seconds."""
+
+    version: str
+    probe_durations_s: Mapping[str, float] = field(default_factory=dict)
+    round_age_s: float | None = None
+
+
+def samples(
+    document: Mapping[str, Any], state: NodeState, measures: Measures
+) -> tuple[Metric, ...]:
+    """Return every metric of one moment; series of one name stand together."""
+    return (
+        *_node(document),
+        *_times(document, state),
+        *_conditions(document),
+        *_run(document),
+        *_loss(document),
+        *_replication(document),
+        *_evidence(document),
+        *_totals(state),
+        *_measures(measures),
+    )
+
+
+def _gauge(name: str, help_: str, value: float, **labels: str) -> Metric:
+    return Metric(PREFIX + name, help_, float(value), labels)
+
+
+def _known(name: str, help_: str, value: float | None, **labels: str) -> Iterator[Metric]:
+    if value is not None:
+        yield _gauge(name, help_, value, **labels)
+
+
+def _one_hot(
+    name: str, help_: str, label: str, values: Iterable[str], present: str
+) -> Iterator[Metric]:
+    for value in values:
+        yield _gauge(name, help_, value == present, **{label: value})
+
+
+def _words(words: type[StrEnum]) -> tuple[str, ...]:
+    return tuple(word.value for word in words)
+
+
+def _node(document: Mapping[str, Any]) -> Iterator[Metric]:
+    yield from _one_hot(
+        "state", "What this node is (one-hot).", "state", _words(State), document["state"]
+    )
+    yield from _one_hot(
+        "mode", "Whether hamnd may start actions (one-hot).", "mode", _words(Mode), document["mode"]
+    )
+    yield from _one_hot(
+        "protected",
+        "Whether a death of the primary would lose only what the loss verdict says (one-hot).",
+        "status",
+        _words(Status),
+        document["protected_status"],
+    )
+    yield from _one_hot(
+        "takeover_ready",
+        "Whether a takeover would work now (one-hot; False in mode observe_only).",
+        "status",
+        _words(Status),
+        _ready_status(document),
+    )
+    yield from _known("epoch", "Newest known epoch of who may serve.", document["epoch"])
+    yield from _one_hot(
+        "role_observed",
+        "Role of this node's database (one-hot).",
+        "role",
+        ROLES,
+        _role(document),
+    )
+    yield from _one_hot(
+        "role_expected",
+        "Role that the state of this node asks of its database (one-hot).",
+        "role",
+        ROLES,
+        _expected_role(document["state"]),
+    )
+    old = _old_primary(document)
+    yield from _one_hot(
+        "old_primary",
+        "What an active node sees of the old primary (one-hot; none: this node is not active).",
+        "what",
+        (NONE, "unknown", "silent", "seen", "serving"),
+        old,
+    )
+
+
+def _ready_status(document: Mapping[str, Any]) -> str:
+    """The document's `ready` is a yes or no for scripts; the mode alone can make it a no."""
+    status = str(document["readiness"]["status"])
+    is_denied = status == Status.TRUE.value and not document["ready"]
+    return Status.FALSE.value if is_denied else status
+
+
+def _role(document: Mapping[str, Any]) -> str:
+    replication = document["replication"]
+    role = None if replication is None else replication["role"]
+    return role if role in ROLES else "unknown"
+
+
+def _expected_role(state: str) -> str:
+    match State(state):
+        case State.ACTIVE:
+            return "primary"
+        case State.TAKING_OVER:
+            return "unknown"
+        case State.PEER | State.DEGRADED | State.PRIMARY_DOWN:
+            return "standby"
+
+
+def _old_primary(document: Mapping[str, Any]) -> str:
+    if document["state"] != State.ACTIVE.value:
+        return NONE
+    old = document["old_primary"]
+    if old is None:
+        return "unknown"
+    if old["serving"]:
+        return "serving"
+    return "seen" if old["seen"] else "silent"
+
+
+def _times(document: Mapping[str, Any], state: NodeState) -> Iterator[Metric]:
+    now = document["generated_at"]
+    is_down = document["state"] == State.PRIMARY_DOWN.value
+    yield _gauge(
+        "unconfirmed_seconds",
+        "How long the primary has been down without a confirmed takeover; 0 otherwise.",
+        max(0, now - document["since"]) if is_down else 0,
+    )
+    since = _unprotected_since(document, state)
+    yield _gauge(
+        "unprotected_seconds",
+        "How long nothing has protected the cluster's data; 0 while protected.",
+        0 if since is None else max(0, now - since),
+    )
+    skew = document["clock_skew"]
+    if skew is not None:
+        yield _gauge(
+            "clock_skew_seconds", "The primary's clock minus this node's.", skew["seconds"]
+        )
+
+
+def _unprotected_since(document: Mapping[str, Any], state: NodeState) -> float | None:
+    """When this node last left Peer or became active; else when its present state began."""
+    if document["protected"]:
+        return None
+    for change in reversed(state.changes):
+        if change.source is State.PEER or change.target is State.ACTIVE:
+            return int(change.at)
+    return float(document["since"])
+
+
+def _conditions(document: Mapping[str, Any]) -> Iterator[Metric]:
+    conditions = document["conditions"]
+    for condition in conditions:
+        for status in _words(Status):
+            yield _gauge(
+                "condition",
+                "Status of each condition (one-hot over status).",
+                status == condition["status"],
+                type=condition["type"],
+                status=status,
+            )
+    steps = [one for one in conditions if one["type"].startswith(STEP_READY)]
+    for step in steps:
+        yield _gauge(
+            "step_ready",
+            "1 when the step is proven to work; 0 when it is not, or not known (see condition).",
+            step["status"] == Status.TRUE.value,
+            step=step_of(step["type"]),
+        )
+    for step in steps:
+        observed = step["observed_at"]
+        yield from _known(
+            "step_proof_age_seconds",
+            "Age of the latest look at whether the step would work.",
+            None if observed is None else max(0, document["generated_at"] - observed),
+            step=step_of(step["type"]),
+        )
+
+
+def _run(document: Mapping[str, Any]) -> Iterator[Metric]:
+    run = document["run"]
+    present = (NONE, NONE) if run is None else (run["kind"], run["status"])
+    pairs = [(kind, status) for kind in _words(PlanKind) for status in _words(RunStatus)]
+    for kind, status in [(NONE, NONE), *pairs]:
+        yield _gauge(
+            "run",
+            "The plan being carried out (one-hot; none: no run).",
+            (kind, status) == present,
+            kind=kind,
+            status=status,
+        )
+    if run is None:
+        return
+    begun = [
+        step["started_at"]
+        for step in run["steps"]
+        if step["outcome"] == "running" and step["started_at"] is not None
+    ]
+    yield _gauge(
+        "run_step_age_seconds",
+        "How long the longest running step has been running; 0 between steps.",
+        max(0, document["generated_at"] - min(begun)) if begun else 0,
+    )
+
+
+def _loss(document: Mapping[str, Any]) -> Iterator[Metric]:
+    loss = document["data_loss"]
+    yield from _one_hot(
+        "loss_verdict",
+        "What a takeover would lose (one-hot).",
+        "verdict",
+        _words(LossVerdict),
+        loss["verdict"],
+    )
+    yield from _known("loss_bytes_bound", "Enforced bound of the loss in bytes.", loss["bytes"])
+    yield from _known(
+        "loss_seconds_bound", "Enforced bound of the loss in seconds.", loss["seconds"]
+    )
+    yield from _known(
+        "peer_window_remaining_seconds",
+        "What is left of the peer window, or would be if the primary died now.",
+        loss["peer_window_remaining_s"],
+    )
+
+
+def _replication(document: Mapping[str, Any]) -> Iterator[Metric]:
+    replication = document["replication"]
+    if replication is None:
+        return
+    yield from _known(
+        "peer_window_seconds", "Length of the peer window.", replication["peer_window_s"]
+    )
+    yield from _known(
+        "log_gap_bytes",
+        "Log that this node has not received, computed from positions.",
+        replication["gap_bytes"],
+    )
+    yield from _known(
+        "replay_gap_bytes",
+        "Log received and not yet replayed, computed from positions.",
+        replication["replay_gap_bytes"],
+    )
+    for which, position in replication["positions"].items():
+        yield from _known(
+            "log_position_bytes", "Positions in the log stream.", position, which=which
+        )
+
+
+def _evidence(document: Mapping[str, Any]) -> Iterator[Metric]:
+    for witness in document["witnesses"]:
+        for answer in SIGHTS:
+            yield _gauge(
+                "witness_sees",
+                "What each witness sees of the primary (one-hot over answer).",
+                witness["sees"] == answer,
+                witness=witness["name"],
+                answer=answer,
+            )
+    held = {piece["grade"] for piece in document["fence"]["evidence"]}
+    for grade in _words(FenceGrade):
+        yield _gauge(
+            "fence_evidence",
+            "Evidence held now that the old primary is off (none: there is none).",
+            grade in held or (grade == FenceGrade.NONE.value and not held),
+            kind=grade,
+        )
+
+
+def _totals(state: NodeState) -> Iterator[Metric]:
+    counts = Counter((finished.kind, finished.status) for finished in state.finished)
+    for (kind, outcome), count in sorted(counts.items()):
+        yield Metric(
+            PREFIX + "takeovers_total",
+            "Finished runs.",
+            float(count),
+            {"kind": kind, "outcome": outcome},
+            MetricType.COUNTER,
+        )
+
+
+def _measures(measures: Measures) -> Iterator[Metric]:
+    for probe, seconds in sorted(measures.probe_durations_s.items()):
+        yield _gauge(
+            "probe_duration_seconds",
+            "How long each probe of the latest reach round took, answered or not.",
+            seconds,
+            probe=probe,
+        )
+    yield from _known(
+        "probe_gap_seconds", "Time since the latest reach round came home.", measures.round_age_s
+    )
+    yield _gauge("build_info", "Which hamnd this is; always 1.", 1, version=measures.version)

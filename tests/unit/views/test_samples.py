@@ -1,0 +1,143 @@
+"""Metrics, JSON and the screen tell the same story, for every situation of the builders."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+import pytest
+
+from hamnd.model.names import Mode
+from hamnd.views.samples import Measures, Metric, MetricType, samples
+from hamnd.views.status import render_status, status_document
+from tests.builders import Pair, pair, situations
+
+MEASURES = Measures("0.1.0", {"ping": 0.012, "ssh_banner": 2.0}, round_age_s=0.8)
+SITUATIONS = situations()
+
+
+def document_of(situation: Pair) -> dict[str, Any]:
+    return status_document(situation.state, situation.now, situation.terms)
+
+
+def metrics_of(situation: Pair) -> tuple[Metric, ...]:
+    return samples(document_of(situation), situation.state, MEASURES)
+
+
+def values(metrics: tuple[Metric, ...], name: str) -> dict[tuple[str, ...], float]:
+    """Return the series of a metric by the values of their labels."""
+    return {
+        tuple(metric.labels.values()): metric.value
+        for metric in metrics
+        if metric.name == f"hamnd_{name}"
+    }
+
+
+def present(metrics: tuple[Metric, ...], name: str) -> tuple[str, ...]:
+    """Return the labels of the one series that is 1."""
+    hot = [labels for labels, value in values(metrics, name).items() if value == 1]
+    assert len(hot) == 1, f"{name} has {len(hot)} present values"
+    return hot[0]
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_metrics_and_document_agree(situation: Pair) -> None:
+    document, metrics = document_of(situation), metrics_of(situation)
+    json.dumps(document)
+    assert present(metrics, "state") == (document["state"],)
+    assert present(metrics, "mode") == (document["mode"],)
+    assert present(metrics, "protected") == (document["protected_status"],)
+    assert (present(metrics, "takeover_ready") == ("True",)) == document["ready"]
+    assert present(metrics, "loss_verdict") == (document["data_loss"]["verdict"],)
+    for condition in document["conditions"]:
+        series = values(metrics, "condition")
+        assert series[condition["type"], condition["status"]] == 1
+    gap = (document["replication"] or {}).get("gap_bytes")
+    assert values(metrics, "log_gap_bytes") == ({} if gap is None else {(): gap})
+    window = document["data_loss"]["peer_window_remaining_s"]
+    told = values(metrics, "peer_window_remaining_seconds")
+    assert told == ({} if window is None else {(): window})
+    for witness in document["witnesses"]:
+        assert values(metrics, "witness_sees")[witness["name"], witness["sees"]] == 1
+    grades = {labels[0] for labels, held in values(metrics, "fence_evidence").items() if held == 1}
+    assert document["fence"]["grade"] in grades
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_screen_and_metrics_name_the_same_state(situation: Pair) -> None:
+    screen = render_status(document_of(situation))
+    (state,) = present(metrics_of(situation), "state")
+    assert any(state in line for line in screen)
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_every_series_is_named_once_and_helped(situation: Pair) -> None:
+    metrics = metrics_of(situation)
+    keys = [(metric.name, tuple(sorted(metric.labels.items()))) for metric in metrics]
+    assert len(keys) == len(set(keys))
+    helps: dict[str, set[str]] = {}
+    for metric in metrics:
+        assert re.fullmatch(r"hamnd_[a-z0-9_]+", metric.name)
+        helps.setdefault(metric.name, set()).add(metric.help)
+    assert all(len(texts) == 1 and next(iter(texts)) for texts in helps.values())
+    order = [name for name, _ in keys]
+    assert all(order.index(n) + order.count(n) - 1 == _last(order, n) for n in set(order))
+
+
+def _last(order: list[str], name: str) -> int:
+    return len(order) - 1 - order[::-1].index(name)
+
+
+def test_a_healthy_pair_in_numbers() -> None:
+    metrics = metrics_of(pair().in_peer())
+    assert values(metrics, "unprotected_seconds") == {(): 0}
+    assert values(metrics, "unconfirmed_seconds") == {(): 0}
+    assert values(metrics, "clock_skew_seconds") == {(): 0.2}
+    assert present(metrics, "role_observed") == ("standby",)
+    assert present(metrics, "role_expected") == ("standby",)
+    assert present(metrics, "old_primary") == ("none",)
+    assert present(metrics, "run") == ("none", "none")
+    assert values(metrics, "probe_duration_seconds")[("ssh_banner",)] == 2.0
+    assert values(metrics, "probe_gap_seconds") == {(): 0.8}
+    assert all(value == 1 for value in values(metrics, "step_ready").values())
+
+
+def test_a_primary_that_is_down_counts_the_seconds_until_somebody_confirms() -> None:
+    situation = pair().primary_down()
+    metrics = metrics_of(situation)
+    waited = int(situation.now.wall_s) - int(situation.state.since)
+    assert values(metrics, "unconfirmed_seconds") == {(): waited}
+    (unprotected,) = values(metrics, "unprotected_seconds").values()
+    assert unprotected > waited
+
+
+def test_what_is_not_known_is_left_out_and_never_zero() -> None:
+    metrics = metrics_of(pair().starting())
+    for name in ("log_gap_bytes", "clock_skew_seconds", "loss_bytes_bound", "epoch"):
+        assert values(metrics, name) == {}
+    assert present(metrics, "role_observed") == ("unknown",)
+    assert present(metrics, "protected") == ("Unknown",)
+
+
+def test_a_mode_that_forbids_actions_is_never_ready() -> None:
+    situation = pair().in_peer().observe_only()
+    metrics = metrics_of(situation)
+    assert present(metrics, "mode") == (str(Mode.OBSERVE_ONLY),)
+    assert present(metrics, "takeover_ready") == ("False",)
+
+
+def test_a_run_is_told_with_the_age_of_its_step() -> None:
+    metrics = metrics_of(pair().taking_over("xcatd"))
+    assert present(metrics, "run") == ("takeover", "running")
+    (age,) = values(metrics, "run_step_age_seconds").values()
+    assert age > 0
+
+
+def test_finished_runs_are_counted() -> None:
+    situation = pair().active()
+    metrics = metrics_of(situation)
+    assert present(metrics, "role_expected") == ("primary",)
+    totals = [metric for metric in metrics if metric.name == "hamnd_takeovers_total"]
+    assert all(total.type is MetricType.COUNTER for total in totals)
+    assert sum(total.value for total in totals) == len(situation.state.finished)
