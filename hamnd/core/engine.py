@@ -14,7 +14,7 @@ from typing import assert_never
 
 from hamnd.core import asking, invariants, observing, requests, stages
 from hamnd.core import run as runs
-from hamnd.core.assessing import are_required_true, assess, what_was_lost
+from hamnd.core.assessing import assess
 from hamnd.core.events import (
     AbortRequested,
     ActionCompleted,
@@ -28,6 +28,7 @@ from hamnd.core.events import (
     Halted,
     LookCompleted,
     PlanRequested,
+    Request,
     RetryRequested,
     RoundCompleted,
     SkipRequested,
@@ -102,6 +103,15 @@ def _act_on(turn: Turn, event: Event) -> None:
         case TermsChanged():
             turn.because = "the configuration was read again"
             turn.record(Record(Phase.DECISION, "terms_changed", evidence=event.summary))
+        case Ticked() | RoundCompleted() | LookCompleted() | ConnectionLost() | DiskObserved():
+            pass
+        case _:
+            _answer(turn, event)
+
+
+def _answer(turn: Turn, event: Request) -> None:
+    """Answer an operator's request, or refuse it."""
+    match event:
         case PlanRequested():
             requests.on_plan(turn, event)
         case ConfirmRequested():
@@ -119,8 +129,6 @@ def _act_on(turn: Turn, event: Event) -> None:
             turn.state = replace(turn.state, assessment=assess(turn.state, turn.now, turn.terms))
         case ClearRequested():
             requests.on_clear(turn, event)
-        case Ticked() | RoundCompleted() | LookCompleted() | ConnectionLost() | DiskObserved():
-            pass
         case _:
             assert_never(event)
 
@@ -175,7 +183,6 @@ def _on_run_event(turn: Turn, event: StepLooked | ActionCompleted) -> None:
 
 def _ask(turn: Turn, event: Event) -> None:
     """Send what is due, and beat faster or calmer as the picture demands."""
-    commands: tuple[object, ...] = ()
     match event:
         case Started():
             for rhythm in Rhythm:
@@ -190,7 +197,6 @@ def _ask(turn: Turn, event: Event) -> None:
             turn.commands.extend(more)
         case _:
             pass
-    del commands
     turn.state, paced = asking.pace(turn.state, turn.state.assessment, turn.terms)
     turn.commands.extend(paced)
 

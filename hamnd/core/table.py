@@ -2,7 +2,8 @@
 
 Laws of this table: rows are disjoint, their ids are never used again, `because` is the sentence
 that logs, history and the handbook show, and every pair (state, trigger) without a row is an
-explicit refusal that changes nothing (fsm). A guard is a pure question about `Picture`.
+explicit refusal that changes nothing (fsm). A guard is a pure question about `Picture`. The table
+must not know how triggers are derived (following) nor what happens besides the move.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """A journal record as the core writes it.
 
-Owns `Record`. Sequence number, clocks, boot id and chain hash are added by the journal adapter.
+Owns `Record`. Must not know how it is stored: sequence number, clocks, boot id and chain hash are
+added by the journal adapter.
 """
 
 from __future__ import annotations

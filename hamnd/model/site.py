@@ -79,8 +79,8 @@ class FenceSite:
 
     minimum: FenceGrade = FenceGrade.AGENT_OFF
     agent: str | None = None
-    options: Mapping[str, str] = EMPTY
-    secret_files: Mapping[str, str] = EMPTY
+    options: Mapping[str, str] = field(default_factory=lambda: EMPTY)
+    secret_files: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     timeout_s: float = 20.0
     shares_fate_with: str = ""
     ssh: bool = False
@@ -131,13 +131,15 @@ class Site:
     witnesses: tuple[Witness, ...] = ()
     ssh: SshSite = field(default_factory=SshSite)
     services: Services = field(default_factory=Services)
-    tools: Mapping[str, str] = EMPTY
+    tools: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tool_path: str = "/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
     paths: Paths = field(default_factory=Paths)
     operators: str = "root"
     operators_users: tuple[str, ...] = ()
     metrics_listen: str = "127.0.0.1:9745"
     journal_reserve_mib: int = 16
+    journal_timeout_s: float = 2.0
+    """A journal that is slower than this halts action (design §9)."""
     log_level: str = "info"
 
     def tool(self, name: str) -> str:
