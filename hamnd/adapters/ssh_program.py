@@ -1,0 +1,137 @@
+"""Runs programs on another host with the `ssh` program, one connection per call.
+
+Owns `OpensshRunner`: the transport where asyncssh cannot be had (AIX, aix.md §9). Must not start
+processes itself: it is given the runner of this node.
+
+ssh ends with the remote command's code, or with 255 when ssh itself failed. To tell the two 255s
+apart, and to know whether the command had begun, the remote shell writes a line to standard error
+before and after it. Without proof that nothing was sent, a failure counts as LOST.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from hamnd.dialects.shell import endpoint, remote_line, ssh_argv
+from hamnd.model.site import Site
+from hamnd.model.work import Ending, Exec, Report
+from hamnd.ports import Clock, CommandRunner
+
+BEGAN = "hamnd-remote-began"
+ENDED = "hamnd-remote-ended"
+SSH_FAILED = 255
+
+OPTIONS = (
+    "-T",
+    "-o",
+    "LogLevel=ERROR",  # no login banners among the messages
+    "-o",
+    "ControlPath=none",  # a hanging shared connection would hang every call
+    "-o",
+    "ClearAllForwardings=yes",
+    "-o",
+    "ServerAliveInterval=2",
+    "-o",
+    "ServerAliveCountMax=2",
+)
+
+_ENDED = re.compile(rf"\n{ENDED} (\d+)\n")
+_REFUSED = re.compile(r"connect to (?:host|address) .*: Connection refused")
+_NOTHING_SENT = re.compile(
+    r"connect to (?:host|address) "
+    r"|Could not resolve hostname"
+    r"|Host key verification failed"
+    r"|REMOTE HOST IDENTIFICATION HAS CHANGED"
+    r"|Permission denied \("
+    r"|Too many authentication failures"
+    r"|kex_exchange_identification:"
+    r"|[Bb]anner exchange"
+    r"|Unable to negotiate"
+    r"|Bad owner or permissions"
+    r"|Bad configuration option"
+    r"|command-line: line \d+:"
+)
+
+
+class OpensshRunner:
+    """Runs programs on one host (port `CommandRunner`)."""
+
+    def __init__(self, site: Site, host: str, runner: CommandRunner, clock: Clock) -> None:
+        """Take the runner of this node, which starts ssh.
+
+        Raises:
+            PermanentError: the site has no host of that name.
+        """
+        self._endpoint = endpoint(site, host)
+        self._argv = ssh_argv(site, host)
+        self._node = site.node
+        self._known_hosts_file = site.ssh.known_hosts_file
+        self._host = host
+        self._runner = runner
+        self._clock = clock
+
+    async def run(self, request: Exec, timeout_s: float) -> Report:
+        """Run the program there; past `timeout_s` ssh is ended and NO_REPLY reported."""
+        line = remote_line(request, self._endpoint.user)
+        script = (
+            f"echo {BEGAN} >&2\n{line}\nhamnd_code=$?\n"
+            f"printf '\\n%s %s\\n' {ENDED} $hamnd_code >&2\nexit $hamnd_code"
+        )
+        program, *options = self._argv
+        argv = (program, *OPTIONS, *options, script)
+        return self._judge(
+            await self._runner.run(Exec(self._node, argv, stdin=request.stdin), timeout_s)
+        )
+
+    async def close(self) -> None:
+        """Nothing stays open between calls."""
+
+    def _judge(self, report: Report) -> Report:
+        before, has_begun, after = report.stderr.partition(BEGAN + "\n")
+        ended = list(_ENDED.finditer(after))
+        if ended:
+            last = ended[-1]
+            stderr = before + after[: last.start()] + after[last.end() :]
+            return replace(
+                report, ending=Ending.EXITED, exit_code=int(last[1]), stderr=stderr, detail=""
+            )
+        report = replace(report, stderr=before + after)
+        match report.ending:
+            case Ending.COULD_NOT_RUN:
+                return report
+            case Ending.TIMED_OUT:
+                state = "has not ended" if has_begun else "gave no reply"
+                detail = f"{self._host}: the command {state}: {report.detail}"
+                return replace(report, ending=Ending.NO_REPLY, exit_code=None, detail=detail)
+            case _ if report.exit_code != SSH_FAILED and not report.detail:
+                return report  # a shell without our markers (restricted, not POSIX) told its code
+            case _:
+                return self._failed(report, bool(has_begun))
+
+    def _failed(self, report: Report, has_begun: bool) -> Report:
+        text = report.stderr
+        said = next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+        why = said or report.detail or "ssh failed without a message"
+        if has_begun or not _NOTHING_SENT.search(text):
+            detail = f"{self._host}: the connection broke before the answer: {why}"
+            return replace(report, ending=Ending.LOST, exit_code=None, detail=detail)
+        if _REFUSED.search(text):
+            detail = (
+                f"{self._host}: connection refused, no sshd listens on port {self._endpoint.port}"
+            )
+            return replace(report, ending=Ending.REFUSED, exit_code=None, detail=detail)
+        if "IDENTIFICATION HAS CHANGED" in text:
+            why = (
+                f"the host key of {self._endpoint.address} is not the one in "
+                f"{self._known_hosts_file}: another machine answers there, "
+                "or it was installed anew"
+            )
+        elif "Host key verification failed" in text:
+            port, address = self._endpoint.port, self._endpoint.address
+            why = (
+                f"{self._known_hosts_file} has no key for {address} "
+                f"(compare and add: ssh-keyscan -p {port} {address})"
+            )
+        detail = f"{self._host}: nothing was sent: {why}"
+        return replace(report, ending=Ending.COULD_NOT_RUN, exit_code=None, detail=detail)
