@@ -1,0 +1,201 @@
+"""A run on the screen: steps as they go, a pause with its ways out, a refusal.
+
+Owns the document `hamnd.run/1` and these screens. Must not know how a run moves (core.run).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hamnd.views.text import (
+    BAD,
+    GOOD,
+    UNKNOWN,
+    WIDTH,
+    Document,
+    fit,
+    flow,
+    fold,
+    item,
+    listed,
+    lookup,
+    plan_name,
+    short_duration,
+    spread,
+    stopwatch,
+)
+
+if TYPE_CHECKING:
+    from hamnd.core.progress import Run
+    from hamnd.model.instant import Instant
+    from hamnd.model.site import Site
+
+SCHEMA = "hamnd.run/1"
+MARKS = {
+    "done": GOOD,
+    "running": ">",
+    "not_done": BAD,
+    "unknown": UNKNOWN,
+    "skipped": "-",
+}
+OUTCOME_WORDS = {"not_done": "NOT DONE", "unknown": "OUTCOME UNKNOWN", "skipped": "skipped"}
+NAME_WIDTH = 20
+
+
+def run_document(run: Run | None, now: Instant, site: Site) -> dict[str, Any]:
+    """Return the present or last run; `run` is null when there is none."""
+    from hamnd.views import facts
+
+    return {
+        "schema": SCHEMA,
+        "generated_at": int(now.wall_s),
+        "node": site.node,
+        "partner": site.partner.name,
+        "run": facts.run_part(run),
+    }
+
+
+def run_of(document: Document) -> Document | None:
+    """Return the run in a document of run, status or watch; None where there is none."""
+    run = document.get("run", document if "steps" in document else None)
+    return run if isinstance(run, dict) else None
+
+
+def render_run(document: Document, width: int = WIDTH) -> list[str]:
+    """Return the screen of a run: one line per step, the point of no return, the ways out."""
+    run = run_of(document)
+    if run is None:
+        return ["No plan is being carried out.", "NEXT    hamnctl status"]
+    if run.get("status") == "paused":
+        return fit(_paused(document, run, width), width)
+    lines = _title(document, run, width)
+    lines += _steps(run, width, document.get("generated_at"))
+    return fit([*lines, *_foot(run, width)], width)
+
+
+def _title(document: Document, run: Document, width: int) -> list[str]:
+    name = plan_name(str(run.get("digest", "")))
+    node = f" on {document['node']}" if document.get("node") else ""
+    left = f"{str(run.get('kind')).upper()} {name}{node} · confirmed by {run.get('actor')}"
+    return spread([left], elapsed(document, run), width)
+
+
+def elapsed(document: Document, run: Document) -> str:
+    """Return the elapsed time of a run, beside the expected one where it is known."""
+    started = run.get("started_at")
+    ended = run.get("finished_at") or document.get("generated_at")
+    if started is None or ended is None:
+        return ""
+    expected = lookup(run, "eta", "p50_s")
+    return stopwatch(ended - started) + (f" / ~{stopwatch(expected)}" if expected else "")
+
+
+def _steps(run: Document, width: int, now: float | None) -> list[str]:
+    lines: list[str] = []
+    waiting: list[str] = []
+    for step in listed(run, "steps"):
+        outcome = str(step.get("outcome"))
+        if outcome == "pending":
+            waiting.append(str(step.get("id")))
+            continue
+        lines += step_lines(step, now, width)
+    if waiting and run.get("status") in ("running", "paused"):
+        lines += flow(waiting, width, indent=3)
+    return lines
+
+
+def step_lines(step: Document, now: float | None, width: int) -> list[str]:
+    """Return one step of a run: mark, name, how long, what was seen."""
+    outcome = str(step.get("outcome"))
+    took = step.get("duration_s")
+    started = step.get("started_at")
+    if took is None and outcome == "running" and now is not None and started is not None:
+        took = now - started
+    word = OUTCOME_WORDS.get(outcome, "")
+    sentence = str(step.get("sentence") or (step.get("title") if outcome == "running" else ""))
+    limit = f" (limit {short_duration(step['timeout_s'])})" if _is_long(step, took) else ""
+    told = f"{word}: {sentence}" if word and sentence else word or sentence
+    name = f"{step.get('id')!s:<13}{short_duration(took):>7}"
+    return item(MARKS.get(outcome, UNKNOWN), name, told + limit, width, NAME_WIDTH)
+
+
+def _is_long(step: Document, took: float | None) -> bool:
+    limit = step.get("timeout_s")
+    return step.get("outcome") == "running" and bool(limit) and took is not None and took > 10
+
+
+def _foot(run: Document, width: int) -> list[str]:
+    passed = run.get("passed_point_of_no_return")
+    lines = fold(f"Point of no return passed at {passed}.", width) if passed else []
+    match run.get("status"):
+        case "running":
+            lines += fold("This screen can be closed; the run goes on.", width)
+            lines += ["NEXT    hamnctl status"]
+        case "done":
+            name = plan_name(str(run.get("digest", "")))
+            lines += [f"DONE. Every step is verified.   hamnctl report {name} · hamnctl status"]
+        case status:
+            lines += fold(f"{str(status).upper()}: {run.get('reason')}", width)
+            lines += ["NEXT    hamnctl status · hamnctl report"]
+    return lines
+
+
+def _paused(document: Document, run: Document, width: int) -> list[str]:
+    steps = {str(step.get("id")): step for step in listed(run, "steps")}
+    where = str(run.get("paused_step") or "")
+    step = steps.get(where, {})
+    outcome = OUTCOME_WORDS.get(str(step.get("outcome")), "")
+    took = short_duration(step.get("duration_s"))
+    told = f": outcome {outcome}" + (f" after {took}" if took else "") if outcome else ""
+    lines = spread(
+        [f"PAUSED at {where}{told}" if where else "PAUSED"], elapsed(document, run), width
+    )
+    reason = str(run.get("reason") or "")
+    sentence = str(step.get("sentence") or "")
+    lines += fold(reason, width, indent=4, first=2)
+    if sentence and sentence not in reason:
+        lines += fold(sentence, width, indent=4, first=2)
+    shown = [{**one, "sentence": ""} if one is step else one for one in steps.values()]
+    lines += _steps({**run, "steps": shown}, width, document.get("generated_at"))
+    lines += fold(_standing(run, steps), width, indent=2, first=2)
+    return lines + _ways_out(run, where, str(step.get("outcome")), width)
+
+
+def _standing(run: Document, steps: dict[str, Document]) -> str:
+    done = [name for name, step in steps.items() if step.get("outcome") == "done"]
+    passed = run.get("passed_point_of_no_return")
+    if passed:
+        return f"Everything done stands ({', '.join(done)}); {passed} cannot be taken back."
+    if done:
+        return f"Done so far: {', '.join(done)}. Nothing irreversible has begun."
+    return "Nothing irreversible has begun."
+
+
+def _ways_out(run: Document, where: str, outcome: str, width: int) -> list[str]:
+    name = where or "STEP"
+    retry = "looks first, then goes on" if outcome == "unknown" else "after repairing the cause"
+    ways = [("retry", retry)]
+    if where and where != "promote":
+        ways.append((f"skip {name} --reason ...", "verify will show it as missing"))
+    if run.get("passed_point_of_no_return"):
+        ways.append(("plan takeover --continue", "what is left, computed anew"))
+        ways.append(("conclude --reason ...", "ends the run with open steps"))
+    else:
+        ways.append(("abort --reason ...", "shows first what would be undone"))
+    lines: list[str] = []
+    for command, meaning in ways:
+        line = f"  hamnctl {command:<24} {meaning}"
+        lines += [line] if len(line) <= width else fold(line, width, indent=6, first=2)
+    return lines
+
+
+def render_refusal(document: Document, width: int = WIDTH) -> list[str]:
+    """Return the screen of a refused request: what became worse, old -> new, and what to run."""
+    sentence = str(document.get("error") or "the request was refused")
+    gate = document.get("gate")
+    named = f" [{gate}]" if gate and str(gate) not in sentence else ""
+    lines = fold(f"REFUSED: {sentence}{named}", width, indent=2, first=0)
+    for line in document.get("difference") or []:
+        lines += fold(str(line), width, indent=6, first=2)
+    hint = str(document.get("hint") or "hamnctl explain")
+    return fit([*lines, *fold(f"Nothing was done.   {hint}", width, indent=2, first=0)], width)

@@ -1,0 +1,126 @@
+"""The status document `hamnd.status/1`: the one model that text, JSON and metrics are made from.
+
+Owns which facts it holds (design §12; more keys may come, none goes away). Must not know text
+layout (status_screen), the wire or a clock: the moment is an argument.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from hamnd.model.names import Answer, Mode, State, Status
+from hamnd.views import facts
+from hamnd.views.status_screen import render_status
+from hamnd.views.verdict import headline, next_commands
+
+if TYPE_CHECKING:
+    from hamnd.core.health.watch import Watch
+    from hamnd.core.policy import Terms
+    from hamnd.core.state import NodeState
+    from hamnd.model.instant import Instant
+
+__all__ = ["SCHEMA", "render_status", "status_document"]
+
+SCHEMA = "hamnd.status/1"
+TAIL = 8
+"""How many changes of state and finished runs the document carries."""
+
+
+def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, Any]:
+    """Return everything hamnd knows at `now` as one JSON object; times are integer UTC seconds."""
+    assessment = state.assessment
+    end, remaining = facts.window(state, now)
+    loss = facts.loss_part(assessment.loss, end, remaining)
+    readiness = facts.readiness_part(assessment)
+    seen = facts.seen_part(state.watch, now, terms.site)
+    document: dict[str, Any] = {
+        "schema": SCHEMA,
+        "generated_at": int(now.wall_s),
+        "source": "daemon",
+        "cluster": terms.site.cluster,
+        "node": terms.site.node,
+        "partner": terms.site.partner.name,
+        **_state_part(state),
+        "protected": assessment.is_protected is Status.TRUE,
+        "protected_status": assessment.is_protected.value,
+        "ready": assessment.is_ready is Status.TRUE and state.mode is Mode.NORMAL,
+        "readiness": readiness,
+        "conditions": [facts.condition_part(condition) for condition in assessment.conditions],
+        "replication": facts.replication_part(state.watch.replication, now),
+        "partner_database": facts.partner_database_part(state.watch, now),
+        "clock_skew": facts.skew_part(state.watch, now),
+        "data_loss": loss,
+        "fence": facts.fence_part(state, now, terms),
+        "witnesses": facts.witness_parts(state.watch, now, terms),
+        "seen": seen,
+        "files": [],
+        "rule": _rule_part(state, now),
+        "run": facts.run_part(state.run),
+        "plan": facts.plan_hint(state.plans[-1]) if _has_plan(state, now) else None,
+        "finished": [facts.finished_part(finished) for finished in state.finished[-TAIL:]],
+        "hold": None,
+        "old_primary": _old_primary_part(seen, state.watch)
+        if state.state is State.ACTIVE
+        else None,
+        "history_tail": _tail(state),
+    }
+    document["headline"] = headline(document)
+    document["advice"] = assessment.advice
+    document["next"] = next_commands(document)
+    return document
+
+
+def _state_part(state: NodeState) -> dict[str, Any]:
+    return {
+        "state": state.state.value,
+        "since": int(state.since),
+        "cause": None if state.cause is None else state.cause.value,
+        "because": state.because,
+        "down_since": facts.seconds(state.silence_began),
+        "mode": state.mode.value,
+        "mode_reason": state.mode_reason,
+        "epoch": None if state.epoch is None else state.epoch.number,
+        "epoch_owner": None if state.epoch is None else state.epoch.owner,
+    }
+
+
+def _rule_part(state: NodeState, now: Instant) -> dict[str, Any]:
+    rule = state.assessment.rule
+    return {
+        "cause": None if rule.cause is None else rule.cause.value,
+        "since": facts.wall(rule.since, now),
+        "is_held": rule.is_held,
+        "basis": list(rule.basis),
+        "blockers": list(rule.blockers),
+    }
+
+
+def _has_plan(state: NodeState, now: Instant) -> bool:
+    return bool(state.plans) and state.plans[-1].expires_at > now.wall_s
+
+
+def _old_primary_part(seen: dict[str, Any], watch: Watch) -> dict[str, Any] | None:
+    """What became of the partner of an active node; null before any probe told something."""
+    told = {probe["answer"] for probe in seen["probes"]} - {"unknown"}
+    reached = any(sight.sees is Answer.ANSWERED for sight in watch.witnesses.values())
+    if not told and not reached:
+        return None
+    serving = None if watch.partner.role is None else watch.partner.role == "primary"
+    return {
+        "seen": bool(told & {"answered", "refused"}) or reached,
+        "serving": serving,
+        "epoch": None,
+    }
+
+
+def _tail(state: NodeState) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": int(change.at),
+            "from": change.source.value,
+            "to": change.target.value,
+            "row": change.row,
+            "because": change.because,
+        }
+        for change in state.changes[-TAIL:]
+    ]
