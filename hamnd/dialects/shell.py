@@ -153,6 +153,14 @@ def unanswered(report: Report) -> Reading | None:
     return Reading(Verdict.UNKNOWN, f"{words}: {report.detail}" if report.detail else words)
 
 
+def unreadable(report: Report) -> Reading:
+    """Return UNKNOWN for an answer that came and could not be understood, or did not come."""
+    said = last_lines(report) or "it said nothing"
+    return unanswered(report) or Reading(
+        Verdict.UNKNOWN, f"unreadable (exit code {report.exit_code}): {said}"
+    )
+
+
 def last_lines(report: Report, stream: str | None = None) -> str:
     """Return the last lines a program said (standard error first when it spoke there), joined."""
     text = stream if stream is not None else (report.stderr.strip() or report.stdout)

@@ -26,6 +26,27 @@ MAILTO=root
 30 5 * * * rsync -Lprgotz $HOME/.ssh/id* PEER:$HOME/.ssh/
 """
 
+TOKENS = [
+    "rsync",
+    "scp",
+    "db2",
+    "aixmn1:/",
+    "/",
+    "/install",
+    "'restore'",
+    "-az",
+    ";",
+    "|",
+    ">",
+    "<",
+    "&",
+    "2>&1",
+    '"',
+    "'",
+    "$(",
+    "\\",
+]
+
 
 def test_the_guides_pushes_to_the_partner_are_left_alone_but_its_restore_is_not() -> None:
     text = GUIDE.replace("PEER", "aixmn1")

@@ -1,0 +1,236 @@
+"""Scheduled and running jobs of this node: crontabs, systemd's timers, processes.
+
+Owns the argv and the output of crontab, systemctl's timers and ps. Must not judge a command line
+(dialects.cron) nor decide what is disarmed (core.platforms).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+
+from hamnd.dialects import cron
+from hamnd.dialects.cron import Names
+from hamnd.dialects.shell import unreadable
+from hamnd.model.names import Verdict
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
+
+_NO_CRONTAB = re.compile(r"no crontab for", re.IGNORECASE)
+_EXEC_START = re.compile(r"argv\[\]=(.*?) ; ")
+_SHOWN_MAX = 3
+_CRON_FILES = (
+    "for f in /etc/crontab /etc/cron.d/*; do "
+    '[ -f "$f" ] || continue; grep -H "" "$f" || [ $? -eq 1 ] || exit 2; done'
+)
+_TIMERS = (
+    't=$("$1" list-timers --no-legend --no-pager --plain) || exit 2; '
+    "u=$(printf '%s\\n' \"$t\" | awk 'NF > 1 {print $NF}' | sort -u); "
+    '[ -z "$u" ] || "$1" show --no-pager --property=Id,TriggeredBy,ExecStart $u'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TimedService:
+    """A service that timers start, and its command line as systemd shows it."""
+
+    service: str
+    timers: tuple[str, ...]
+    command: str
+
+
+def crontab(site: Site, user: str | None = None) -> Look:
+    """Return a look that reads a user's crontab (None: the user hamnd runs as)."""
+    return Look(
+        Exec(site.node, _crontab_argv(site, user, "-l")),
+        reads="jobs.crontab_readable",
+        expects=f"the crontab of {user or 'this user'} can be read",
+    )
+
+
+def crontab_is(site: Site, user: str | None, text: str) -> Look:
+    """Return a look that expects the crontab to be what the plan was made from."""
+    return Look(
+        Exec(site.node, _crontab_argv(site, user, "-l")),
+        reads="jobs.crontab_is",
+        expects=f"the crontab of {user or 'this user'} has not changed since the plan was made",
+        arguments=(_digest(text),),
+    )
+
+
+def crontab_harmless(site: Site, user: str | None) -> Look:
+    """Return a look that expects no job in a crontab that writes onto this node."""
+    return Look(
+        Exec(site.node, _crontab_argv(site, user, "-l")),
+        reads="jobs.crontab_harmless",
+        expects=f"no job in the crontab of {user or 'this user'} writes onto {site.node}",
+        arguments=Names.of(site).to_arguments(),
+    )
+
+
+def install_crontab(site: Site, user: str | None, text: str) -> Action:
+    """Return the action that replaces a user's crontab by this text."""
+    return Action(Exec(site.node, _crontab_argv(site, user, "-"), stdin=text))
+
+
+def cron_files_harmless(site: Site) -> Look:
+    """Return a look that expects no such job in /etc/crontab and /etc/cron.d."""
+    return Look(
+        Exec(site.node, ("sh", "-c", _CRON_FILES)),
+        reads="jobs.cron_files_harmless",
+        expects=f"no job in /etc/crontab and /etc/cron.d writes onto {site.node}",
+        arguments=Names.of(site).to_arguments(),
+    )
+
+
+def timers(site: Site) -> Look:
+    """Return a look at what systemd's active timers start."""
+    return Look(
+        Exec(site.node, ("sh", "-c", _TIMERS, "hamnd-timers", site.tool("systemctl"))),
+        reads="jobs.timers_readable",
+        expects="the timers and what they start can be read",
+    )
+
+
+def timers_harmless(site: Site) -> Look:
+    """Return a look that expects no active timer to start something that writes here."""
+    seen = timers(site)
+    return Look(
+        seen.request,
+        reads="jobs.timers_harmless",
+        expects=f"no active timer starts a job that writes onto {site.node}",
+        arguments=Names.of(site).to_arguments(),
+    )
+
+
+def nothing_writes(site: Site) -> Look:
+    """Return a look that expects no running copy or restore onto this node."""
+    return Look(
+        Exec(site.node, ("ps", "-e", "-o", "pid=", "-o", "args=")),
+        reads="jobs.nothing_writes",
+        expects=f"no running job writes onto {site.node}",
+        arguments=Names.of(site).to_arguments(),
+    )
+
+
+def parse_crontab(report: Report) -> str | None:
+    """Return a user's crontab, empty when there is none; None when it could not be read."""
+    if report.ending is not Ending.EXITED or report.truncated:
+        return None
+    if report.exit_code == 0:
+        return report.stdout
+    is_absent = _NO_CRONTAB.search(report.stderr + report.stdout) is not None
+    return "" if report.exit_code == 1 and is_absent else None
+
+
+def parse_timers(report: Report) -> tuple[TimedService, ...] | None:
+    """Return the services started by active timers; None when they could not be read."""
+    if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
+        return None
+    services = []
+    for block in re.split(r"\n\s*\n", report.stdout.strip()):
+        keys: dict[str, str] = {}
+        for line in block.splitlines():
+            key, _, value = line.partition("=")
+            keys[key.strip()] = f"{keys.get(key.strip(), '')} {value}".strip()
+        if keys.get("Id"):
+            command = " ; ".join(_EXEC_START.findall(keys.get("ExecStart", "")))
+            timer_names = tuple(keys.get("TriggeredBy", "").split())
+            services.append(TimedService(keys["Id"], timer_names, command))
+    return tuple(services)
+
+
+def dangerous_services(
+    services: tuple[TimedService, ...], names: Names
+) -> tuple[TimedService, ...]:
+    """Return the timed services that would write onto this node."""
+    return tuple(one for one in services if cron.writes_here(one.command, names) is not None)
+
+
+def read_crontab_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when there is a crontab to read, or certainly none."""
+    text = parse_crontab(report)
+    if text is None:
+        return unreadable(report)
+    jobs = sum(1 for line in cron.read_crontab(text) if line.command is not None)
+    return Reading(Verdict.PASS, f"{jobs} jobs")
+
+
+def read_crontab_is(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the crontab is the one the plan was made from."""
+    text = parse_crontab(report)
+    if text is None:
+        return unreadable(report)
+    if _digest(text) in arguments:
+        return Reading(Verdict.PASS, "unchanged since the plan was made")
+    return Reading(Verdict.BLOCK, "the crontab has changed since the plan was made: plan again")
+
+
+def read_crontab_harmless(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when no job writes onto this node, BLOCK with the lines that do."""
+    text = parse_crontab(report)
+    if text is None:
+        return unreadable(report)
+    return _harmless(cron.dangerous_lines(text, Names.from_arguments(arguments)), "jobs")
+
+
+def read_cron_files_harmless(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when no job of /etc/crontab and /etc/cron.d writes onto this node."""
+    if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
+        return unreadable(report)
+    names = Names.from_arguments(arguments)
+    found = []
+    for line in report.stdout.splitlines():
+        path, _, text = line.partition(":")
+        found += [f"{path}: {bad}" for bad in cron.dangerous_lines(text, names, True)]
+    return _harmless(tuple(found), "jobs")
+
+
+def read_timers_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when systemd says what its timers start."""
+    services = parse_timers(report)
+    if services is None:
+        return unreadable(report)
+    return Reading(Verdict.PASS, f"{len(services)} timed services")
+
+
+def read_timers_harmless(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when no active timer starts something that writes onto this node."""
+    services = parse_timers(report)
+    if services is None:
+        return unreadable(report)
+    bad = dangerous_services(services, Names.from_arguments(arguments))
+    return _harmless(tuple(f"{one.service}: {one.command}" for one in bad), "timers")
+
+
+def read_nothing_writes(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when no running process copies or restores onto this node, BLOCK with their ids."""
+    if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
+        return unreadable(report)
+    names = Names.from_arguments(arguments)
+    found, seen = [], 0
+    for line in report.stdout.splitlines():
+        pid, _, args = line.strip().partition(" ")
+        if pid.isdigit():
+            seen += 1
+            why = cron.runs_here(args.strip(), names)
+            found += [f"process {pid} ({args.strip()[:80]}): {why}"] if why is not None else []
+    if seen == 0:
+        return Reading(Verdict.UNKNOWN, "ps shows no process at all")
+    return _harmless(tuple(found), "processes")
+
+
+def _crontab_argv(site: Site, user: str | None, last: str) -> tuple[str, ...]:
+    return (site.tool("crontab"), *(("-u", user) if user else ()), last)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+
+
+def _harmless(found: tuple[str, ...], what: str) -> Reading:
+    if not found:
+        return Reading(Verdict.PASS, f"no {what} write onto this node")
+    more = f" and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
+    return Reading(Verdict.BLOCK, " | ".join(found[:_SHOWN_MAX]) + more)

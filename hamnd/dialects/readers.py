@@ -1,0 +1,83 @@
+"""The readers by name: what the report of a look or an action means.
+
+Owns `READERS` and the one difference between reading a look and reading an action. Must not know
+any tool: each dialect brings its own readers. Readers are total: any report gives a reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+
+from hamnd.dialects import fence, jobs, linux, reach, shell, witness, xcat
+from hamnd.model.names import Verdict
+from hamnd.model.work import Action, Ending, Looked, Reading, Report
+
+Reader = Callable[[Report, tuple[str, ...]], Reading]
+
+_HERE: Mapping[str, Reader] = {
+    "shell.exit_zero": shell.read_exit_zero,
+    "reach.ping": reach.read_ping_answered,
+    "reach.ping_silent": reach.read_ping_silent,
+    "reach.answered": reach.read_answered,
+    "reach.xcatd": reach.read_xcatd_good,
+    "fence.is_off": fence.read_is_off,
+    "fence.off_done": fence.read_off_done,
+    "fence.monitor_ok": fence.read_monitor_ok,
+    "fence.ssh_started": fence.read_ssh_started,
+    "witness.reaches": witness.read_reaches,
+    "linux.addresses": linux.read_addresses,
+    "linux.address_up": linux.read_address_up,
+    "linux.interface_there": linux.read_interface_there,
+    "linux.address_free": linux.read_address_free,
+    "linux.address_added": linux.read_address_added,
+    "linux.address_removed": linux.read_address_removed,
+    "linux.any_active": linux.read_any_active,
+    "linux.none_active": linux.read_none_active,
+    "linux.unit_waiting": linux.read_unit_waiting,
+    "linux.unit_stopped": linux.read_unit_stopped,
+    "jobs.crontab_readable": jobs.read_crontab_readable,
+    "jobs.crontab_is": jobs.read_crontab_is,
+    "jobs.crontab_harmless": jobs.read_crontab_harmless,
+    "jobs.cron_files_harmless": jobs.read_cron_files_harmless,
+    "jobs.timers_readable": jobs.read_timers_readable,
+    "jobs.timers_harmless": jobs.read_timers_harmless,
+    "jobs.nothing_writes": jobs.read_nothing_writes,
+    "xcat.answers": xcat.read_answers,
+    "xcat.database": xcat.read_database,
+    "xcat.site_table": xcat.read_site_table,
+    "xcat.site_master": xcat.read_site_master,
+    "xcat.accepted": xcat.read_accepted,
+    "xcat.done": xcat.read_done,
+    "xcat.dns_made": xcat.read_dns_made,
+    "xcat.dhcp_answers": xcat.read_dhcp_answers,
+    "xcat.probe_present": xcat.read_probe_present,
+    "xcat.probe_absent": xcat.read_probe_absent,
+    "xcat.probe_removed": xcat.read_probe_removed,
+}
+
+READERS: Mapping[str, Reader] = MappingProxyType({**_HERE})
+
+
+def read_look(looked: Looked) -> Reading:
+    """Return what a look found: PASS as expected, BLOCK not so, UNKNOWN cannot tell (law 2)."""
+    return _read(looked.look.reads, looked.report, looked.look.arguments)
+
+
+def read_action(action: Action, report: Report) -> Reading:
+    """Return whether an action was done: PASS done, BLOCK not done, UNKNOWN look again (law 5).
+
+    Nothing was sent: for a look that says nothing about the world, for an action that it was
+    certainly not carried out. The same holds for a refused connection.
+    """
+    if report.ending in (Ending.COULD_NOT_RUN, Ending.REFUSED):
+        return Reading(Verdict.BLOCK, f"not sent: {report.detail or report.ending}")
+    return _read(action.reads, report, ())
+
+
+def _read(name: str, report: Report, arguments: tuple[str, ...]) -> Reading:
+    """Read by name; a journal of a newer hamnd may name a reader that this one does not have."""
+    reader = READERS.get(name)
+    if reader is None:
+        return Reading(Verdict.UNKNOWN, f"this hamnd has no reader {name}")
+    return reader(report, arguments)
