@@ -14,9 +14,9 @@ from hamnd.core.plans import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, topic_of
-from hamnd.core.replication import engine_of
+from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
-from hamnd.dialects import fence, linux, reach, witness
+from hamnd.dialects import clock, fence, reach, witness
 from hamnd.model.instant import Instant
 from hamnd.model.names import Rhythm
 from hamnd.model.plan import Step
@@ -75,11 +75,11 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
     site = terms.site
     looks = dict(engine_of(terms).looks(terms))
     looks.update(engine_of(terms).partner_looks(terms))
-    looks["partner_clock"] = linux.epoch(site.partner.name)
+    looks["partner_clock"] = clock.epoch(site, site.partner.name)
     if site.fence.agent is not None:
         looks["fence"] = fence.status(site)
     for one in site.witnesses:
-        looks[f"witness:{one.name}"] = witness.sight(site, one)
+        looks[f"witness:{one.name}"] = witness.look(site, one, terms.policy.probe_timeout_s)
     return looks
 
 

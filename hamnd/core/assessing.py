@@ -19,7 +19,8 @@ from hamnd.core.health.rule import (
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import judge_protected, judge_ready, judge_steps
-from hamnd.core.replication import LossQuestion, engine_of
+from hamnd.core.replication import LossQuestion
+from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant

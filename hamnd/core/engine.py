@@ -40,6 +40,7 @@ from hamnd.core.events import (
 from hamnd.core.following import follow_rows, follow_run
 from hamnd.core.health.watch import Disk
 from hamnd.core.policy import Terms
+from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
@@ -177,7 +178,7 @@ def _on_run_event(turn: Turn, event: StepLooked | ActionCompleted) -> None:
         if is_awaited or one.outcome.value == "skipped":
             seen = (event.purpose, event.looked)
             turn.take(stages.on_looked(run, plan_step, seen, turn.facts()))
-    elif one.stage is stages.Stage.ACTING and one.index == event.index:
+    elif one.stage is Stage.ACTING and one.index == event.index:
         turn.take(stages.on_action(run, plan_step, event.report, turn.facts()))
 
 
@@ -215,6 +216,3 @@ def _remember(turn: Turn) -> None:
         turn.remember["sample"] = fact
         timing = replace(turn.state.timing, remembered=turn.now)
         turn.state = replace(turn.state, timing=timing)
-
-
-__all__ = ["are_required_true", "step", "what_was_lost"]

@@ -13,7 +13,7 @@ from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.commands import WriteReport
 from hamnd.core.health.rule import contradiction, latest_host_answer
-from hamnd.core.replication import engine_of
+from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import Epoch, FinishedRun, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
@@ -151,7 +151,7 @@ def _hold_contradicted(turn: Turn) -> None:
         heard = contradiction(state.watch, Cause.HOST, since)
     elif run.plan.cause is not None and not _is_done(state, "identity"):
         since = _later(timing.down_since, timing.resumed)
-        heard = None if since is None else contradiction(state.watch, run.plan.cause, since)
+        heard = contradiction(state.watch, run.plan.cause, since)
     if heard is None:
         return
     turn.fire(Trigger.RUN_CONTRADICTED, Picture())
@@ -200,7 +200,6 @@ def _end_run(turn: Turn) -> None:
     run = state.run
     assert run is not None
     assert run.finished_at is not None
-    replication = state.watch.replication
     done = FinishedRun(
         digest=run.plan.digest,
         kind=run.plan.kind.value,
@@ -209,9 +208,8 @@ def _end_run(turn: Turn) -> None:
         finished_at=run.finished_at,
         open_steps=runs.open_steps(run),
         predicted=run.plan.loss.verdict.value,
-        position=_promoted_at(state),
+        position=state.watch.standby_end,
     )
-    del replication
     if run.plan.kind is PlanKind.TAKEOVER:
         turn.state = replace(turn.state, finished=(*state.finished, done)[-16:])
         if run.status is RunStatus.DONE:
@@ -222,12 +220,6 @@ def _end_run(turn: Turn) -> None:
     timing = replace(turn.state.timing, fence_done=None, resumed=None, down_since=None)
     turn.state = replace(turn.state, run=None, cause=None, silence_began=None, timing=timing)
     turn.persist = True
-
-
-def _promoted_at(state: NodeState) -> int | None:
-    """Return the end of our log when the old primary was last heard: where it continued."""
-    sample = state.watch.sample
-    return None if sample is None else sample.received
 
 
 def _examine(turn: Turn) -> None:

@@ -19,8 +19,9 @@ from hamnd.core.health.watch import (
     fold_replication,
 )
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Sample, Skew, engine_of
-from hamnd.dialects import fence, linux, reach, readers, witness
+from hamnd.core.replication import Sample, Skew
+from hamnd.core.replication.registry import engine_of
+from hamnd.dialects import clock, fence, reach, readers, witness
 from hamnd.model.health import FenceEvidence, Replication
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Cause, FenceGrade, Probe, Verdict
@@ -78,7 +79,7 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
         ready = {**watch.ready, topic: (readers.read_look(looked), looked.report.finished)}
         return replace(watch, ready=ready)
     if kind == "witness":
-        sight = witness.read_sight(rest, looked.report)
+        sight = witness.read_sight(looked)
         return replace(watch, witnesses={**watch.witnesses, rest: sight})
     if topic == "fence":
         return _fold_fence_status(watch, looked)
@@ -103,7 +104,7 @@ def _fold_fence_status(watch: Watch, looked: Looked) -> Watch:
 
 
 def _fold_clock(watch: Watch, looked: Looked) -> Watch:
-    theirs = linux.read_epoch(looked.report)
+    theirs = clock.read_epoch(looked.report)
     if theirs is None:
         return watch
     report = looked.report
@@ -130,6 +131,8 @@ def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
     """Keep the last reading in Peer, and the window end as it stood when Peer was left."""
     if reading.role != "standby":
         return watch
+    if reading.positions.received is not None:
+        watch = replace(watch, standby_end=reading.positions.received)
     if reading.state in PEER_STATES and reading.peer_window_end is not None:
         watch = replace(watch, frozen_window_end=reading.peer_window_end)
     if not reading.is_protecting or not _primary_answers(watch, reading.observed, terms):

@@ -13,7 +13,8 @@ from dataclasses import dataclass, replace
 
 from hamnd.core.gates import LOSS_RANK, RANK, Question, judge_gates
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Promotion, engine_of
+from hamnd.core.replication import Promotion
+from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import fence as fence_dialect
 from hamnd.dialects import shell
 from hamnd.model.names import Cause, PlanKind

@@ -180,9 +180,7 @@ def _begin(turn: Turn, event: ConfirmRequested, plan: Plan, is_successor: bool) 
             "cause": turn.state.cause,
             "steps": [step.id for step in plan.steps],
             "fence": [f"{one.grade}: {one.detail}" for one in turn.state.assessment.evidence],
-            "position": turn.state.watch.replication.positions.received
-            if turn.state.watch.replication is not None
-            else None,
+            "position": turn.state.watch.standby_end,
         }
     )
     record = Record(Phase.DECISION, "plan_confirmed", event.actor, plan.digest, evidence=evidence)

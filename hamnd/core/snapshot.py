@@ -51,6 +51,7 @@ class Durable:
     changes: tuple[Change, ...]
     sample: Sample | None
     frozen_window_end: int | None
+    standby_end: int | None
     first_off: float | None
     acts: tuple[FenceEvidence, ...]
 
@@ -86,6 +87,7 @@ def durable(state: NodeState) -> Durable:
         changes=state.changes[-CHANGES_KEPT:],
         sample=watch.sample,
         frozen_window_end=watch.frozen_window_end,
+        standby_end=watch.standby_end,
         first_off=watch.first_off,
         acts=watch.acts,
     )
@@ -111,7 +113,11 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         raise ValueError(f"the state document has format {kept.format}, this hamnd reads {FORMAT}")
     sample, window_end = _newer_sample(kept, memory)
     watch = Watch(
-        sample=sample, frozen_window_end=window_end, first_off=kept.first_off, acts=kept.acts
+        sample=sample,
+        frozen_window_end=window_end,
+        standby_end=kept.standby_end,
+        first_off=kept.first_off,
+        acts=kept.acts,
     )
     return NodeState(
         state=kept.state,

@@ -79,6 +79,8 @@ class Watch:
     sample: Sample | None = None
     frozen_window_end: int | None = None
     """PEER_WINDOW_END as it stood when this standby left Peer; epoch seconds, primary's clock."""
+    standby_end: int | None = None
+    """End of the received log while this node was last seen as standby, in bytes."""
     partner: PartnerDatabase = field(default_factory=PartnerDatabase)
     skew: Skew | None = None
     fence: tuple[FenceReading, ...] = ()

@@ -135,11 +135,3 @@ class Engine(Protocol):
     def examine(self, ours: int | None, partner: PartnerDatabase) -> str | None:
         """Return the actual loss in words once the old primary's log can be compared, or None."""
         ...
-
-
-def engine_of(terms: Terms) -> Engine:
-    """Return the engine that the site configured."""
-    from hamnd.core.replication import db2
-
-    del terms  # the configuration knows one engine so far; settings refuse any other name
-    return db2.ENGINE

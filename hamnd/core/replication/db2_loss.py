@@ -100,11 +100,13 @@ def _loss_by_window(terms: Terms, question: LossQuestion, window_end: int) -> Lo
             basis = (first, f"the clocks differ by {seconds:+.1f} s: not proven")
             return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=window_end)
         if left >= margin:
-            basis = (first, f"proven off {left:.0f} s before the peer window end", told)
-            return Loss(LossVerdict.ZERO_PROVEN, basis, peer_window_end=window_end)
+            proof = f"proven off {left:.0f} s before the peer window end"
+            return Loss(LossVerdict.ZERO_PROVEN, (first, proof, told), peer_window_end=window_end)
         bound = max(0.0, margin - left)
-        basis = (first, "proven off only after the peer window end: it may have written", told)
-        return Loss(LossVerdict.BOUNDED, basis, seconds=bound, peer_window_end=window_end)
+        late = "proven off only after the peer window end: it may have written"
+        return Loss(
+            LossVerdict.BOUNDED, (first, late, told), seconds=bound, peer_window_end=window_end
+        )
     now_there = question.now_wall_s + (seconds or 0.0) + uncertainty
     if seconds is not None and now_there + margin <= window_end:
         left = window_end - now_there

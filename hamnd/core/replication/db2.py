@@ -1,0 +1,222 @@
+"""Db2 HADR as a replication engine: view, partner, promotion, loss, steps.
+
+Owns how readings of `db2pd -hadr` and `GET DB CFG` become the normal form, and the engine's steps
+of a takeover. Must not parse text (dialects.db2) nor judge loss (db2_loss). db2pd is the authority
+for state, the configuration for the persistent role (db2-hadr.md §1); fields of two runs are never
+mixed. Facts marked [U] there decide nothing here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hamnd.core.policy import Terms
+from hamnd.core.replication import LossQuestion, PartnerDatabase, Promotion
+from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
+from hamnd.dialects.db2 import commands
+from hamnd.dialects.db2.config import parse_db_cfg
+from hamnd.dialects.db2.db2pd import parse_db2pd
+from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.model.hadr import (
+    ConnectStatus,
+    DbConfig,
+    HadrChannel,
+    HadrReport,
+    HadrRole,
+    HadrState,
+    ParseVerdict,
+)
+from hamnd.model.health import Positions, Replication
+from hamnd.model.plan import Loss, Step
+from hamnd.model.work import Look, Report
+
+BAD_FLAG = re.compile(r"ERROR|FULL|BLOCKED")
+"""Flags that make the standby's copy doubtful (db2-hadr.md §3.2)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Db2Engine:
+    """The engine; it has no state."""
+
+    name: str = "db2"
+
+    def looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Read state and persistent role of this node's database."""
+        site = terms.site
+        return {
+            "db2pd": commands.db2pd_hadr(site, site.node),
+            "dbcfg": commands.get_db_cfg(site, site.node),
+        }
+
+    def partner_looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Ask the partner's own db2pd over ssh."""
+        site = terms.site
+        return {"partner_db": commands.db2pd_hadr(site, site.partner.name)}
+
+    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+        """Return the normal form of the latest db2pd run; a database that is down has its cfg."""
+        del terms
+        report = reports.get("db2pd")
+        config = _config(reports.get("dbcfg"))
+        if report is None:
+            return _blind(reports["dbcfg"], config, "db2pd was not run yet", None)
+        lost = unanswered(report)
+        if lost is not None:
+            return _blind(report, config, f"db2pd: {lost.sentence}", None)
+        parsed = parse_db2pd(report.stdout)
+        if parsed.verdict in (ParseVerdict.OK, ParseVerdict.INCOMPLETE) and parsed.channels:
+            return _seen(report, parsed, parsed.channels[0])
+        return _unseen(report, parsed, config)
+
+    def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:
+        """Read what the partner's db2pd says of itself; only a definite text is a failure."""
+        del terms
+        if unanswered(report) is not None:
+            return before
+        parsed = parse_db2pd(report.stdout)
+        at = report.finished
+        if parsed.verdict is ParseVerdict.OK and parsed.channels:
+            channel = parsed.channels[0]
+            role = None if channel.role is None else channel.role.value
+            position = None if channel.primary_log is None else channel.primary_log.position
+            detail = f"active, role {role}"
+            return PartnerDatabase(role == "primary", role, position or None, at, None, detail)
+        if parsed.verdict in (ParseVerdict.DATABASE_DOWN, ParseVerdict.INSTANCE_DOWN):
+            word = parsed.verdict.value.replace("_", " ")
+            return PartnerDatabase(
+                False, before.role, before.position, at, before.failing_since or at, word
+            )
+        return PartnerDatabase(None, before.role, before.position, at, None, last_lines(report))
+
+    def loss(self, terms: Terms, question: LossQuestion) -> Loss:
+        """Return what a takeover now would lose."""
+        return judge_loss(terms, question)
+
+    def promotion(self, terms: Terms, question: LossQuestion, loss: Loss) -> Promotion:
+        """Return the form of TAKEOVER that is right now."""
+        return judge_promotion(terms, question, loss)
+
+    def steps(self, terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
+        """Return the step `promote` in its variant (guide §8.1, db2-hadr.md §8.2)."""
+        site = terms.site
+        variant = promotion.variant
+        is_primary = variant == "none"
+        title = "the database is primary already" if is_primary else f"db2 takeover ({variant})"
+        promote = Step(
+            id="promote",
+            title=title,
+            guide="8.1",
+            host=site.node,
+            depends_on=("fuse",),
+            actions=() if is_primary else (commands.takeover(site, variant),),
+            readiness=(commands.is_standby_configured(site),),
+            postconditions=(commands.is_primary(site), commands.is_writable(site)),
+            timeout_s=terms.policy.step_timeout_s("promote", 300.0),
+            wait_s=30.0,
+            reversible=False,
+        )
+        return (promote,)
+
+    def examine(self, ours: int | None, partner: PartnerDatabase) -> str | None:
+        """Compare the old primary's own end of log with where ours continued."""
+        if partner.role != "primary" or partner.position is None or ours is None:
+            return None
+        lost = partner.position - ours
+        if lost <= 0:
+            return f"zero: the old primary's log ends at {partner.position}, ours continued there"
+        return f"{lost} B: its log ends at {partner.position}, ours continued at {ours}"
+
+
+ENGINE = Db2Engine()
+
+
+def _config(report: Report | None) -> DbConfig | None:
+    if report is None or unanswered(report) is not None:
+        return None
+    return parse_db_cfg(report.stdout)
+
+
+def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replication:
+    """One db2pd run with a channel; incomplete values stay None and are never best state."""
+    primary = None if channel.primary_log is None else channel.primary_log.position
+    received = None if channel.standby_log is None else channel.standby_log.position
+    replayed = channel.standby_replay_log
+    connected = None
+    if channel.connect_status is not None:
+        connected = channel.connect_status is not ConnectStatus.DISCONNECTED
+    bad_flags = tuple(flag for flag in channel.flags if BAD_FLAG.search(flag))
+    if channel.standby_error_time is not None:
+        bad_flags = (*bad_flags, "STANDBY_ERROR_TIME")
+    is_protecting = (
+        parsed.verdict is ParseVerdict.OK
+        and channel.state is HadrState.PEER
+        and connected is True
+        and not bad_flags
+        and channel.log_stream_id in (None, 0)
+    )
+    return Replication(
+        engine="db2",
+        role=None if channel.role is None else channel.role.value,
+        state=None if channel.state is None else channel.state.value,
+        connected=connected,
+        sync_mode=None if channel.sync_mode is None else channel.sync_mode.value,
+        positions=Positions(
+            primary or None, received or None, None if replayed is None else replayed.position
+        ),
+        gap_bytes=channel.log_gap_bytes,
+        replay_gap_bytes=channel.replay_gap_bytes,
+        since=channel.connect_status_since,
+        observed=report.finished,
+        source="db2pd",
+        is_protecting=is_protecting,
+        is_database_up=True,
+        uptime_s=parsed.uptime_s,
+        peer_window_s=channel.peer_window_s,
+        peer_window_end=channel.peer_window_end or None,
+        bad_flags=bad_flags,
+        problems=parsed.problems,
+    )
+
+
+def _unseen(report: Report, parsed: HadrReport, config: DbConfig | None) -> Replication:
+    """No channel: HADR stopped, database or instance down, or a text that says nothing."""
+    match parsed.verdict:
+        case ParseVerdict.HADR_INACTIVE:
+            role: str | None = HadrRole.STANDARD.value
+            return _blind(report, None, "HADR is not active", True, role)
+        case ParseVerdict.DATABASE_DOWN:
+            return _blind(report, config, "the database is not activated", False)
+        case ParseVerdict.INSTANCE_DOWN:
+            return _blind(report, config, "the Db2 instance is down", False)
+        case _:
+            problem = parsed.problems[0] if parsed.problems else parsed.verdict.value
+            return _blind(report, config, f"db2pd: {problem}", None)
+
+
+def _blind(
+    report: Report,
+    config: DbConfig | None,
+    problem: str,
+    is_up: bool | None,
+    role: str | None = None,
+) -> Replication:
+    """A reading without a channel; the persistent role comes from the configuration."""
+    if role is None and config is not None and config.role is not None:
+        role = config.role.value
+    return Replication(
+        engine="db2",
+        role=role,
+        state=None,
+        connected=None,
+        sync_mode=None,
+        positions=Positions(),
+        gap_bytes=None,
+        replay_gap_bytes=None,
+        since=None,
+        observed=report.finished,
+        source="db2pd",
+        is_database_up=is_up,
+        problems=(problem,),
+    )

@@ -1,0 +1,17 @@
+"""The engine that a site configured.
+
+Owns the choice. Must not know what an engine does.
+"""
+
+from __future__ import annotations
+
+from hamnd.core.policy import Terms
+from hamnd.core.replication import Engine
+from hamnd.core.replication.db2 import ENGINE as DB2
+
+ENGINES: dict[str, Engine] = {DB2.name: DB2}
+
+
+def engine_of(terms: Terms) -> Engine:
+    """Return the engine that the site configured; settings refuse every other name."""
+    return ENGINES[terms.site.engine]
