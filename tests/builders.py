@@ -51,7 +51,7 @@ NIGHT = Instant(monotonic_s=90_000.0, wall_s=1_795_317_129.0)
 """Sunday 2026-11-22 03:12:09Z."""
 
 PRIMARY, STANDBY = "aixmn1", "aixmn2"
-DIGEST = "7f3a91c2" + "0" * 56
+DIGEST = "7f3a-91c2"
 STEP_IDS = ("fuse", "fence", "promote", "identity", "xcatd", "dns", "dhcp", "consoles", "verify")
 LAST_SAMPLE = 1_795_316_755.0
 """03:05:55Z: the last reading in Peer of the night's story."""

@@ -1,0 +1,337 @@
+"""The plan as a document and as the card the operator confirms.
+
+Owns `hamnd.plan/1` (design §12) and its two screens: the card (what is lost, what happens, from
+where there is no way back) and the full plan with every command. Must not know how a plan is built
+or judged (core.plans, core.gates), nor a clock: countdowns are counted from the given moment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from hamnd.views.text import (
+    BAD,
+    GOOD,
+    PLAIN,
+    UNKNOWN,
+    WIDTH,
+    Document,
+    clean,
+    clock,
+    fit,
+    flow,
+    fold,
+    item,
+    listed,
+    lookup,
+    plan_name,
+    plural,
+    row,
+    size,
+    span,
+    spread,
+)
+from hamnd.views.verdict import LOSS_WORDS, loss_words
+
+if TYPE_CHECKING:
+    from hamnd.model.plan import GateResult, Plan, Step
+    from hamnd.model.site import Site
+    from hamnd.model.work import Action, Look
+
+SCHEMA = "hamnd.plan/1"
+GATE_MARKS = {"pass": GOOD, "block": BAD, "unknown": UNKNOWN, "overridden": BAD}
+LABEL_WIDTH = 17
+NO_WAY_BACK = "from here there is no way back"
+VARIANTS = {
+    "graceful": "graceful: the primary's database hands over",
+    "peer-window-only": "within the peer window",
+    "force-after-proof": "forced, after proof that the primary is off",
+    "accepted-force": "forced, with the loss you accept",
+}
+Eta = Mapping[str, Any]
+
+
+def plan_document(
+    plan: Plan, now_wall: float, site: Site, eta: Eta | None = None
+) -> dict[str, Any]:
+    """Return a plan as its contract has it, with what the card shows besides.
+
+    `eta` is {p50_s, p95_s, n} from history, or None before the first run.
+    """
+    loss = plan.loss
+    end = loss.peer_window_end
+    return {
+        "schema": SCHEMA,
+        "digest": plan.digest,
+        "kind": plan.kind.value,
+        "created_at": int(plan.created_at),
+        "expires_at": int(plan.expires_at),
+        "data_loss": {
+            "verdict": loss.verdict.value,
+            "bytes": loss.bytes,
+            "seconds": loss.seconds,
+            "estimated_bytes": loss.estimated_bytes,
+            "basis": list(loss.basis),
+            "peer_window_end": end,
+            "peer_window_remaining_s": None if end is None else max(0, int(end - now_wall)),
+        },
+        "gates": [_gate(gate) for gate in plan.gates],
+        "steps": [_step(step, site) for step in plan.steps],
+        "eta": dict(eta) if eta else {"p50_s": None, "p95_s": None, "n": 0},
+        "generated_at": int(now_wall),
+        "node": site.node,
+        "partner": site.partner.name,
+        "variant": plan.variant,
+        "cause": None if plan.cause is None else plan.cause.value,
+        "reach_class": plan.reach_class,
+        "is_successor": plan.request.is_successor,
+        "accept_loss": None if plan.request.accept_loss is None else plan.request.accept_loss.value,
+        "overrides": [
+            {"gate": override.gate, "reason": override.reason}
+            for override in plan.request.overrides
+        ],
+        "point_of_no_return": next((one.id for one in plan.steps if not one.reversible), None),
+    }
+
+
+def _gate(gate: GateResult) -> dict[str, Any]:
+    return {
+        "name": gate.name,
+        "verdict": gate.verdict.value,
+        "evidence": gate.evidence,
+        "reason": gate.reason,
+        "clear": gate.clear,
+    }
+
+
+def _step(step: Step, site: Site) -> dict[str, Any]:
+    return {
+        "id": step.id,
+        "title": step.title,
+        "guide": step.guide,
+        "host": step.host,
+        "depends_on": list(step.depends_on),
+        "after": list(step.after),
+        "reversible": step.reversible,
+        "timeout_s": step.timeout_s,
+        "actions": [_action(action, site) for action in step.actions],
+        "looks": [_look(look, site) for look in (*step.preconditions, *step.postconditions)],
+    }
+
+
+def _action(action: Action, site: Site) -> dict[str, Any]:
+    from hamnd.dialects import shell
+    from hamnd.views import facts
+
+    return facts.request_part(action.request, shell.preview(action.request, site))
+
+
+def _look(look: Look, site: Site) -> dict[str, Any]:
+    from hamnd.dialects import shell
+    from hamnd.views import facts
+
+    part = facts.request_part(look.request, shell.preview(look.request, site))
+    return {**part, "expects": look.expects}
+
+
+def blocking_gates(document: Document) -> list[Document]:
+    """Return the gates that forbid a confirmation."""
+    gates = listed(document, "gates")
+    return [gate for gate in gates if gate.get("verdict") in ("block", "unknown")]
+
+
+def render_card(document: Document, width: int = WIDTH) -> list[str]:
+    """Return the card: what is lost first, then what happens, in the order it happens."""
+    lines = spread([_title(document)], _left(document), width)
+    lines += ["", *_loss(document, width)]
+    lines += _proof(document, width)
+    lines += _overrides(document, width)
+    lines += _gates(document, width)
+    lines += ["", *_steps(document, width), "", *_eta(document, width)]
+    return fit(lines, width)
+
+
+def _title(document: Document) -> str:
+    node, partner = document.get("node"), document.get("partner")
+    name = plan_name(str(document.get("digest", "")))
+    match document.get("kind"):
+        case "takeover":
+            again = ", continued" if document.get("is_successor") else ""
+            return f"TAKE OVER from {partner} to {node}{again} · plan {name}"
+        case "undo":
+            return f"UNDO the paused takeover on {node} · plan {name}"
+        case kind:
+            return f"{str(kind).upper()} on {node} · plan {name}"
+
+
+def _left(document: Document) -> str:
+    """The countdown of the plan: past it a confirmation is refused."""
+    now, expires = document.get("generated_at"), document.get("expires_at")
+    if now is None or expires is None:
+        return ""
+    return f"{span(expires - now)} left" if expires > now else "EXPIRED"
+
+
+def _labelled(label: str, text: str, width: int) -> list[str]:
+    lines = fold(text, width - LABEL_WIDTH - 2) or [""]
+    first = f"  {label:<{LABEL_WIDTH}}{lines[0]}"
+    return [first, *(" " * (LABEL_WIDTH + 2) + line for line in lines[1:])]
+
+
+def _loss(document: Document, width: int) -> list[str]:
+    words = loss_words(document)
+    if document.get("accept_loss"):
+        accepted = LOSS_WORDS.get(str(document["accept_loss"]), str(document["accept_loss"]))
+        words += f", accepted by you as: {accepted}"
+    lines = _labelled("What is lost", words, width)
+    basis = ", ".join(str(reason) for reason in lookup(document, "data_loss", "basis") or [])
+    if basis:
+        lines += _labelled("", f"why: {basis}", width)
+    estimated = lookup(document, "data_loss", "estimated_bytes")
+    if estimated is not None:
+        lines += _labelled("", f"estimated about {size(estimated)}: a guess, no bound", width)
+    remaining = lookup(document, "data_loss", "peer_window_remaining_s")
+    end = lookup(document, "data_loss", "peer_window_end")
+    if remaining:
+        lines += _labelled("Peer window", f"ends {clock(end)}Z, {span(remaining)} left", width)
+    return lines
+
+
+def _proof(document: Document, width: int) -> list[str]:
+    variant = str(document.get("variant") or "")
+    lines: list[str] = []
+    if document.get("kind") == "takeover":
+        fence = next((g for g in listed(document, "gates") if "fence" in str(g.get("name"))), None)
+        if fence is not None:
+            lines += _labelled("Old primary", str(fence.get("evidence")), width)
+        lines += _labelled("Promotion", VARIANTS.get(variant, variant), width)
+    elif variant:
+        lines += _labelled("Because", variant, width)
+    return lines
+
+
+def _overrides(document: Document, width: int) -> list[str]:
+    overrides = listed(document, "overrides")
+    if not overrides:
+        return _labelled("Overrides", "none", width)
+    lines: list[str] = []
+    for one in overrides:
+        label = "Overrides" if not lines else ""
+        lines += _labelled(label, f"{one.get('gate')}: {one.get('reason')}", width)
+    return lines
+
+
+def _gates(document: Document, width: int) -> list[str]:
+    """The gates that block: a card that cannot be confirmed says so before its steps."""
+    gates = blocking_gates(document)
+    if not gates:
+        count = len(listed(document, "gates"))
+        return _labelled("Gates", f"{plural(count, 'gate')}, none blocks", width) if count else []
+    lines = _labelled("Gates", f"{plural(len(gates), 'gate')} BLOCK: it cannot be confirmed", width)
+    for gate in gates:
+        lines += _gate_lines(gate, width)
+    return lines
+
+
+def _gate_lines(gate: Document, width: int) -> list[str]:
+    verdict = str(gate.get("verdict"))
+    text = f"{verdict}: {gate.get('evidence')}"
+    if verdict == "overridden":
+        text = f"OVERRIDDEN ({gate.get('reason')}); it says: {gate.get('evidence')}"
+    mark = GATE_MARKS.get(verdict, UNKNOWN)
+    lines = item(mark, str(gate.get("name")), text, width, LABEL_WIDTH - 2)
+    if gate.get("clear") and verdict in ("block", "unknown"):
+        lines += fold(f"-> {gate['clear']}", width, indent=LABEL_WIDTH + 5, first=LABEL_WIDTH + 2)
+    return lines
+
+
+def _steps(document: Document, width: int) -> list[str]:
+    """Number the steps; those that run side by side share a line."""
+    steps = listed(document, "steps")
+    lines: list[str] = []
+    number = 1
+    barred = False
+    for group in _groups(steps):
+        if not barred and any(not step.get("reversible", True) for step in group):
+            barred = True
+            lines.append(f"  -- {NO_WAY_BACK} ".ljust(width - 2, "-"))
+        lines += _group_lines(group, number, width)
+        number += len(group)
+    return lines
+
+
+def _groups(steps: list[Document]) -> list[list[Document]]:
+    """Group neighbours that wait for the same steps: they run side by side."""
+    groups: list[list[Document]] = []
+    for step in steps:
+        is_beside = bool(groups) and _waits_for(step) == _waits_for(groups[-1][0])
+        if is_beside and step.get("reversible", True):
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return groups
+
+
+def _waits_for(step: Document) -> set[str]:
+    return {str(one) for key in ("depends_on", "after") for one in step.get(key) or []}
+
+
+def _group_lines(group: list[Document], number: int, width: int) -> list[str]:
+    if len(group) > 1:
+        words = [f"{number + index:>2} {step.get('id')}" for index, step in enumerate(group)]
+        return flow([*words, "(side by side)"], width, indent=2, separator="  ")
+    step = group[0]
+    head = f"  {number:>2} {clean(step.get('id')):<14} "
+    body = fold(str(step.get("title") or ""), width - len(head)) or [""]
+    return [(head + body[0]).rstrip(), *(" " * len(head) + line for line in body[1:])]
+
+
+def _eta(document: Document, width: int) -> list[str]:
+    eta = lookup(document, "eta") or {}
+    runs = eta.get("n") or 0
+    if not runs:
+        text = "Expected time: not known, no run before."
+    else:
+        text = f"Expected {span(eta.get('p50_s'))} (p50), {span(eta.get('p95_s'))} (p95), "
+        text += f"from {plural(runs, 'run')}."
+    more = f"Every command: hamnctl plan {document.get('kind')} --verbose"
+    return [*fold(text, width, indent=2, first=2), *fold(more, width, indent=2, first=2)]
+
+
+def render_plan(document: Document, verbose: bool = False, width: int = WIDTH) -> list[str]:
+    """Return the card with the next command; verbose: gates and every command, to be read."""
+    lines = render_card(document, width)
+    if verbose:
+        lines += ["", "Gates:"]
+        for gate in listed(document, "gates"):
+            lines += _gate_lines(gate, width)
+        lines += ["", "Commands, as sh on this node can run them:"]
+        for number, step in enumerate(listed(document, "steps"), 1):
+            lines += _step_in_full(step, number, width)
+    shown = lines if verbose else fit(lines, width)
+    return [*shown, *_next(document, width)]
+
+
+def _step_in_full(step: Document, number: int, width: int) -> list[str]:
+    guide = f" {step.get('guide')}" if step.get("guide") else ""
+    lines = [f"{number:>2} {step.get('id')} on {step.get('host')}{guide}: {step.get('title')}"]
+    waits = ", ".join(sorted(_waits_for(step)))
+    facts = [f"after {waits}" if waits else "at once", f"limit {span(step.get('timeout_s'))}"]
+    facts += [] if step.get("reversible", True) else [NO_WAY_BACK]
+    lines += fold("; ".join(facts), width, indent=3, first=3)
+    lines += [f"   $ {action.get('preview')}" for action in listed(step, "actions")]
+    for look in listed(step, "looks"):
+        lines.append(f"   ? {look.get('preview')}")
+        lines += fold(f"expects: {look.get('expects')}", width, indent=5, first=5)
+    return lines
+
+
+def _next(document: Document, width: int) -> list[str]:
+    if blocking_gates(document):
+        text = (
+            "clear the gates above; or --override GATE --reason TEXT, loss by --accept-loss CLASS"
+        )
+    else:
+        text = f"hamnctl confirm {plan_name(str(document.get('digest', '')))}"
+    return row("NEXT", PLAIN, text, width)
