@@ -61,8 +61,8 @@ class Limits:
 
     answer_s: float = 15.0
     """A request that is not decided by then has an unknown outcome."""
-    drain_s: float = 75.0
-    """What a running action gets to end at shutdown; below systemd's default of 90 s."""
+    drain_s: float = 45.0
+    """What a running action gets to end at shutdown; below the TimeoutStopSec=60 of our unit."""
     heartbeat_s: float = 5.0
     stall_s: float = 15.0
     """Without a handled reach beat for this long (or three intervals) the watchdog is not fed."""

@@ -1,0 +1,150 @@
+"""Answers the control socket: a look from the state as it is, a change through the queue.
+
+Owns which document answers which verb, and which HTTP status an ending has. Must not know sockets
+(adapters.control), nor decide anything: who may ask for a change was told by the caller's `Caller`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any
+
+import structlog
+
+from hamnd import wire
+from hamnd.core.events import Event
+from hamnd.core.state import Decision
+from hamnd.daemon.runtime import Runtime
+from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
+from hamnd.model.names import Mode
+from hamnd.ports import Caller, Clock, Request, Response
+from hamnd.views.card import plan_document
+from hamnd.views.explain import explain_document
+from hamnd.views.ready import ready_document
+from hamnd.views.run import run_document
+from hamnd.views.status import status_document
+from hamnd.views.witnesses import witnesses_document
+from hamnd.wire import Verb
+
+log = structlog.get_logger(__name__)
+
+
+class ControlHandler:
+    """The handler behind the control socket (`ports.Handler`), and its watch stream."""
+
+    def __init__(self, runtime: Runtime, clock: Clock, set_aside: Callable[[], None]) -> None:
+        """Take the loop, and what sets a damaged journal aside (blocking)."""
+        self._runtime = runtime
+        self._clock = clock
+        self._set_aside = set_aside
+
+    async def __call__(self, request: Request, caller: Caller) -> Response:
+        """Answer one request; never raises for what it says."""
+        try:
+            verb = Verb(request.verb.removeprefix(wire.PREFIX).strip("/"))
+        except ValueError:
+            hint = "known: " + ", ".join(Verb)
+            return _error(404, f"there is no verb {request.verb!r}", hint=hint)
+        if request.changes != (verb not in wire.LOOKS):
+            method = "GET" if verb in wire.LOOKS else "POST"
+            return _error(405, f"{verb} is asked for by {method}")
+        if verb in wire.LOOKS:
+            return Response(200, self._look(verb))
+        if not caller.may_operate:
+            log.warning("request_denied", verb=str(verb), caller=caller.name, uid=caller.uid)
+            told = f"{caller.name} is not an operator of this node"
+            return _error(403, told, gate="operators", hint="see operators in the configuration")
+        return await self._change(verb, request.body, caller)
+
+    async def watch(self) -> AsyncIterator[Mapping[str, Any]]:
+        """Yield the status on every change, and at least every `WATCH_INTERVAL_S`."""
+        while not self._runtime.is_draining:
+            version = self._runtime.version
+            yield self.status()
+            await self._runtime.wait_changed(version, wire.WATCH_INTERVAL_S)
+
+    def status(self) -> dict[str, Any]:
+        """Return the one status document of this moment."""
+        runtime = self._runtime
+        return status_document(runtime.state, self._clock.now(), runtime.terms)
+
+    def _look(self, verb: Verb) -> dict[str, Any]:
+        state, terms, now = self._runtime.state, self._runtime.terms, self._clock.now()
+        match verb:
+            case Verb.READY:
+                return ready_document(state, now, terms)
+            case Verb.EXPLAIN:
+                return explain_document(state, now, terms)
+            case Verb.WITNESSES:
+                return witnesses_document(state, now, terms)
+            case Verb.PLANS:
+                plans = [plan_document(plan, now.wall_s, terms.site) for plan in state.plans]
+                return {"schema": wire.SCHEMAS[verb], "plans": plans}
+            case Verb.RUN:
+                return self._run_document()
+            case _:
+                return self.status()
+
+    def _run_document(self) -> dict[str, Any]:
+        runtime = self._runtime
+        return run_document(runtime.state.run, self._clock.now(), runtime.terms.site)
+
+    async def _change(self, verb: Verb, body: Mapping[str, Any], caller: Caller) -> Response:
+        if self._runtime.is_draining:
+            return _error(503, "hamnd is stopping; nothing was done", gate="stopping")
+        try:
+            asked = wire.decode(verb, body, caller.actor)
+            decision = await self._ask(asked)
+        except wire.Malformed as malformed:
+            log.warning("request_malformed", caller=caller.name, problems=list(malformed.problems))
+            return Response(400, wire.problems_document(malformed))
+        except HamndError as error:
+            return _failed(error)
+        if decision is None:
+            told = "the journal is sound: restarting it would only hide its history"
+            return _error(409, told, gate="journal", hint="hamnctl status")
+        if decision.refusal is not None:
+            return Response(409, wire.refusal_document(decision.refusal))
+        return Response(200, self._answer(verb, decision))
+
+    async def _ask(self, asked: wire.Asked) -> Decision | None:
+        if not isinstance(asked, wire.JournalRestart):
+            return await self._ask_core(asked)
+        if self._runtime.state.mode is Mode.NORMAL:
+            return None
+        return await self._runtime.restart_journal(self._set_aside, asked.reason, asked.actor)
+
+    async def _ask_core(self, event: Event) -> Decision:
+        return await self._runtime.ask(event)
+
+    def _answer(self, verb: Verb, decision: Decision) -> dict[str, Any]:
+        if decision.answer is not None:
+            site = self._runtime.terms.site
+            return plan_document(decision.answer, self._clock.now().wall_s, site)
+        if wire.SCHEMAS[verb] == wire.SCHEMAS[Verb.ATTEST]:
+            state = self._runtime.state
+            return {
+                "schema": wire.SCHEMAS[verb],
+                "done": decision.because or f"{verb} is journalled",
+                "state": state.state.value,
+                "mode": state.mode.value,
+            }
+        return self._run_document()
+
+
+def _error(status: int, sentence: str, *, gate: str = "request", hint: str = "") -> Response:
+    return Response(status, wire.error_document(sentence, gate=gate, hint=hint))
+
+
+def _failed(error: HamndError) -> Response:
+    """Say what is known of a request that came to no decision."""
+    match error:
+        case OutcomeUnknown():
+            return _error(504, str(error), gate="outcome", hint="hamnctl status")
+        case JournalError():
+            told = f"nothing was started: {error}"
+            return _error(503, told, gate="journal", hint="hamnctl status")
+        case InvariantViolation():
+            return _error(500, f"nothing was started: {error}", gate="invariant")
+        case _:
+            return _error(500, f"nothing was started: {error}", gate="internal")

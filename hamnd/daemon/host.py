@@ -1,0 +1,110 @@
+"""What the daemon needs of the machine it runs on before and beside its adapters.
+
+Owns the boot id, the descriptor limit, the one-daemon lock, the state directory and the free bytes.
+Must not know the pair, the journal's format or any tool that a plan uses.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import pwd
+import resource
+import uuid
+from pathlib import Path
+
+from hamnd.errors import PermanentError
+from hamnd.model.work import Ending, Exec
+from hamnd.ports import CommandRunner
+
+BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
+DESCRIPTORS_MAX = 65_536
+"""Above it, closing descriptors before each child takes ages on AIX (aix.md §9)."""
+DESCRIPTORS_MIN = 256
+STATE_DIR_MODE = 0o750
+
+
+async def read_boot_id(runner: CommandRunner, node: str, path: str = BOOT_ID_FILE) -> str:
+    """Return what tells one boot of this machine from the next.
+
+    Linux has a file for it; elsewhere `who -b` prints the time of the boot. Where neither tells,
+    the answer is new each time: a restart then counts as a reboot, the safe direction.
+    """
+    try:
+        with open(path, encoding="ascii") as file:  # noqa: ASYNC230 - a file of the kernel
+            return file.read().strip()
+    except OSError:
+        report = await runner.run(Exec(node, ("who", "-b")), timeout_s=5.0)
+        said = " ".join(report.stdout.split())
+        if report.ending is Ending.EXITED and report.exit_code == 0 and said:
+            return hashlib.sha256(said.encode()).hexdigest()[:32]
+        return str(uuid.uuid4())
+
+
+def bound_descriptors() -> str:
+    """Bring the limit of open files into a sane range and return what was done, or nothing."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    is_unbounded = soft in (resource.RLIM_INFINITY, -1) or soft > DESCRIPTORS_MAX
+    if is_unbounded:
+        wanted = DESCRIPTORS_MAX
+    elif soft < DESCRIPTORS_MIN:
+        wanted = 1024 if hard in (resource.RLIM_INFINITY, -1) else min(1024, hard)
+    else:
+        return ""
+    resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+    return f"open files limited to {wanted} instead of {soft}"
+
+
+def effective_user() -> str:
+    """Return the name of the user hamnd runs as (its number where it has none)."""
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        return str(os.geteuid())
+
+
+def free_bytes(directory: str) -> int:
+    """Return the bytes that an ordinary user could still write there; 0 where it cannot tell."""
+    try:
+        told = os.statvfs(directory)
+    except OSError:
+        return 0
+    return told.f_bavail * told.f_frsize
+
+
+class OnlyOne:
+    """The lock that keeps a second daemon off the same state directory, for the process's life.
+
+    `lockf`, because AIX has no native `flock`; the kernel drops it with the process (aix.md §9).
+    """
+
+    def __init__(self, state_dir: str) -> None:
+        """Create the state directory if need be and take the lock.
+
+        Raises:
+            PermanentError: the directory cannot be used, or another hamnd holds the lock.
+        """
+        directory = Path(state_dir)
+        try:
+            directory.mkdir(mode=STATE_DIR_MODE, parents=True, exist_ok=True)
+            self._fd = os.open(
+                directory / "hamnd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
+            )
+        except OSError as error:
+            raise PermanentError(
+                f"the state directory {state_dir} cannot be used: {error}"
+            ) from error
+        try:
+            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
+            os.close(self._fd)
+            told = f"another hamnd (pid {holder}) already runs on {state_dir}"
+            raise PermanentError(told) from error
+        os.ftruncate(self._fd, 0)
+        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
+
+    def release(self) -> None:
+        """Give the lock back."""
+        os.close(self._fd)
