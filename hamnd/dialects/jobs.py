@@ -49,13 +49,13 @@ def crontab(site: Site, user: str | None = None) -> Look:
     )
 
 
-def crontab_is(site: Site, user: str | None, text: str) -> Look:
-    """Return a look that expects the crontab to be what the plan was made from."""
+def crontab_is(site: Site, user: str | None, texts: tuple[str, ...]) -> Look:
+    """Return a look that expects the crontab to be one of the texts that the plan knows."""
     return Look(
         Exec(site.node, _crontab_argv(site, user, "-l")),
         reads="jobs.crontab_is",
         expects=f"the crontab of {user or 'this user'} has not changed since the plan was made",
-        arguments=(_digest(text),),
+        arguments=tuple(_digest(text) for text in texts),
     )
 
 

@@ -97,6 +97,20 @@ def announce(site: Site, service: ServiceAddress) -> Action:
     return Action(Exec(site.node, (site.tool("arping"), *options, service.address)))
 
 
+def name_resolves(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that asks this node's own name server for a service name.
+
+    Asked at the service address, as the nodes do; IPv6 ones are asked at the same server.
+    """
+    argv = ("nslookup", "-timeout=2", "-retry=2", service.name, service.address)
+    return Look(
+        Exec(site.node, argv),
+        reads="linux.name_resolves",
+        expects=f"the name server at {service.address} knows {service.name}",
+        arguments=(service.name, service.address),
+    )
+
+
 def start_unit(site: Site, unit: str) -> Action:
     """Return the action that starts a unit."""
     return _systemctl(site, "start", unit)
@@ -168,11 +182,13 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
 
 
 def holds_identity(report: Report, site: Site) -> bool | None:
-    """Return whether this node holds a service address; None when its addresses are not known."""
+    """Return whether this node carries every service address; None when that is not known."""
     if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
         return None
     here = {one.address for one in parse_addresses(report.stdout)}
-    return any(service.address in here for service in site.identity)
+    if not here:
+        return None
+    return len(site.identity) > 0 and all(one.address in here for one in site.identity)
 
 
 def parse_units(report: Report, units: tuple[str, ...]) -> Mapping[str, str] | None:
@@ -261,6 +277,26 @@ def read_address_removed(report: Report, _arguments: tuple[str, ...] = ()) -> Re
     ):
         return Reading(Verdict.PASS, "the address was not there")
     return reading
+
+
+def read_name_resolves(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the name server gave the address, BLOCK when it gave another, none or an error."""
+    if report.ending is not Ending.EXITED or report.truncated:
+        return unreadable(report)
+    name, address = _pair(arguments)
+    text = f"{report.stdout}\n{report.stderr}"
+    if re.search(r"timed out|no servers could be reached|connection refused", text):
+        return Reading(Verdict.BLOCK, "the name server does not answer")
+    failure = re.search(r"can't find .*?: (\w+)", text)
+    if failure:
+        return Reading(Verdict.BLOCK, f"the name server answers {failure[1]} for {name}")
+    # The first address is the server's own; answers come after the first Name line.
+    answers = re.findall(r"^Address(?:es)?:\s*(\S+)", text.partition("Name:")[2], re.MULTILINE)
+    if not answers:
+        return unreadable(report)
+    if address not in answers:
+        return Reading(Verdict.BLOCK, f"{name} resolves to {', '.join(answers)}, not {address}")
+    return Reading(Verdict.PASS, f"{name} resolves to {address}")
 
 
 def read_any_active(report: Report, arguments: tuple[str, ...]) -> Reading:

@@ -8,7 +8,7 @@ that our own path was proven in the same round; what we could not ask or read is
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 from hamnd.dialects.shell import last_lines, unanswered
@@ -63,6 +63,14 @@ def ping(
         reads="reach.ping",
         expects=f"{host} ({address}) answers ping" + (f" from {source}" if source else ""),
         timeout_s=float(seconds) + 1.0,
+    )
+
+
+def ping_silent(site: Site, host: str, address: str, timeout_s: float = 2.0) -> Look:
+    """Return a look that pings an address once and expects nobody to answer."""
+    asked = ping(site, host, address, timeout_s)
+    return replace(
+        asked, reads="reach.ping_silent", expects=f"nobody answers ping for {host} ({address})"
     )
 
 

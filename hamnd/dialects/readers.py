@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from hamnd.dialects import fence, jobs, linux, reach, shell, witness, xcat
+from hamnd.dialects import clock, fence, jobs, linux, reach, shell, witness, xcat
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Ending, Looked, Reading, Report
 
@@ -32,6 +32,7 @@ _HERE: Mapping[str, Reader] = {
     "linux.address_free": linux.read_address_free,
     "linux.address_added": linux.read_address_added,
     "linux.address_removed": linux.read_address_removed,
+    "linux.name_resolves": linux.read_name_resolves,
     "linux.any_active": linux.read_any_active,
     "linux.none_active": linux.read_none_active,
     "linux.unit_waiting": linux.read_unit_waiting,
@@ -56,7 +57,7 @@ _HERE: Mapping[str, Reader] = {
     "xcat.probe_removed": xcat.read_probe_removed,
 }
 
-READERS: Mapping[str, Reader] = MappingProxyType({**_HERE})
+READERS: Mapping[str, Reader] = MappingProxyType({**_HERE, **clock.READERS})
 
 
 def read_look(looked: Looked) -> Reading:

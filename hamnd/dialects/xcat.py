@@ -54,13 +54,12 @@ class ClientState(ManyValued):
 # --- what is asked ---------------------------------------------------------------------------
 
 
-def version(site: Site, host: str | None = None, xcatd: str | None = None) -> Look:
-    """Return a look that asks an xcatd for its version; `xcatd` is HOST:PORT, else localhost."""
-    asked = xcatd or f"xcatd on {host or site.node}"
+def version(site: Site) -> Look:
+    """Return a look that asks this node's xcatd for its version, the cheapest request there is."""
     return Look(
-        Exec(host or site.node, _client(site, xcatd, "lsxcatd", "-v")),
+        Exec(site.node, _client(site, None, "lsxcatd", "-v")),
         reads="xcat.answers",
-        expects=f"{asked} answers a request",
+        expects=f"xcatd on {site.node} answers a request",
     )
 
 
@@ -85,7 +84,8 @@ def site_table(site: Site) -> Look:
 
 def site_master(site: Site, host: str, xcatd: str | None) -> Look:
     """Return a look that reads site.master from a host, a service node for example."""
-    argv = _client(site, xcatd, "lsdef", "-t", "site", "-o", "clustersite", "-i", "master")
+    client = _client if host == site.node else _over_there
+    argv = client(site, xcatd, "lsdef", "-t", "site", "-o", "clustersite", "-i", "master")
     return Look(
         Exec(host, argv),
         reads="xcat.site_master",
@@ -337,6 +337,12 @@ def _client(site: Site, xcatd: str | None, program: str, *arguments: str) -> tup
         xcatd = f"localhost:{own.xcatd_port}"
     prefix = ("env", f"XCATHOST={xcatd}") if xcatd else ()
     return (*prefix, site.tool(program), *arguments)
+
+
+def _over_there(site: Site, xcatd: str | None, program: str, *arguments: str) -> tuple[str, ...]:
+    """Return a client command for another host, where a login over ssh has not xCAT's PATH."""
+    settings = [f"PATH={site.tool_path}", *((f"XCATHOST={xcatd}",) if xcatd else ())]
+    return ("env", *settings, site.tool(program), *arguments)
 
 
 def _read_probe(site: Site) -> tuple[str, ...]:

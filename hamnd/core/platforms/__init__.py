@@ -1,0 +1,52 @@
+"""The operating system's part of a plan: identity, service and deployment steps.
+
+Owns the Protocol `Platform` and who implements it for a site. Must not order the steps of others
+(core.plans) nor know a tool's output (dialects).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Protocol
+
+from hamnd.core.platforms.linux import Linux
+from hamnd.core.policy import Policy
+from hamnd.errors import ConfigError
+from hamnd.model.plan import Step
+from hamnd.model.site import Platform as PlatformName
+from hamnd.model.site import Site
+from hamnd.model.work import Look, Report
+
+
+class Platform(Protocol):
+    """What differs between operating systems."""
+
+    def looks(self, site: Site) -> Mapping[str, Look]:
+        """Return what must be known of this node to build the steps, by key."""
+        ...
+
+    def steps(self, site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, ...]:
+        """Return the takeover steps that are neither the engine's nor the fence's.
+
+        Args:
+            site: The configured site.
+            policy: Time limits of the steps.
+            seen: The latest reports of `looks`, by key. What is missing is not guessed: the step
+                then has no actions for it, and its preconditions find out when it runs.
+        """
+        ...
+
+    def holds_identity(self, site: Site, report: Report) -> bool:
+        """Return whether this node certainly carries every address, by the look `addresses`."""
+        ...
+
+
+def platform_of(site: Site) -> Platform:
+    """Return the platform of a site. Raises ConfigError where its steps do not exist yet."""
+    if site.platform is PlatformName.LINUX:
+        return Linux()
+    raise ConfigError(
+        "platform",
+        f"hamnd has no takeover steps for {site.platform} yet",
+        'use platform = "linux"',
+    )
