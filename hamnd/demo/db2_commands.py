@@ -251,11 +251,14 @@ class Commands:
             call.node.applications += 1
 
     def _leave(self, call: Call) -> bool:
-        known = (call.node.name, call.session)
-        if known not in self.sessions:
+        return self.end_session(call.node, call.session)
+
+    def end_session(self, node: Node, session: str) -> bool:
+        """End one shell's connection; False when it had none."""
+        if (node.name, session) not in self.sessions:
             return False
-        self.sessions.discard(known)
-        call.node.applications = max(0, call.node.applications - 1)
+        self.sessions.discard((node.name, session))
+        node.applications = max(0, node.applications - 1)
         return True
 
     def _connect_reset(self, call: Call) -> Reply:

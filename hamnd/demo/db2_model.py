@@ -185,6 +185,14 @@ class Db2Pair:
                 break
         return NEVER, math.inf
 
+    def sessions(self) -> frozenset[tuple[str, str]]:
+        """Return (node, shell) of every shell that is connected to a database."""
+        return frozenset(self.programs.commands.sessions)
+
+    def end_session(self, node: str, session: str) -> None:
+        """End a shell's connection: the CLP's back end goes when its shell does."""
+        self.programs.commands.end_session(self.nodes[node], session)
+
     def _take_spoil(self, node: str, program: str) -> Spoil | None:
         spoil = self._spoils.get((node, program))
         if spoil is None or spoil.times is None:

@@ -1,0 +1,125 @@
+"""The stand-in xcatd: a TLS server that answers an XML request as xcatd does.
+
+Owns the server side of xCAT's client protocol (perl-xCAT/xCAT/Client.pm): a request is one
+`<xcatrequest>` element; answers are `<xcatresponse>` elements, the last of which holds
+`<serverdone>`. One server per management node, on a unix socket behind that node's wire. MUST NOT
+know whether its machine is alive: the wire does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+import ssl
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from xml.sax.saxutils import escape
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from hamnd.demo.site import DemoDirectory
+
+REQUEST_BYTES_MAX = 65536
+REQUEST_S = 30.0
+DONE = "<xcatresponse>\n  <serverdone></serverdone>\n</xcatresponse>\n"
+
+_COMMAND = re.compile(r"<command>([^<]*)</command>")
+_ARGUMENT = re.compile(r"<arg>([^<]*)</arg>")
+
+Respond = Callable[[str, tuple[str, ...]], "Response"]
+
+
+class Response:
+    """What xcatd says to one command: lines of data, or an error with its code."""
+
+    def __init__(self, data: str = "", error: str = "", hangs: bool = False) -> None:
+        self.data = data
+        self.error = error
+        self.hangs = hangs
+
+    def xml(self) -> str:
+        """Return the answer as XMLout writes it, `serverdone` last."""
+        lines = [f"  <data>{escape(line)}</data>\n" for line in self.data.splitlines()]
+        if self.error:
+            lines.append(f"  <error>{escape(self.error)}</error>\n  <errorcode>1</errorcode>\n")
+        body = f"<xcatresponse>\n{''.join(lines)}</xcatresponse>\n" if lines else ""
+        return body + DONE
+
+
+def write_certificate(path: Path, common_name: str, now: datetime) -> None:
+    """Write a self-signed certificate and its key into one PEM file, valid for a year."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=365))
+        .sign(key, hashes.SHA256())
+    )
+    private = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
+    path.chmod(0o600)
+
+
+class XcatdServer:
+    """The TLS server of one management node's xcatd."""
+
+    def __init__(self, layout: DemoDirectory, machine: str, respond: Respond) -> None:
+        self._path = layout.xcatd_socket(machine)
+        self._certificate = layout.lib / f"{machine}.xcatd.pem"
+        self._machine = machine
+        self._respond = respond
+        self._server: asyncio.Server | None = None
+        self._handlers: set[asyncio.Task[None]] = set()
+
+    async def start(self) -> None:
+        """Make the certificate and listen."""
+        write_certificate(self._certificate, self._machine, datetime.now(UTC))
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self._certificate)
+        self._server = await asyncio.start_unix_server(
+            self._handle, path=str(self._path), ssl=context, limit=REQUEST_BYTES_MAX
+        )
+
+    async def close(self) -> None:
+        """Stop listening and end every conversation."""
+        if self._server is not None:
+            self._server.close()
+        for handler in list(self._handlers):
+            handler.cancel()
+        await asyncio.gather(*self._handlers, return_exceptions=True)
+        self._path.unlink(missing_ok=True)
+
+    async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._handlers.add(task)
+            task.add_done_callback(self._handlers.discard)
+        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.CancelledError):
+            async with asyncio.timeout(REQUEST_S):
+                request = await reader.readuntil(b"</xcatrequest>")
+                response = self._answer(request.decode("utf-8", errors="replace"))
+                if response.hangs:
+                    await asyncio.Event().wait()
+                writer.write(response.xml().encode())
+                await writer.drain()
+        writer.transport.abort() if writer.is_closing() else writer.close()
+
+    def _answer(self, request: str) -> Response:
+        command = _COMMAND.search(request)
+        if command is None:
+            return Response(error="No command")
+        return self._respond(command.group(1), tuple(_ARGUMENT.findall(request)))
