@@ -102,7 +102,10 @@ class Promotion:
 class Engine(Protocol):
     """One replication engine."""
 
-    name: str
+    @property
+    def name(self) -> str:
+        """Name in the configuration and in JSON."""
+        ...
 
     def looks(self, terms: Terms) -> Mapping[str, Look]:
         """Return what to read of this node's database in the replication rhythm, by topic."""

@@ -1,0 +1,136 @@
+"""The commands hamnd gives to Db2, and the looks it takes at it.
+
+Owns the argv of every Db2 command. Must not know when one is right (core.replication). Every
+command runs as the instance owner with the instance's profile sourced, never with USER/USING: that
+would put a password on a command line (db2-hadr.md §8.2). The CLP keeps one back end per parent
+shell, so CONNECT and what follows it share one `sh -c`.
+"""
+
+from __future__ import annotations
+
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Exec, Look
+
+_SOURCED = '. "$0" >/dev/null && exec "$@"'
+"""$0 is the profile, the rest the command: the exact argv survives the shell."""
+
+_SELECT_ONE = (
+    '"$0" connect to "$1" >/dev/null; rc=$?; [ $rc -eq 0 ] || { "$0" connect to "$1"; exit $rc; }; '
+    '"$0" -x "select 1 from sysibm.sysdummy1"; rc=$?; '
+    '"$0" connect reset >/dev/null; "$0" terminate >/dev/null; exit $rc'
+)
+
+VARIANTS = {
+    "graceful": "takeover hadr on db {database}",
+    "peer-window-only": "takeover hadr on db {database} by force peer window only",
+    "force-after-proof": "takeover hadr on db {database} by force",
+    "accepted-force": "takeover hadr on db {database} by force",
+}
+"""The forms of TAKEOVER (db2-hadr.md §8.2); which one is right is decided by the core."""
+
+
+def run(site: Site, host: str, *argv: str) -> Exec:
+    """Return the request that runs a Db2 program as the instance owner."""
+    profile = site.db2.profile
+    if profile is not None:
+        argv = ("sh", "-c", _SOURCED, profile, *argv)
+    return Exec(host, argv, user=site.db2.instance_owner)
+
+
+def _clp(site: Site, host: str, command: str) -> Exec:
+    return run(site, host, site.tool("db2"), *command.split())
+
+
+def db2pd_hadr(site: Site, host: str) -> Look:
+    """Return the look at HADR that works on a standby and never hangs on a lock (§1)."""
+    return Look(
+        run(site, host, site.tool("db2pd"), "-d", site.db2.database, "-hadr"),
+        reads="db2.hadr_readable",
+        expects=f"db2pd on {host} tells the state of {site.db2.database}",
+        timeout_s=10.0,
+    )
+
+
+def get_db_cfg(site: Site, host: str) -> Look:
+    """Return the look at the persistent role, readable on an inactive database too (§1)."""
+    return Look(
+        _clp(site, host, f"get db cfg for {site.db2.database}"),
+        reads="db2.cfg_readable",
+        expects=f"the configuration of {site.db2.database} on {host} can be read",
+        timeout_s=15.0,
+    )
+
+
+def get_snapshot(site: Site, host: str) -> Look:
+    """Return the look at the snapshot, a cross-check only (§1)."""
+    return Look(
+        _clp(site, host, f"get snapshot for db on {site.db2.database}"),
+        reads="db2.snapshot_readable",
+        expects=f"the snapshot of {site.db2.database} on {host} can be read",
+        timeout_s=15.0,
+    )
+
+
+def is_standby_configured(site: Site) -> Look:
+    """Return the look that proves this node's database a standby that could be promoted."""
+    return Look(
+        _clp(site, site.node, f"get db cfg for {site.db2.database}"),
+        reads="db2.cfg_standby",
+        expects=f"{site.db2.database} on {site.node} has the persistent role STANDBY",
+        timeout_s=15.0,
+    )
+
+
+def is_primary(site: Site) -> Look:
+    """Return the look that proves this node's database active and primary."""
+    return Look(
+        run(site, site.node, site.tool("db2pd"), "-d", site.db2.database, "-hadr"),
+        reads="db2.role_primary",
+        expects=f"{site.db2.database} on {site.node} has role PRIMARY",
+        timeout_s=10.0,
+    )
+
+
+def is_writable(site: Site) -> Look:
+    """Return the look that connects and selects, which a standby refuses with SQL1776N (§8)."""
+    return Look(
+        run(site, site.node, "sh", "-c", _SELECT_ONE, site.tool("db2"), site.db2.database),
+        reads="db2.selects",
+        expects=f"{site.db2.database} on {site.node} accepts a connection and a SELECT",
+        timeout_s=30.0,
+    )
+
+
+def takeover(site: Site, variant: str) -> Action:
+    """Return TAKEOVER in one of its forms, run on the standby only (§8.2)."""
+    command = VARIANTS[variant].format(database=site.db2.database)
+    return Action(_clp(site, site.node, command), reads="db2.takeover_done")
+
+
+def activate(site: Site, host: str) -> Action:
+    """Return ACTIVATE DATABASE; "already active" is success (§8)."""
+    return Action(_clp(site, host, f"activate db {site.db2.database}"), reads="db2.activated")
+
+
+def start_hadr_as_standby(site: Site, host: str) -> Action:
+    """Return START HADR AS STANDBY; its success says only that threads started (§8, §10)."""
+    command = f"start hadr on db {site.db2.database} as standby"
+    return Action(_clp(site, host, command), reads="db2.hadr_started")
+
+
+def start_hadr_as_primary(site: Site, host: str, by_force: bool) -> Action:
+    """Return START HADR AS PRIMARY; by force only on fresh fence evidence (§8, §10)."""
+    command = f"start hadr on db {site.db2.database} as primary" + (" by force" * by_force)
+    return Action(_clp(site, host, command), reads="db2.hadr_started")
+
+
+def deactivate(site: Site, host: str) -> Action:
+    """Return DEACTIVATE DATABASE; never on an old primary that is to rejoin (§10)."""
+    return Action(_clp(site, host, f"deactivate db {site.db2.database}"), reads="db2.deactivated")
+
+
+def db2gcf_start(site: Site, host: str) -> Action:
+    """Return the start of member 0, which also renews db2nodes.cfg (§8, guide §8.5)."""
+    owner = site.db2.instance_owner
+    argv = (site.tool("db2gcf"), "-u", "-p", "0", "-i", owner)
+    return Action(run(site, host, *argv), reads="shell.exit_zero")
