@@ -99,7 +99,7 @@ class Calls:
 
     async def _stay_if_dead(self, machine: str) -> None:
         """Wait while a machine is frozen, and for ever when it is off."""
-        while self.site.power(machine) is not HostPower.UP:  # noqa: ASYNC110  (models have no events)
+        while self.site.power(machine) is not HostPower.UP:
             if self.site.power(machine) is HostPower.OFF:
                 await _for_ever()
             await asyncio.sleep(POLL_S)
@@ -116,7 +116,7 @@ class Calls:
             await _for_ever()
         if answer.delay_s > 0:
             await asyncio.sleep(answer.delay_s)
-        while answer.until is not None and not answer.until():
+        while answer.until is not None and not answer.until():  # noqa: ASYNC110  (a model)
             await asyncio.sleep(POLL_S)
         if answer.then is not None:
             now = self._now()

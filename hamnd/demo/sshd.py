@@ -20,6 +20,7 @@ from typing import Protocol
 
 import asyncssh
 
+from hamnd.demo.relay import Wire, WireState
 from hamnd.demo.site import DemoDirectory
 
 SELF_TEST_S = 10.0
@@ -286,13 +287,19 @@ async def choose(
 
 
 async def _login_problem(server: SshServer, layout: DemoDirectory, machine: str) -> str | None:
-    """Log in once through the server itself and run `true`."""
-    end = await server.connect(machine)
+    """Log in once through the server itself, over a wire of its own, and run a command."""
+
+    async def connect() -> socket.socket:
+        return await server.connect(machine)
+
+    wire = Wire(layout.address(machine), layout.ssh_port, connect)
+    wire.set(WireState.UP)
     try:
         async with asyncio.timeout(SELF_TEST_S):
             connection = await asyncssh.connect(
-                sock=end,
-                known_hosts=None,
+                layout.address(machine),
+                layout.ssh_port,
+                known_hosts=str(layout.known_hosts),
                 client_keys=[str(layout.user_key)],
                 agent_path=None,
                 config=None,
@@ -302,4 +309,6 @@ async def _login_problem(server: SshServer, layout: DemoDirectory, machine: str)
                 done = await connection.run("exit 7", check=False)
     except (TimeoutError, OSError, asyncssh.Error) as error:
         return f"a login did not work: {error}"
+    finally:
+        await wire.close()
     return None if done.exit_status == 7 else "a command did not run as it should"
