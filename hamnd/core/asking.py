@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import lru_cache
 
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
@@ -18,9 +19,12 @@ from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.dialects import clock, fence, reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Rhythm
+from hamnd.model.names import Probe, Rhythm, State
 from hamnd.model.plan import Step
 from hamnd.model.work import Look
+
+TERMS_KEPT = 4
+"""How many terms' looks are remembered; a reload replaces the terms."""
 
 LOST_AFTER_S = 30.0
 """A look that did not come home within its own limit and this much more is given up."""
@@ -70,6 +74,7 @@ def platform_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
     return platform_of(terms.site).steps(terms.site, terms.policy, seen)
 
 
+@lru_cache(maxsize=TERMS_KEPT)
 def slow_looks(terms: Terms) -> Mapping[str, Look]:
     """Return what is asked in the replication rhythm, by topic."""
     site = terms.site
@@ -119,10 +124,15 @@ def landed(state: NodeState, topic: str) -> NodeState:
     return replace(state, timing=replace(state.timing, in_flight=in_flight))
 
 
+@lru_cache(maxsize=TERMS_KEPT)
+def _partner_round(terms: Terms) -> tuple[tuple[Probe, Look], ...]:
+    return reach.partner_round(terms.site, terms.policy.probe_timeout_s)
+
+
 def _round(state: NodeState, terms: Terms) -> tuple[NodeState, tuple[Command, ...]]:
     """One reach round; all its probes start together and may outlast the next beat."""
     number = state.timing.round_number + 1
-    probes = reach.partner_round(terms.site, terms.policy.probe_timeout_s)
+    probes = _partner_round(terms)
     timing = replace(state.timing, round_number=number)
     return replace(state, timing=timing), (ProbeRound(number, probes),)
 
@@ -130,10 +140,10 @@ def _round(state: NodeState, terms: Terms) -> tuple[NodeState, tuple[Command, ..
 def pace(
     state: NodeState, assessment: Assessment, terms: Terms
 ) -> tuple[NodeState, tuple[Command, ...]]:
-    """Beat faster while the primary is suspected, and calmly again afterwards."""
+    """Beat faster while the primary is suspected, and calmly again once that is decided."""
     policy = terms.policy
     wanted = policy.reach_interval_s
-    if assessment.is_suspicious:
+    if assessment.is_suspicious and state.state in (State.PEER, State.DEGRADED):
         wanted = min(wanted, policy.reach_suspicion_interval_s)
     if state.timing.reach_interval_s == wanted:
         return state, ()

@@ -98,9 +98,8 @@ def _is_suspicious(state: NodeState, conditions: tuple[Condition, ...]) -> bool:
         return True
     if state.state is State.ACTIVE:
         return False
-    return any(
-        one.type in ("PrimaryReachable", "ReplicationPeer") and one.status is not Status.TRUE
-        for one in conditions
+    return any(track.silent_since is not None for track in state.watch.tracks.values()) or any(
+        one.type == "PrimaryReachable" and one.status is not Status.TRUE for one in conditions
     )
 
 

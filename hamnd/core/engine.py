@@ -147,9 +147,10 @@ def _on_started(turn: Turn, event: Started) -> None:
     if run is not None and (fence := run.steps.get("fence")) is not None:
         timing = replace(timing, fence_done=turn.now if fence.outcome.value == "done" else None)
     turn.state = replace(turn.state, boot_id=event.boot_id, timing=timing)
-    turn.fire(Trigger.RESTARTED, Picture())
     if turn.state.since == 0.0:
         turn.state = replace(turn.state, since=turn.now.wall_s)
+    else:
+        turn.fire(Trigger.RESTARTED, Picture())
 
 
 def _on_halted(turn: Turn, event: Halted) -> None:

@@ -56,9 +56,12 @@ class Policy:
         return min(1.0, self.replication_interval_s)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Terms:
-    """What every decision is made on: the site and the policy, replaced whole by a reload."""
+    """What every decision is made on: the site and the policy, replaced whole by a reload.
+
+    Compared and hashed by identity, so that what follows from the terms alone is worked out once.
+    """
 
     site: Site
     policy: Policy

@@ -183,7 +183,7 @@ def _dns(site: Site, policy: Policy) -> Step:
         host=site.node,
         depends_on=("xcatd",),
         actions=(xcat.make_dns(site),),
-        readiness=(linux.programs(site, site.tool("makedns"), "nslookup"),),
+        readiness=(linux.programs(site, site.tool("makedns"), "dig"),),
         postconditions=(
             linux.any_active(site, *DNS_UNITS),
             *(linux.name_resolves(site, one) for one in site.identity),
