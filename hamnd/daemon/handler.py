@@ -6,7 +6,7 @@ Owns which document answers which verb, and which HTTP status an ending has. Mus
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
 import structlog
@@ -14,7 +14,7 @@ import structlog
 from hamnd import wire
 from hamnd.core.events import Event
 from hamnd.core.state import Decision
-from hamnd.daemon.runtime import Runtime
+from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
 from hamnd.model.names import Mode
 from hamnd.ports import Caller, Clock, Request, Response
@@ -32,7 +32,7 @@ log = structlog.get_logger(__name__)
 class ControlHandler:
     """The handler behind the control socket (`ports.Handler`), and its watch stream."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, set_aside: Callable[[], None]) -> None:
+    def __init__(self, runtime: Runtime, clock: Clock, set_aside: SetAside) -> None:
         """Take the loop, and what sets a damaged journal aside (blocking)."""
         self._runtime = runtime
         self._clock = clock

@@ -1,20 +1,17 @@
 """What the daemon needs of the machine it runs on before and beside its adapters.
 
-Owns the boot id, the descriptor limit, the one-daemon lock, the state directory and the free bytes.
+Owns the boot id, the descriptor limit, the user hamnd runs as and the free bytes.
 Must not know the pair, the journal's format or any tool that a plan uses.
 """
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import os
 import pwd
 import resource
 import uuid
-from pathlib import Path
 
-from hamnd.errors import PermanentError
 from hamnd.model.work import Ending, Exec
 from hamnd.ports import CommandRunner
 
@@ -22,7 +19,6 @@ BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 DESCRIPTORS_MAX = 65_536
 """Above it, closing descriptors before each child takes ages on AIX (aix.md §9)."""
 DESCRIPTORS_MIN = 256
-STATE_DIR_MODE = 0o750
 
 
 async def read_boot_id(runner: CommandRunner, node: str, path: str = BOOT_ID_FILE) -> str:
@@ -71,40 +67,3 @@ def free_bytes(directory: str) -> int:
     except OSError:
         return 0
     return told.f_bavail * told.f_frsize
-
-
-class OnlyOne:
-    """The lock that keeps a second daemon off the same state directory, for the process's life.
-
-    `lockf`, because AIX has no native `flock`; the kernel drops it with the process (aix.md §9).
-    """
-
-    def __init__(self, state_dir: str) -> None:
-        """Create the state directory if need be and take the lock.
-
-        Raises:
-            PermanentError: the directory cannot be used, or another hamnd holds the lock.
-        """
-        directory = Path(state_dir)
-        try:
-            directory.mkdir(mode=STATE_DIR_MODE, parents=True, exist_ok=True)
-            self._fd = os.open(
-                directory / "hamnd.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o640
-            )
-        except OSError as error:
-            raise PermanentError(
-                f"the state directory {state_dir} cannot be used: {error}"
-            ) from error
-        try:
-            fcntl.lockf(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._fd, 32, 0).decode("ascii", "replace").strip() or "unknown"
-            os.close(self._fd)
-            told = f"another hamnd (pid {holder}) already runs on {state_dir}"
-            raise PermanentError(told) from error
-        os.ftruncate(self._fd, 0)
-        os.pwrite(self._fd, f"{os.getpid()}\n".encode(), 0)
-
-    def release(self) -> None:
-        """Give the lock back."""
-        os.close(self._fd)

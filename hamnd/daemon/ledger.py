@@ -21,6 +21,9 @@ from hamnd.ports import Journal
 Remembered = Mapping[str, tuple[str, float]]
 T = TypeVar("T")
 
+OPEN_LIMIT_S = 30.0
+"""Opening checks the whole file and setting it aside hashes it: more than one write."""
+
 
 class Worker(Protocol):
     """Runs one blocking call at a time, in the order in which they were submitted."""
@@ -69,7 +72,8 @@ class Ledger:
     def __init__(self, open_journal: Callable[[], Journal], worker: Worker, limit_s: float) -> None:
         self._open = open_journal
         self._worker = worker
-        self._limit_s = limit_s
+        self.limit_s = limit_s
+        """A call that takes longer counts as failed; a reload may change it."""
         self._journal: Journal | None = None
         self._stuck: asyncio.Future[Any] | None = None
         self._trouble = "the journal is not open"
@@ -101,7 +105,7 @@ class Ledger:
             return journal, state, facts
 
         try:
-            self._journal, state, facts = await self._call(call)
+            self._journal, state, facts = await self._call(call, OPEN_LIMIT_S)
         except JournalError as error:
             self._trouble = str(error)
             raise
@@ -134,7 +138,7 @@ class Ledger:
         """Run another blocking call about the journal in its thread. Raises JournalError."""
         return await self._call(call)
 
-    async def reopen(self, set_aside: Callable[[], None]) -> None:
+    async def reopen(self, set_aside: Callable[[], object]) -> None:
         """Close the journal, have it set aside and open the fresh one. Raises JournalError."""
         journal, self._journal = self._journal, None
         self._trouble = "the journal was set aside and the new one is not open yet"
@@ -146,10 +150,21 @@ class Ledger:
             return self._open()
 
         try:
-            self._journal = await self._call(call)
+            self._journal = await self._call(call, OPEN_LIMIT_S)
         except JournalError as error:
             self._trouble = str(error)
             raise
+
+    async def refuse(self, trouble: str) -> None:
+        """Close the journal and fail every write from now on, until it is reopened.
+
+        For a journal that is whole and holds a state that this hamnd cannot read: what it knows
+        must not be written over before an operator sets it aside. Raises JournalError.
+        """
+        journal, self._journal = self._journal, None
+        self._trouble = trouble
+        if journal is not None:
+            await self._call(journal.close)
 
     async def close(self) -> None:
         """Close the journal if nothing is stuck in its thread, and end the thread."""
@@ -165,16 +180,17 @@ class Ledger:
             raise JournalError(self._trouble)
         return self._journal
 
-    async def _call(self, call: Callable[[], T]) -> T:
+    async def _call(self, call: Callable[[], T], limit_s: float | None = None) -> T:
+        limit_s = self.limit_s if limit_s is None else limit_s
         if self.is_stuck:
             raise JournalError("the journal is still busy with a call that outlived its limit")
         self._stuck = None
         pending = asyncio.ensure_future(self._worker.submit(call))  # noqa: TID251 - a thread's future
-        await asyncio.wait({pending}, timeout=self._limit_s)
+        await asyncio.wait({pending}, timeout=limit_s)
         if not pending.done():
             self._stuck = pending
             pending.add_done_callback(_ignore)
-            raise JournalError(f"the journal did not answer within {self._limit_s:g} s")
+            raise JournalError(f"the journal did not answer within {limit_s:g} s")
         error = pending.exception()
         if error is None:
             result: T = pending.result()

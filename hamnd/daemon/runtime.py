@@ -58,6 +58,10 @@ DRAIN_POLL_S = 0.2
 """How often draining looks whether the last action came home without an event of its own."""
 
 
+SetAside = Callable[[Record, Instant], object]
+"""Sets a closed journal aside and begins a new one with this record; blocking."""
+
+
 class Runtime:
     """One node's loop. Made stopped; `run` owns it from beginning to end."""
 
@@ -123,14 +127,19 @@ class Runtime:
         """Put new terms in force between two events; `apply` swaps adapters right then."""
         return await self._wait(Item(TermsChanged(summary), terms=terms, apply=apply))
 
-    async def restart_journal(
-        self, set_aside: Callable[[], None], reason: str, actor: str
-    ) -> Decision:
-        """Set the journal aside and go on in a fresh one, between two events."""
+    async def restart_journal(self, set_aside: SetAside, reason: str, actor: str) -> Decision:
+        """Set the journal aside and go on in a fresh one, between two events.
+
+        Raises:
+            OutcomeUnknown: not done in time; look at the status again.
+            JournalError: the old one could not be set aside or the new one not be written.
+        """
 
         async def job() -> None:
-            await self._parts.ledger.reopen(set_aside)
-            await self._rewrite(Record(Phase.DECISION, "journal_restarted", actor, evidence=reason))
+            now = self._parts.clock.now()
+            record = Record(Phase.DECISION, "journal_restarted", actor, evidence=reason)
+            await self._parts.ledger.reopen(lambda: set_aside(record, now))
+            await self._rewrite()
 
         return await self._wait(Item(None, job=job))
 
@@ -286,10 +295,10 @@ class Runtime:
         else:
             backlog.clear()
 
-    async def _rewrite(self, *records: Record) -> None:
-        """Write the whole state, the backlog and these records. Raises JournalError."""
+    async def _rewrite(self) -> None:
+        """Write the whole state and the backlog. Raises JournalError."""
         page = Page(
-            (*self._backlog.records, *records),
+            tuple(self._backlog.records),
             self._parts.core.dump(self.state),
             dict(self._backlog.facts),
         )

@@ -11,8 +11,10 @@ from hamnd.core.events import ClearRequested, RetryRequested, TermsChanged
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.state import Decision, NodeState
 from hamnd.errors import InvariantViolation, JournalError, OutcomeUnknown, PermanentError
+from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Rhythm
-from tests.unit.daemon.fakes import SITE, Bench, toy_step
+from hamnd.model.record import Record
+from tests.unit.daemon.fakes import SITE, Bench, MemoryJournal, toy_step
 
 pytestmark = pytest.mark.looptime
 
@@ -323,8 +325,9 @@ async def test_a_restarted_journal_gets_the_whole_state_and_the_mode_stays() -> 
             await bench.runtime.ask(RetryRequested("anna"))
         await bench.until(lambda: bench.runtime.state.mode is Mode.OBSERVE_ONLY)
 
-        def set_aside() -> None:
-            bench.journal = type(bench.journal)(bench.story)
+        def set_aside(record: Record, now: Instant) -> None:
+            bench.journal = MemoryJournal(bench.story)
+            bench.journal.append((record,), None, now)
 
         await bench.runtime.restart_journal(set_aside, "damaged", "anna")
         assert bench.runtime.state.mode is Mode.OBSERVE_ONLY
@@ -332,7 +335,7 @@ async def test_a_restarted_journal_gets_the_whole_state_and_the_mode_stays() -> 
         assert bench.mode() is Mode.NORMAL
 
     await bench.live(body)
-    assert bench.journal.whats == ["action_halted", "journal_restarted", "mode_cleared"]
+    assert bench.journal.whats == ["journal_restarted", "action_halted", "mode_cleared"]
 
 
 def test_nothing_runs_before_run() -> None:

@@ -1,0 +1,44 @@
+"""Writes the report of a finished run from the journal to the state directory.
+
+Owns the files' names, modes and their replacing whole. Must not know what a report says (views).
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from hamnd.journal import open_journal
+from hamnd.views.report import render_report_markdown, report_document
+
+REPORTS = "reports"
+DIGEST_SHOWN = 12
+
+
+def write_report(state_dir: Path, digest: str) -> Path:
+    """Write the report of one run as Markdown and as JSON, and return the former. Blocking.
+
+    Raises:
+        JournalError: the journal cannot be read.
+        OSError: a file cannot be written.
+    """
+    with open_journal(state_dir) as journal:
+        document = report_document(journal.entries(), digest)
+    folder = state_dir / REPORTS
+    folder.mkdir(mode=0o750, exist_ok=True)
+    name = digest[:DIGEST_SHOWN]
+    _replace(folder / f"{name}.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
+    return _replace(folder / f"{name}.md", render_report_markdown(document))
+
+
+def _replace(path: Path, text: str) -> Path:
+    """Write a file whole: a reader sees the old text or the new one."""
+    draft = path.with_name(f".{path.name}.new")
+    with draft.open("w", encoding="utf-8") as file:
+        os.fchmod(file.fileno(), 0o640)
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    draft.replace(path)
+    return path

@@ -1,0 +1,245 @@
+"""The daemon from the first adapter to the last close: start, reload, drain.
+
+Owns the life of one process: what is opened in which order, what a signal does, what is closed.
+Must not decide anything about the pair. Starting and stopping touch no database, address or service
+(design law 8): the first command of the world comes from the engine's own ticks.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import structlog
+
+from hamnd import __version__
+from hamnd.adapters.clock import SystemClock
+from hamnd.adapters.journal import JournalSettings, SqliteJournal, StateLock, set_aside
+from hamnd.adapters.logs import configure_logs
+from hamnd.adapters.scheduler import TickSource
+from hamnd.adapters.supervisor import find_supervisor
+from hamnd.core.engine import step
+from hamnd.core.events import ConnectionLost, Event, Halted, Started
+from hamnd.core.policy import Terms
+from hamnd.core.snapshot import dump, restore
+from hamnd.core.state import NodeState
+from hamnd.daemon.configuration import Configuration, difference, fixed_problems, read_configuration
+from hamnd.daemon.executor import Executor, Hooks
+from hamnd.daemon.handler import ControlHandler
+from hamnd.daemon.host import effective_user, free_bytes, read_boot_id
+from hamnd.daemon.ledger import JournalThread, Ledger
+from hamnd.daemon.paperwork import write_report
+from hamnd.daemon.parts import Core, Limits, Parts
+from hamnd.daemon.runtime import Runtime
+from hamnd.daemon.wiring import Wiring, retire
+from hamnd.errors import HamndError, JournalError
+from hamnd.model.instant import Instant
+from hamnd.model.names import Rhythm
+from hamnd.model.record import Record
+from hamnd.settings import Problem
+from hamnd.views.samples import Measures, Metric, samples
+
+log = structlog.get_logger(__name__)
+
+MIB = 1_048_576
+
+
+class Service:
+    """One daemon process on one configuration file."""
+
+    def __init__(self, path: Path, terms: Terms, journal_timeout_s: float) -> None:
+        """Take the file (read again at SIGHUP), and what was read from it."""
+        self._path = path
+        self._first_terms = terms
+        self._journal_timeout_s = journal_timeout_s
+        self._clock = SystemClock()
+        self._supervisor = find_supervisor(os.environ, self._clock)
+        self._stop = asyncio.Event()
+        self._reload = asyncio.Event()
+        self._ticks = TickSource()
+
+    async def run(self) -> None:
+        """Live until SIGTERM or SIGINT.
+
+        Raises:
+            HamndError: hamnd cannot start here; nothing was touched.
+        """
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        loop.add_signal_handler(signal.SIGHUP, self._reload.set)
+        site = self._first_terms.site
+        wiring = Wiring(self._clock, effective_user(), self._lost)
+        self._wiring = wiring
+        self._boot_id = await read_boot_id(wiring.local(site), site.node)
+        settings = JournalSettings(
+            Path(site.paths.state_dir),
+            self._boot_id,
+            site.operators,
+            site.journal_reserve_mib * MIB,
+        )
+        lock = StateLock(settings)
+        self._wired = wiring.build(site)
+        hooks = Hooks(self._set_reach_interval, self._write_report)
+        self._executor = Executor(self._wired.world, self._clock, hooks)
+        self._ledger = Ledger(
+            lambda: SqliteJournal(settings, lock), JournalThread(), self._journal_timeout_s
+        )
+        try:
+            await self._live(settings, lock)
+        finally:
+            await self._wired.close()
+            await self._ledger.close()
+            lock.release()
+            log.info("stopped")
+
+    async def _live(self, settings: JournalSettings, lock: StateLock) -> None:
+        state, trouble = await self._recover()
+        parts = Parts(
+            Core(step, dump),
+            self._clock,
+            self._ledger,
+            self._executor,
+            self._supervisor,
+            lambda: free_bytes(str(settings.state_dir)),
+            _limits(self._journal_timeout_s),
+        )
+        self._runtime = Runtime(parts, self._first_terms, state)
+
+        def aside(record: Record, now: Instant) -> Path:
+            return set_aside(settings, lock, record, now)
+
+        self._handler = ControlHandler(self._runtime, self._clock, aside)
+        begin: tuple[Event, ...] = (Started(self._boot_id),)
+        if trouble:
+            log.critical("journal_unusable", reason=trouble)
+            begin = (Halted(trouble), *begin)
+        await self._runtime.run(begin, self._serve)
+
+    async def _recover(self) -> tuple[NodeState, str]:
+        """Return the state to go on from, and why no action may start from it, if so."""
+        try:
+            text, memory = await self._ledger.open()
+        except JournalError as error:
+            return NodeState(), str(error)
+        if text is None:
+            return NodeState(), ""
+        try:
+            return restore(text, memory), ""
+        except ValueError as error:
+            trouble = f"the journal's state cannot be read: {error}; it is left as it is"
+            await self._ledger.refuse(trouble)
+            return NodeState(), trouble
+
+    async def _serve(self) -> None:
+        """Tick and answer until told to stop, then let what acts come home."""
+        runtime = self._runtime
+        runtime.spawn(self._reloading(), "reload")
+        policy = self._first_terms.policy
+        self._ticks.start()
+        self._beat(policy.reach_interval_s, Rhythm.REACH)
+        self._beat(policy.replication_interval_s, Rhythm.REPLICATION)
+        self._beat(policy.readiness_interval_s, Rhythm.READINESS)
+        for rhythm in Rhythm:  # at once, not after the first interval
+            runtime.tick(rhythm)
+        log.info("started", version=__version__, node=self._first_terms.site.node)
+        await self._stop.wait()
+        log.info("draining")
+        self._ticks.stop()
+        if not await runtime.drain():
+            log.warning("drain_incomplete", outcome="the running action is unknown at next start")
+
+    def _beat(self, seconds: float, rhythm: Rhythm) -> None:
+        self._ticks.every(rhythm.value, seconds, lambda: self._runtime.tick(rhythm))
+
+    # What adapters and the executor call back
+
+    def _lost(self, host: str) -> None:
+        self._runtime.post(ConnectionLost(host))
+
+    def _set_reach_interval(self, seconds: float) -> None:
+        self._ticks.set_interval(Rhythm.REACH.value, seconds)
+
+    async def _write_report(self, digest: str) -> None:
+        state_dir = Path(self._runtime.terms.site.paths.state_dir)
+        path = await asyncio.to_thread(write_report, state_dir, digest)
+        log.info("report_written", digest=digest, path=str(path))
+
+    # Pages for monitoring
+
+    def metrics(self) -> tuple[Metric, ...]:
+        """Return every metric of this moment."""
+        runtime, now = self._runtime, self._clock.now()
+        age_s = None if runtime.round_at is None else now.since(runtime.round_at)
+        measures = Measures(__version__, runtime.probe_durations_s, age_s)
+        return samples(self._handler.status(), runtime.state, measures)
+
+    def status(self) -> Mapping[str, object]:
+        """Return the status document of this moment."""
+        return self._handler.status()
+
+    # Reload
+
+    async def _reloading(self) -> None:
+        while True:
+            await self._reload.wait()
+            self._reload.clear()
+            self._supervisor.reloading()
+            try:
+                await self._reread()
+            except HamndError as error:
+                log.error("reload_failed", error=str(error), outcome="old configuration in force")
+            self._supervisor.ready()
+
+    async def _reread(self) -> None:
+        """Put the file in force whole, or keep the old terms and log every problem."""
+        found = await asyncio.to_thread(read_configuration, self._path, host_decides=True)
+        old = self._runtime.terms
+        problems = found.problems
+        if found.terms is not None:
+            problems = (*problems, *fixed_problems(old.site, found.terms.site))
+        log_problems(problems)
+        if found.terms is None or any(problem.is_error for problem in problems):
+            log.error("reload_refused", path=str(self._path), outcome="old configuration in force")
+            return
+        await self._apply(old, found, found.terms)
+
+    async def _apply(self, old: Terms, found: Configuration, new: Terms) -> None:
+        wired = self._wiring.build(new.site)
+        retired = self._wired
+
+        def swap() -> None:
+            self._wired = wired
+            self._executor.world = wired.world
+            self._ledger.limit_s = found.journal_timeout_s
+            self._beat(new.policy.reach_interval_s, Rhythm.REACH)
+            self._beat(new.policy.replication_interval_s, Rhythm.REPLICATION)
+            self._beat(new.policy.readiness_interval_s, Rhythm.READINESS)
+            configure_logs(new.site.log_level)
+
+        summary = difference(old, new)
+        try:
+            await self._runtime.reload(new, swap, summary)
+        finally:
+            unused = retired if self._wired is wired else wired
+            self._runtime.spawn(retire(unused, self._executor), "retire")
+        log.info("reloaded", changed=summary)
+
+
+def log_problems(problems: tuple[Problem, ...]) -> None:
+    """Write one line for each finding about the configuration."""
+    for problem in problems:
+        say = log.error if problem.is_error else log.warning
+        say("configuration_problem", **problem.as_json())
+
+
+def _limits(journal_timeout_s: float) -> Limits:
+    """Return limits that leave room for one write that is as slow as it may be."""
+    plain = Limits()
+    return Limits(
+        answer_s=max(plain.answer_s, 2 * journal_timeout_s + 5.0),
+        stall_s=max(plain.stall_s, journal_timeout_s + 5.0),
+    )
