@@ -6,7 +6,7 @@ Owns which document answers which verb, and which HTTP status an ending has. Mus
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncGenerator, Mapping
 from typing import Any
 
 import structlog
@@ -56,7 +56,7 @@ class ControlHandler:
             return _error(403, told, gate="operators", hint="see operators in the configuration")
         return await self._change(verb, request.body, caller)
 
-    async def watch(self) -> AsyncIterator[Mapping[str, Any]]:
+    async def watch(self) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield the status on every change, and at least every `WATCH_INTERVAL_S`."""
         while not self._runtime.is_draining:
             version = self._runtime.version

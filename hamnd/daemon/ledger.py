@@ -186,10 +186,10 @@ class Ledger:
             raise JournalError("the journal is still busy with a call that outlived its limit")
         self._stuck = None
         pending = asyncio.ensure_future(self._worker.submit(call))  # noqa: TID251 - a thread's future
+        pending.add_done_callback(_ignore)
         await asyncio.wait({pending}, timeout=limit_s)
         if not pending.done():
             self._stuck = pending
-            pending.add_done_callback(_ignore)
             raise JournalError(f"the journal did not answer within {limit_s:g} s")
         error = pending.exception()
         if error is None:

@@ -143,8 +143,6 @@ class Service:
         self._beat(policy.reach_interval_s, Rhythm.REACH)
         self._beat(policy.replication_interval_s, Rhythm.REPLICATION)
         self._beat(policy.readiness_interval_s, Rhythm.READINESS)
-        for rhythm in Rhythm:  # at once, not after the first interval
-            runtime.tick(rhythm)
         log.info("started", version=__version__, node=self._first_terms.site.node)
         await self._stop.wait()
         log.info("draining")
