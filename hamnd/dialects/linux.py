@@ -98,13 +98,11 @@ def announce(site: Site, service: ServiceAddress) -> Action:
 
 
 def name_resolves(site: Site, service: ServiceAddress) -> Look:
-    """Return a look that asks this node's own name server for a service name.
-
-    Asked at the service address, as the nodes do; IPv6 ones are asked at the same server.
-    """
-    argv = ("nslookup", "-timeout=2", "-retry=2", service.name, service.address)
+    """Return a look that asks the name server at the service address, as the nodes will."""
+    options = ("+search", "+time=2", "+tries=2")
+    kind = "AAAA" if ":" in service.address else "A"
     return Look(
-        Exec(site.node, argv),
+        Exec(site.node, ("dig", *options, f"@{service.address}", service.name, kind)),
         reads="linux.name_resolves",
         expects=f"the name server at {service.address} knows {service.name}",
         arguments=(service.name, service.address),
@@ -284,16 +282,14 @@ def read_name_resolves(report: Report, arguments: tuple[str, ...]) -> Reading:
     if report.ending is not Ending.EXITED or report.truncated:
         return unreadable(report)
     name, address = _pair(arguments)
-    text = f"{report.stdout}\n{report.stderr}"
-    if re.search(r"timed out|no servers could be reached|connection refused", text):
+    if re.search(r"no servers could be reached|timed out|connection refused", report.stdout):
         return Reading(Verdict.BLOCK, "the name server does not answer")
-    failure = re.search(r"can't find .*?: (\w+)", text)
-    if failure:
-        return Reading(Verdict.BLOCK, f"the name server answers {failure[1]} for {name}")
-    # The first address is the server's own; answers come after the first Name line.
-    answers = re.findall(r"^Address(?:es)?:\s*(\S+)", text.partition("Name:")[2], re.MULTILINE)
-    if not answers:
+    status = re.search(r"status: (\w+)", report.stdout)
+    if status is None or report.exit_code != 0:
         return unreadable(report)
+    answers = re.findall(r"^[^;\s]\S*\s+\d+\s+IN\s+A{1,4}\s+(\S+)", report.stdout, re.MULTILINE)
+    if not answers:
+        return Reading(Verdict.BLOCK, f"the name server knows no {name} ({status[1]})")
     if address not in answers:
         return Reading(Verdict.BLOCK, f"{name} resolves to {', '.join(answers)}, not {address}")
     return Reading(Verdict.PASS, f"{name} resolves to {address}")

@@ -17,7 +17,7 @@ from hamnd.model.site import Platform, Site
 from hamnd.model.work import Ending, Exec, Look, Looked, Reach, Reading, Report
 
 _SENT = re.compile(r"(\d+) packets? transmitted")
-_NOT_SENT = re.compile(r"send(msg|to):|operation not permitted|unreachable network", re.IGNORECASE)
+_NOT_SENT = re.compile(r"send(msg|to):|operation not permitted", re.IGNORECASE)
 _XCATD_ERROR = re.compile(r"<error>(.*?)</error>", re.DOTALL)
 
 

@@ -85,7 +85,7 @@ def site_table(site: Site) -> Look:
 def site_master(site: Site, host: str, xcatd: str | None) -> Look:
     """Return a look that reads site.master from a host, a service node for example."""
     client = _client if host == site.node else _over_there
-    argv = client(site, xcatd, "lsdef", "-t", "site", "-o", "clustersite", "-i", "master")
+    argv = client(site, xcatd, "lsdef", "-t", "site", "-i", "master")
     return Look(
         Exec(host, argv),
         reads="xcat.site_master",
