@@ -10,7 +10,6 @@ from __future__ import annotations
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.conditions import carry_since
 from hamnd.core.health.evidence import is_enough
-from hamnd.core.health.rule import is_recent
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Policy, Terms
 from hamnd.model.health import Condition, Replication
@@ -46,10 +45,12 @@ def judge_steps(
 
 
 def _step_ready(watch: Watch, step_id: str, count: int, now: Instant, policy: Policy) -> Condition:
-    known = [watch.ready.get(topic_of(step_id, number)) for number in range(count)]
-    fresh: list[tuple[Reading, Instant]] = [
-        one for one in known if one is not None and is_recent(one[1], now, proof_age_max_s(policy))
-    ]
+    fresh: list[tuple[Reading, Instant]] = []
+    age_max_s = proof_age_max_s(policy)
+    for number in range(count):
+        one = watch.ready.get(topic_of(step_id, number))
+        if one is not None and now.since(one[1]) <= age_max_s:
+            fresh.append(one)
     oldest = min((at.wall_s for _, at in fresh), default=None)
     type_ = f"{READY_PREFIX}{step_id}"
     for wanted, status, reason in (

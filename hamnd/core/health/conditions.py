@@ -7,7 +7,8 @@ returns one condition; `since` is carried over while status and reason stay.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hamnd.core.health.evidence import lie_of
 from hamnd.core.health.rule import (
@@ -55,16 +56,21 @@ def judge_conditions(
     return carry_since([one for one in judged if one is not None], before)
 
 
-def carry_since(judged: list[Condition], before: tuple[Condition, ...]) -> tuple[Condition, ...]:
+def carry_since(
+    judged: Sequence[Condition], before: tuple[Condition, ...]
+) -> tuple[Condition, ...]:
     """Keep `since` of each condition whose status and reason did not change."""
     old = {condition.type: condition for condition in before}
-    return tuple(
-        replace(new, since=was.since)
-        if (was := old.get(new.type)) is not None
-        and was.status is new.status
-        and was.reason == new.reason
-        else new
-        for new in judged
+    return tuple(_carried(new, old.get(new.type)) for new in judged)
+
+
+def _carried(new: Condition, was: Condition | None) -> Condition:
+    if was is None or was.status is not new.status or was.reason != new.reason:
+        return new
+    if was.since == new.since:
+        return new
+    return Condition(
+        new.type, new.status, new.reason, new.message, was.since, new.observed_at, new.source
     )
 
 

@@ -1,0 +1,1 @@
+"""Figures against the budgets of design §11."""
