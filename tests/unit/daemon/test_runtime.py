@@ -338,15 +338,12 @@ async def test_a_restarted_journal_gets_the_whole_state_and_the_mode_stays() -> 
     assert bench.journal.whats == ["journal_restarted", "action_halted", "mode_cleared"]
 
 
-def test_nothing_runs_before_run() -> None:
-    async def main() -> None:
-        bench = Bench()
+async def test_nothing_runs_before_run() -> None:
+    bench = Bench()
 
-        async def work() -> None:
-            return None
+    async def work() -> None:
+        return None
 
-        with pytest.raises(RuntimeError):
-            bench.runtime.spawn(work(), "early")
-        assert bench.runtime.state == NodeState()
-
-    asyncio.run(main())
+    with pytest.raises(RuntimeError):
+        bench.runtime.spawn(work(), "early")
+    assert bench.runtime.state == NodeState()
