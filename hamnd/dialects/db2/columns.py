@@ -38,6 +38,9 @@ TITLE: Final = "HADR Information:"
 _LSN: Final = r"0x[0-9A-Fa-f]{16}"
 _LOG: Final = rf"({LOG_FILE}) (\d{{1,10}}) ({_LSN})"
 
+_LOG_WORD: Final = re.compile(rf"{LOG_FILE}|{_LSN}", re.ASCII)
+"""A host that reads like this is the value line of another block, whose header got lost."""
+
 Values = dict[str, Any]
 
 
@@ -70,6 +73,7 @@ def _columns(*columns: tuple[str, Converter]) -> Callable[[tuple[str, ...], Valu
 def _endpoint(attribute: str) -> Callable[[tuple[str, ...], Values], tuple[str, ...]]:
     def read(groups: tuple[str, ...], values: Values) -> tuple[str, ...]:
         unread = tuple(text for text in groups if name(text) is UNREADABLE)
+        unread += tuple(text for text in groups if _LOG_WORD.fullmatch(text) is not None)
         if not unread:
             values[attribute] = Endpoint(*groups)
         return unread
@@ -289,6 +293,9 @@ def build_channel(scan: ColumnScan, problems: Problems) -> HadrChannel:
         for title in scan.apart:
             problems.add(f"{title}: the line below the header got lost")
             scan.blocks[title] = {}
+    if "PrimaryFile" in scan.blocks and "StandByFile" not in scan.blocks:
+        problems.add("PrimaryFile: with the block below it lost, the values may be the standby's")
+        scan.blocks["PrimaryFile"] = {}
     values: Values = {}
     for block in scan.blocks.values():
         values.update(block)

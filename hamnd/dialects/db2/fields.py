@@ -15,7 +15,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
-from itertools import pairwise
 from typing import Any, Final
 
 from hamnd.dialects.db2.words import (
@@ -134,12 +133,10 @@ def is_unknown_key(key: str) -> bool:
     return bool(words) and all(_UNKNOWN_KEY.fullmatch(word) is not None for word in words)
 
 
-def _holds_a_key(value: str) -> bool:
-    """Return whether a value that has a `=` swallowed another field."""
-    if len(value) > 4096:
-        return True
-    words = value.replace("=", " = ").split()
-    return any(after == "=" and word in FIELDS for word, after in pairwise(words))
+def _holds_a_field(value: str) -> bool:
+    """Return whether the value of an unknown key that has a `=` swallowed another field."""
+    before = (part.rsplit(None, 1)[-1:] for part in value.split("=")[:-1])
+    return " = " in value or any(word in FIELDS for words in before for word in words)
 
 
 class FieldScan:
@@ -202,7 +199,7 @@ class FieldScan:
                 self._conflicts.setdefault(id(block), (block, set()))[1].add(key)
             return
         block[key] = value
-        if "=" in value and (key in FIELDS or _holds_a_key(value)):
+        if "=" in value and (key in FIELDS or _holds_a_field(value)):
             self._problems.add(f"{key}: two lines ran into one: {shown(value)}")
             self._doubted.append(self._last)
 

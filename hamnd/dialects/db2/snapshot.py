@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from itertools import zip_longest
 from typing import Any, Final
 
 from hamnd.dialects.db2.clp import INSTANCE_NOT_STARTED, message_ids
@@ -99,13 +100,14 @@ def parse_snapshot(text: str) -> HadrReport:
         problems.add(f"the text holds {len(starts)} HADR sections: only the first one was read")
     if rest:
         problems.add(f"the text ends in the middle of a line: {shown(rest)}")
-    verdict = ParseVerdict.INCOMPLETE if len(problems) else ParseVerdict.OK
     above = lines[: starts[0]]
+    database = _above(above, "Database name", problems)
+    status = _above(above, "Database status", problems)
     return _report(
-        verdict,
+        ParseVerdict.INCOMPLETE if len(problems) else ParseVerdict.OK,
         problems,
-        database=_above(above, "Database name", problems),
-        database_status=_above(above, "Database status", problems),
+        database=database,
+        database_status=status,
         channels=(channel,),
     )
 
@@ -133,10 +135,11 @@ def _without_section(lines: list[str], rest: str, problems: Problems) -> HadrRep
 def _above(lines: list[str], label: str, problems: Problems) -> str | None:
     """Return the one value of a label above the section; None when it is not exactly one."""
     values = set()
-    for line in lines:
+    for line, below in zip_longest(lines, lines[1:], fillvalue=""):
         printed, equals, value = line.partition("=")
         if equals and collapse(printed) == label:
-            values.add(collapse(value))
+            goes_on = below.strip() and "=" not in below
+            values.add(f"{collapse(value)} ..." if goes_on else collapse(value))
     if not values:
         return None
     first = values.pop()

@@ -78,9 +78,10 @@ def whole_lines(text: str) -> tuple[list[str], str]:
     """Split into the lines that certainly are whole, and what follows the last line end.
 
     A number cut in its middle looks like a smaller number, so the rest after the last line feed
-    must never be read as a value. Only LF ends a line: a CR before it is white space.
+    must never be read as a value. Only LF ends a line: a CR before it is white space. Byte order
+    marks, which editors put at the beginning of a copy, are invisible and dropped.
     """
-    lines = text.split("\n")
+    lines = text.replace("\ufeff", "").split("\n")
     rest = lines.pop()
     return lines, rest.strip()
 
