@@ -261,6 +261,7 @@ class Link:
         if not self.delivers(primary, standby):
             return
         self._copy_log(primary, standby, at)
+        self.settle_replay(standby, at)
         if self.delivers(standby, primary):
             self._tell(standby, primary, at)
         self._tell(primary, standby, at)
@@ -374,6 +375,7 @@ class Link:
         node.log_gap_average += (self.config.row_bytes - node.log_gap_average) * 0.1
         if in_peer and self.config.sync_mode.waits_for_standby:
             partner.log.append(record)
+            self.settle_replay(partner, at)
             self._tell(node, partner, at)
             self._tell(partner, node, at)
             partner.log_gap_average += (self.config.row_bytes - partner.log_gap_average) * 0.1

@@ -30,6 +30,7 @@ STAND_INS = (
     "host",
     "systemctl",
     "crontab",
+    "ps",
     "poweroff",
     "halt",
     "reboot",

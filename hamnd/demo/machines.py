@@ -35,7 +35,6 @@ SERVICE_NAME = "xcatmn"
 SERVICE_HOLDER = "xcatmn"
 
 UNITS = ("xcatd", "named", "dhcpd", "conserver")
-UNIT_ALIASES = {"bind9": "named", "isc-dhcp-server": "dhcpd"}
 
 FENCE_PASSWORD = "demo-only"
 """The simulated controller's password; the demo writes it to a file, for hamnd to read."""
@@ -220,8 +219,7 @@ class Site:
 
     def unit(self, machine: str, name: str) -> Unit | None:
         """Return a unit of a machine by its name, with or without `.service`."""
-        plain = name.removesuffix(".service")
-        return self.machines[machine].units.get(UNIT_ALIASES.get(plain, plain))
+        return self.machines[machine].units.get(name.removesuffix(".service"))
 
     def is_active(self, machine: str, unit: str) -> bool:
         """Whether a unit of a machine runs."""

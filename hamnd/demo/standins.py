@@ -19,6 +19,7 @@ STAND_INS: dict[str, StandIn] = {
     "ssh": net.ssh,
     "systemctl": system.systemctl,
     "crontab": system.crontab,
+    "ps": system.ps,
     "poweroff": system.poweroff,
     "halt": system.poweroff,
     "reboot": system.poweroff,

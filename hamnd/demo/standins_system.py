@@ -132,11 +132,11 @@ def _start(request: Request, names: list[str], verb: str) -> Answer:
 
 
 def _stop(request: Request, names: list[str]) -> Answer:
-    missing = _missing(request, names, "stop")
-    if missing is not None:
-        return missing
     for name in names:
         request.site.set_unit(request.machine, name, UnitState.INACTIVE, request.now)
+    missing = _missing(request, names, "stop")  # what there is has been stopped all the same
+    if missing is not None:
+        return missing
     seconds = max((STOP_S.get(name.removesuffix(".service"), 0.1) for name in names), default=0.0)
     return Answer(delay_s=seconds * request.scale)
 
@@ -186,6 +186,11 @@ def crontab(request: Request) -> Answer:
         return Answer()
     machine.crontab = request.stdin
     return Answer()
+
+
+def ps(_: Request) -> Answer:
+    """Answer as ps: the usual daemons of a machine; the processes of the host stay unseen."""
+    return Answer("      1 /usr/lib/systemd/systemd\n    612 /usr/sbin/crond -n\n    655 sshd -D\n")
 
 
 def poweroff(request: Request) -> Answer:

@@ -164,6 +164,9 @@ def lsdef(request: Request, server: str) -> Answer:
     kind, name, _, wanted = _definition(request)
     objects = request.site.objects(server, kind)
     seconds = CLIENT_S * request.scale
+    if kind == "site":
+        settings = "\n".join(f"{key}={value}" for key, value in sorted(objects.items()))
+        name, objects = "clustersite", {"clustersite": settings}
     if not name:
         return Answer("".join(f"{one}  ({kind})\n" for one in sorted(objects)), 0, seconds)
     if name not in objects:
