@@ -12,7 +12,7 @@ from enum import Enum, auto
 
 from hamnd.demo import db2_texts as texts
 from hamnd.demo.db2_link import Link
-from hamnd.demo.db2_node import Change, HadrState, Node, Reply, Role
+from hamnd.demo.db2_node import Change, HadrState, Node, Partner, Reply, Role
 
 HANDOVER_SHARE = 2 / 3
 """Share of a graceful takeover after which the old primary has already become a standby."""
@@ -188,6 +188,7 @@ class Operations:
         node.role, node.last_takeover_at = Role.PRIMARY, at
         node.state, node.status_since, node.reconnect_due = HadrState.DISCONNECTED, at, None
         node.window_end, node.connected, node.was_in_peer = None, False, False
+        node.partner = Partner()  # it has never heard of a standby
         self._end(operation, self._done("TAKEOVER HADR ON DATABASE", at - operation.started))
 
     def _count_applications(self, operation: Operation, at: float) -> None:

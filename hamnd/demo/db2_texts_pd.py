@@ -300,11 +300,11 @@ def _old(config: PairConfig, node: Node) -> str:
         "RemoteHost                               RemoteService      RemoteInstance    \n"
         f"{partner.address:<40} {partner.service:<18} {config.instance:<18}\n"
     )
-    primary, standby, replayed = positions(node)
+    primary, _, replayed = positions(node)
     is_standby = node.role is Role.STANDBY
-    shown = replayed if is_standby else (replayed or standby)  # 9.x shows the replay position
+    # 9.x shows the replay position (§2)
     blocks.append(_old_log("Primary", primary, None))
-    blocks.append(_old_log("StandBy", shown, _buffer_percent(node) if is_standby else None))
+    blocks.append(_old_log("StandBy", replayed, _buffer_percent(node) if is_standby else None))
     return "\n" + "\n".join(blocks)
 
 
