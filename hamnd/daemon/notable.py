@@ -11,6 +11,7 @@ from typing import Any
 from hamnd.core.commands import PerformAction
 from hamnd.core.events import ActionCompleted, Event, StepLooked
 from hamnd.core.state import Decision, NodeState
+from hamnd.model.names import Mode, RunStatus, State
 
 
 def _facets(state: NodeState) -> tuple[object, ...]:
@@ -50,6 +51,16 @@ def is_worth_a_line(before: NodeState, decision: Decision) -> bool:
     )
 
 
+def is_alarming(before: NodeState, after: NodeState) -> bool:
+    """Whether a human should know: the primary is down, or a run stopped and waits."""
+    is_down = after.state is State.PRIMARY_DOWN and before.state is not State.PRIMARY_DOWN
+    return is_down or (_is_paused(after) and not _is_paused(before))
+
+
+def _is_paused(state: NodeState) -> bool:
+    return state.run is not None and state.run.status is RunStatus.PAUSED
+
+
 def line_of(event: Event, before: NodeState, decision: Decision) -> Mapping[str, Any]:
     """Return the keys of the canonical line; empty ones are left out."""
     after = decision.state
@@ -61,7 +72,7 @@ def line_of(event: Event, before: NodeState, decision: Decision) -> Mapping[str,
         "rows": list(decision.rows),
         "commands": [type(command).__name__ for command in decision.commands],
         "records": [record.what for record in decision.records],
-        "mode": "" if str(after.mode) == "normal" else str(after.mode),
+        "mode": "" if after.mode is Mode.NORMAL else after.mode.value,
         "refused_by": "" if decision.refusal is None else decision.refusal.gate,
         "refusal": "" if decision.refusal is None else decision.refusal.sentence,
         "conditions": _moved(before, after),
@@ -88,7 +99,7 @@ def binding_of(event: Event) -> Mapping[str, str]:
 
 def headline(state: NodeState) -> str:
     """Return the one line that the service manager shows."""
-    if str(state.mode) != "normal":
+    if state.mode is not Mode.NORMAL:
         return f"observe only ({state.mode_reason}); state {state.state}: {state.because}"
     if state.run is not None:
         return f"{state.state}: {state.run.plan.kind} {state.run.status}"

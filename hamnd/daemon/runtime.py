@@ -36,6 +36,7 @@ from hamnd.daemon.ledger import Page
 from hamnd.daemon.notable import (
     binding_of,
     headline,
+    is_alarming,
     is_notable,
     is_worth_a_line,
     line_of,
@@ -339,7 +340,8 @@ class Runtime:
     def _tell(self, event: Event, before: NodeState, decision: Decision, now: Instant) -> None:
         if is_worth_a_line(before, decision):
             spent_ms = round(self._parts.clock.now().since(now) * 1000, 1)
-            log.info("decided", **line_of(event, before, decision), duration_ms=spent_ms)
+            say = log.warning if is_alarming(before, decision.state) else log.info
+            say("decided", **line_of(event, before, decision), duration_ms=spent_ms)
         if is_notable(before, decision.state):
             self._moved()
 
