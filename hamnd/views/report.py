@@ -57,7 +57,7 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
         "variant": told.get("variant"),
         "cause": told.get("cause"),
         "from": told.get("from"),
-        "to": told.get("to"),
+        "to": told.get("to") or _owner(ours),
         "status": _status(end, ours),
         "reason": None if end is None else details(end.record).get("sentence"),
         "confirmed_by": None if confirmed is None else confirmed.record.actor,
@@ -238,6 +238,12 @@ def _actual(ours: Sequence[JournalEntry]) -> str:
 def _epoch(ours: Sequence[JournalEntry]) -> int | None:
     found = next((e for e in ours if e.record.what == "epoch_raised"), None)
     return None if found is None else _whole(details(found.record).get("epoch"))
+
+
+def _owner(ours: Sequence[JournalEntry]) -> object:
+    """The node for which the epoch was raised: the new primary."""
+    found = next((e for e in ours if e.record.what == "epoch_raised"), None)
+    return None if found is None else details(found.record).get("owner")
 
 
 def _fence(told: dict[str, Any], ours: Sequence[JournalEntry]) -> list[str]:

@@ -94,10 +94,9 @@ def loss_line(document: Document) -> str:
 
 def render_report_text(document: Document, width: int = WIDTH) -> list[str]:
     """Return the report as lines for a terminal."""
+    name = plan_name(str(document.get("digest", "")))
     if not document.get("found"):
-        return [
-            f"The journal knows no confirmed plan {plan_name(str(document.get('digest', '')))}."
-        ]
+        return [f"The journal knows no confirmed plan {name}."]
     lines = [report_title(document)]
     for what, when_, note in head(document):
         lines += [f"  {what:<{HEAD_WIDTH - 2}}{when_:<12}{note}".rstrip()]

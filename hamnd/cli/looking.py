@@ -1,0 +1,96 @@
+"""status, ready, explain, witnesses: looking, which never changes anything.
+
+Owns these four commands. Must not know what the documents mean: views render them.
+"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from hamnd.cli import exits, moments
+from hamnd.cli.client import Unreachable
+from hamnd.cli.session import Session
+from hamnd.views.status_screen import render_status
+
+RETRY_S = 2.0
+CLEAR_SCREEN = "\x1b[H\x1b[2J"
+
+
+def configure(parser: argparse.ArgumentParser, command: str) -> None:
+    """Add the arguments of one of these commands."""
+    if command == "status":
+        parser.add_argument("--watch", action="store_true", help="draw anew on every change")
+    if command == "explain":
+        parser.add_argument("name", nargs="?", metavar="NAME", help="a condition, or a step")
+
+
+def run(session: Session) -> int:
+    """Carry out the command."""
+    match session.args.command:
+        case "status":
+            return _watch(session) if session.args.watch else _status(session)
+        case "ready":
+            return _ready(session)
+        case "explain":
+            return _explain(session)
+        case _:
+            return _witnesses(session)
+
+
+def _status(session: Session) -> int:
+    document = session.look_or_journal("status")
+    session.screen.show(document, render_status(document, session.screen.width))
+    return exits.OK
+
+
+def _ready(session: Session) -> int:
+    from hamnd.views.ready import ready_of, render_ready
+
+    document = session.look_or_journal("ready")
+    if document.get("source") == "journal":
+        document = ready_of(document)
+    session.screen.show(document, render_ready(document, session.screen.width))
+    return exits.OK if document.get("ready") is True else exits.REFUSED
+
+
+def _explain(session: Session) -> int:
+    from hamnd.views.explain import has_condition, render_explain
+
+    document = session.look("explain")
+    name = session.args.name
+    if name and not has_condition(document, name):
+        session.screen.complain(*render_explain(document, name, session.screen.width))
+        return exits.USAGE
+    session.screen.show(document, render_explain(document, name, session.screen.width))
+    return exits.OK
+
+
+def _witnesses(session: Session) -> int:
+    from hamnd.views.witnesses import render_witnesses
+
+    document = session.look("witnesses")
+    session.screen.show(document, render_witnesses(document, session.screen.width))
+    return exits.OK
+
+
+def _watch(session: Session) -> int:
+    """Draw the status on every change; a daemon that goes away is waited for."""
+    while True:
+        try:
+            for document in session.client.stream("watch"):
+                _draw(session, document)
+        except Unreachable:
+            pass
+        _draw(session, session.look_or_journal("status"))
+        moments.pause(RETRY_S)
+
+
+def _draw(session: Session, document: dict[str, Any]) -> None:
+    screen = session.screen
+    if screen.is_terminal and not screen.as_json:
+        screen.out.write(CLEAR_SCREEN)
+    screen.show(document, render_status(document, screen.width))
+    if not screen.is_terminal and not screen.as_json:
+        screen.say([""])
+    screen.flush()
