@@ -56,8 +56,11 @@ class ControlHandler:
             return _error(403, told, gate="operators", hint="see operators in the configuration")
         return await self._change(verb, request.body, caller)
 
-    async def watch(self) -> AsyncGenerator[Mapping[str, Any], None]:
+    async def watch(
+        self, request: Request, caller: Caller
+    ) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield the status on every change, and at least every `WATCH_INTERVAL_S`."""
+        log.debug("watch_began", caller=caller.name, verb=request.verb)
         while not self._runtime.is_draining:
             version = self._runtime.version
             yield self.status()

@@ -187,6 +187,7 @@ class Runtime:
     async def drain(self) -> bool:
         """Start nothing more and let what acts come home; False when the limit ran out first."""
         self._is_draining = True
+        self._changed.set()
         self._parts.supervisor.stopping()
         self._parts.starter.drain()
         loop = asyncio.get_running_loop()

@@ -10,15 +10,16 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import Mapping
 from pathlib import Path
 
 import structlog
 
 from hamnd import __version__
 from hamnd.adapters.clock import SystemClock
+from hamnd.adapters.control import ControlLimits, ControlServer, ControlSettings
 from hamnd.adapters.journal import JournalSettings, SqliteJournal, StateLock, set_aside
 from hamnd.adapters.logs import configure_logs
+from hamnd.adapters.peer import PeerIdentity
 from hamnd.adapters.scheduler import TickSource
 from hamnd.adapters.supervisor import find_supervisor
 from hamnd.core.engine import step
@@ -31,6 +32,7 @@ from hamnd.daemon.executor import Executor, Hooks
 from hamnd.daemon.handler import ControlHandler
 from hamnd.daemon.host import effective_user, free_bytes, read_boot_id
 from hamnd.daemon.ledger import JournalThread, Ledger
+from hamnd.daemon.pages import Pages
 from hamnd.daemon.paperwork import write_report
 from hamnd.daemon.parts import Core, Limits, Parts
 from hamnd.daemon.runtime import Runtime
@@ -40,11 +42,12 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Rhythm
 from hamnd.model.record import Record
 from hamnd.settings import Problem
-from hamnd.views.samples import Measures, Metric, samples
 
 log = structlog.get_logger(__name__)
 
 MIB = 1_048_576
+ANSWER_MARGIN_S = 5.0
+"""What the socket waits longer than the loop: the loop's answer says more."""
 
 
 class Service:
@@ -112,12 +115,26 @@ class Service:
         def aside(record: Record, now: Instant) -> Path:
             return set_aside(settings, lock, record, now)
 
-        self._handler = ControlHandler(self._runtime, self._clock, aside)
+        handler = ControlHandler(self._runtime, self._clock, aside)
         begin: tuple[Event, ...] = (Started(self._boot_id),)
         if trouble:
             log.critical("journal_unusable", reason=trouble)
             begin = (Halted(trouble), *begin)
-        await self._runtime.run(begin, self._serve)
+        limits = ControlLimits(request_s=parts.limits.answer_s + ANSWER_MARGIN_S)
+        site = self._first_terms.site
+        control = ControlServer(
+            ControlSettings(Path(site.paths.socket), site.operators, limits),
+            PeerIdentity(site.operators, site.operators_users).identify,
+            handler,
+            handler.watch,
+        )
+        pages = Pages(self._runtime, handler, self._clock)
+        await control.start()
+        try:
+            async with pages.served(site.metrics_listen):
+                await self._runtime.run(begin, self._serve)
+        finally:
+            await control.close()
 
     async def _recover(self) -> tuple[NodeState, str]:
         """Return the state to go on from, and why no action may start from it, if so."""
@@ -165,19 +182,6 @@ class Service:
         state_dir = Path(self._runtime.terms.site.paths.state_dir)
         path = await asyncio.to_thread(write_report, state_dir, digest)
         log.info("report_written", digest=digest, path=str(path))
-
-    # Pages for monitoring
-
-    def metrics(self) -> tuple[Metric, ...]:
-        """Return every metric of this moment."""
-        runtime, now = self._runtime, self._clock.now()
-        age_s = None if runtime.round_at is None else now.since(runtime.round_at)
-        measures = Measures(__version__, runtime.probe_durations_s, age_s)
-        return samples(self._handler.status(), runtime.state, measures)
-
-    def status(self) -> Mapping[str, object]:
-        """Return the status document of this moment."""
-        return self._handler.status()
 
     # Reload
 

@@ -198,7 +198,7 @@ async def test_a_watcher_gets_the_status_at_once_and_again_on_a_change() -> None
     desk = Desk(pair().in_peer())
 
     async def body() -> None:
-        stream = desk.handler.watch()
+        stream = desk.handler.watch(Request("watch"), GUEST)
         first = await anext(stream)
         assert first["mode"] == "normal"
         await desk.runtime.ask(Halted("something broke"))
