@@ -130,7 +130,21 @@ def deactivate(site: Site, host: str) -> Action:
 
 
 def db2gcf_start(site: Site, host: str) -> Action:
-    """Return the start of member 0, which also renews db2nodes.cfg (§8, guide §8.5)."""
+    """Return the start of member 0, which also renews db2nodes.cfg (§8, guide §8.5).
+
+    Its output and exit codes are unverified: `db2gcf_status` tells whether it worked.
+    """
     owner = site.db2.instance_owner
     argv = (site.tool("db2gcf"), "-u", "-p", "0", "-i", owner)
-    return Action(run(site, host, *argv), reads="shell.exit_zero")
+    return Action(run(site, host, *argv), reads="db2.gcf_started")
+
+
+def db2gcf_status(site: Site, host: str) -> Look:
+    """Return the look at the instance: Available or Operable, installed and not started (§8)."""
+    owner = site.db2.instance_owner
+    return Look(
+        run(site, host, site.tool("db2gcf"), "-s", "-p", "0", "-i", owner),
+        reads="db2.instance_available",
+        expects=f"the instance {owner} on {host} is available",
+        timeout_s=15.0,
+    )

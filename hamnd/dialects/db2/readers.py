@@ -1,12 +1,15 @@
 """What a finished Db2 command or look means: done, not done, or unknown.
 
-Owns the judgement of single reports. Must not judge the pair (core.replication). Only the reason
-codes marked [V] in db2-hadr.md §8.1 are put into words; any other message is shown verbatim. An
-exit code that the CLP does not document says nothing.
+Owns the judgement of single reports. Must not judge the pair (core.replication). Not done is said
+only of a message that is a refusal by itself (`REFUSALS`); an agent that died, a connection that
+broke or a message we do not know leaves the outcome unknown, to be looked at. Only the reason codes
+marked [V] in db2-hadr.md §8.1 are put into words; any other message is shown verbatim. An exit code
+that the CLP does not document says nothing.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 from hamnd.dialects.db2.clp import parse_clp
@@ -14,9 +17,11 @@ from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
 from hamnd.dialects.db2.snapshot import parse_snapshot
 from hamnd.dialects.shell import last_lines, unanswered
-from hamnd.model.hadr import ClpReply, ClpSeverity, HadrRole, ParseVerdict
+from hamnd.model.hadr import ClpMessage, ClpReply, ClpSeverity, HadrRole, ParseVerdict
 from hamnd.model.names import Verdict
 from hamnd.model.work import Reading, Report
+
+_DB2_STATE = re.compile(r"DB2 State *: *(\w+)", re.ASCII)
 
 Reader = Callable[[Report, tuple[str, ...]], Reading]
 
@@ -26,9 +31,40 @@ KNOWN = {
     ("SQL1770N", 10): "a cluster manager owns this database and forbids BY FORCE",
     ("SQL1768N", 7): "no standby answered within HADR_TIMEOUT (split-brain guard)",
     ("SQL1769N", 2): "an active standby cannot stop HADR: deactivate it first",
+    ("SQL1768N", 1): "the database logs in circles: HADR needs LOGARCHMETH1",
+    ("SQL1768N", 4): "HADR_LOCAL_HOST is not an address of this machine",
+    ("SQL1768N", 5): "HADR_LOCAL_SVC is not known here",
+    ("SQL1768N", 6): "HADR_REMOTE_SVC is not known here",
+    ("SQL1768N", 8): "a needed HADR parameter is not set",
+    ("SQL1768N", 10): "HADR was shut down while it started",
+    ("SQL1776N", 4): "the standby's replay-only window is open: try again",
     ("SQL1776N", 6): "this is an old primary after a forced takeover: start it as standby",
 }
 """Reason codes seen in real outputs or documentation ([V], db2-hadr.md §8.1)."""
+
+REFUSALS = frozenset(
+    {
+        "SQL1025N",  # db2stop: databases are still active
+        "SQL1032N",  # the instance is not started
+        "SQL1035N",  # the database is in use
+        "SQL1117N",  # rollforward pending
+        "SQL1495W",  # DEACTIVATE: there is still a connection
+        "SQL1767N",  # START HADR cannot complete
+        "SQL1768N",  # unable to start HADR
+        "SQL1769N",  # STOP HADR cannot complete
+        "SQL1770N",  # TAKEOVER HADR cannot complete
+        "SQL1773N",  # write on a standby
+        "SQL1776N",  # not allowed on an HADR database in this state
+    }
+)
+"""Messages that say themselves that the command was not carried out (db2-hadr.md §8, §8.1)."""
+
+_READABLE_LATER = (
+    ParseVerdict.DATABASE_DOWN,
+    ParseVerdict.INSTANCE_DOWN,
+    ParseVerdict.TRANSIENT,
+)
+"""Texts that appear for an instant during start, stop and takeover too (db2-hadr.md §5)."""
 
 
 def read_hadr_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -46,7 +82,7 @@ def read_hadr_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Read
     )
     verdict = Verdict.BLOCK if parsed.verdict in definite else Verdict.UNKNOWN
     told = parsed.problems[0] if parsed.problems else parsed.verdict.value.replace("_", " ")
-    return Reading(verdict, f"db2pd: {told}", parsed.verdict is ParseVerdict.TRANSIENT)
+    return Reading(verdict, f"db2pd: {told}", parsed.verdict in _READABLE_LATER)
 
 
 def read_cfg_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -57,7 +93,8 @@ def read_cfg_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     config = parse_db_cfg(report.stdout)
     if config.verdict is ParseVerdict.OK and config.role is not None:
         return Reading(Verdict.PASS, f"persistent role {config.role.value.upper()}")
-    return Reading(Verdict.UNKNOWN, f"no role in the configuration: {last_lines(report)}")
+    verdict = Verdict.BLOCK if config.verdict is ParseVerdict.INSTANCE_DOWN else Verdict.UNKNOWN
+    return Reading(verdict, f"no role in the configuration: {_problem(config.problems, report)}")
 
 
 def read_cfg_standby(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -103,7 +140,31 @@ def read_selects(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
         return lost
     if report.exit_code == 0 and "1" in report.stdout.split():
         return Reading(Verdict.PASS, "connects and selects")
-    return Reading(Verdict.BLOCK, f"no SELECT: {_told(report)}")
+    reply = _reply(report)
+    refused = reply.severity is ClpSeverity.ERROR and bool(_errors(reply))
+    verdict = Verdict.BLOCK if refused else Verdict.UNKNOWN
+    return Reading(verdict, f"no SELECT: {_told(report)}")
+
+
+def read_instance_available(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when db2gcf -s says Available, BLOCK when it says Operable: not started (§8)."""
+    lost = unanswered(report)
+    if lost is not None:
+        return lost
+    states = set(_DB2_STATE.findall(report.stdout))
+    if report.exit_code == 0 and states == {"Available"}:
+        return Reading(Verdict.PASS, "instance available")
+    if states == {"Operable"}:
+        return Reading(Verdict.BLOCK, "the instance is installed and not started")
+    return Reading(Verdict.UNKNOWN, f"db2gcf: {_told(report)}")
+
+
+def read_gcf_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """Never decide: output and exit codes of db2gcf -u are unverified (§8); look at the state."""
+    lost = unanswered(report)
+    if lost is not None:
+        return lost
+    return Reading(Verdict.UNKNOWN, f"db2gcf -u ended with {report.exit_code}: {_told(report)}")
 
 
 def read_done(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -117,43 +178,56 @@ def read_activated(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 
 def read_hadr_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
-    """START HADR: already started in that role (SQL1777N) is success."""
-    return _judge(report, harmless=("SQL1777N",))
+    """START HADR: already started in that role (SQL1777N) is success, SQL1766W a warning of it."""
+    return _judge(report, harmless=("SQL1777N", "SQL1766W"))
 
 
 def read_deactivated(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
-    """DEACTIVATE: was not active (SQL1496W [U] only by its own id) is success."""
-    return _judge(report, harmless=("SQL1496W",))
+    """DEACTIVATE; "was not active" (SQL1496W, unverified) is unknown and looked at."""
+    return _judge(report, harmless=())
 
 
 def _judge(report: Report, harmless: tuple[str, ...]) -> Reading:
     lost = unanswered(report)
     if lost is not None:
         return lost
-    reply = parse_clp(report.stdout + "\n" + report.stderr, report.exit_code)
-    if "DB20000I" in reply.ids and reply.severity in (ClpSeverity.SUCCESS, ClpSeverity.WARNING):
+    reply = _reply(report)
+    is_good = reply.severity in (ClpSeverity.SUCCESS, ClpSeverity.WARNING)
+    if "DB20000I" in reply.ids and is_good and not _errors(reply):
         return Reading(Verdict.PASS, "DB20000I: completed successfully")
+    errors = {message.id for message in _errors(reply)}
     for one in harmless:
-        if reply.find(one) is not None:
+        if reply.find(one) is not None and errors <= {one}:
             return Reading(Verdict.PASS, f"{one}: it was so already")
-    if reply.severity is ClpSeverity.ERROR and reply.messages:
+    is_refused = not REFUSALS.isdisjoint(reply.ids) and "DB20000I" not in reply.ids
+    if is_refused and reply.severity in (ClpSeverity.ERROR, ClpSeverity.WARNING):
         return Reading(Verdict.BLOCK, _told_reply(reply))
     return Reading(Verdict.UNKNOWN, f"exit code {report.exit_code}: {_told(report)}")
 
 
+def _reply(report: Report) -> ClpReply:
+    return parse_clp(report.stdout + "\n" + report.stderr, report.exit_code)
+
+
+def _errors(reply: ClpReply) -> tuple[ClpMessage, ...]:
+    return tuple(message for message in reply.messages if message.id[-1] in "NC")
+
+
+def _problem(problems: tuple[str, ...], report: Report) -> str:
+    return problems[0] if problems else last_lines(report)
+
+
 def _told(report: Report) -> str:
-    return _told_reply(parse_clp(report.stdout + "\n" + report.stderr, report.exit_code)) or (
-        last_lines(report) or "it said nothing"
-    )
+    return _told_reply(_reply(report)) or last_lines(report) or "it said nothing"
 
 
 def _told_reply(reply: ClpReply) -> str:
-    """Return the first error in words: ours for a known reason code, else verbatim."""
-    for message in reply.messages:
-        if message.id[-1] in "NC":
-            known = KNOWN.get((message.id, message.reason_code or 0))
-            return f"{message.id}: {known}" if known else f"{message.id} {message.text}"
-    return " ".join(f"{message.id} {message.text}" for message in reply.messages)
+    """Return the errors, else all messages: in our words for a known reason code, else verbatim."""
+    told = []
+    for message in _errors(reply) or reply.messages:
+        known = KNOWN.get((message.id, message.reason_code or 0))
+        told.append(f"{message.text} ({known})" if known else message.text)
+    return " ".join(told)
 
 
 READERS: dict[str, Reader] = {
@@ -167,4 +241,6 @@ READERS: dict[str, Reader] = {
     "db2.activated": read_activated,
     "db2.hadr_started": read_hadr_started,
     "db2.deactivated": read_deactivated,
+    "db2.instance_available": read_instance_available,
+    "db2.gcf_started": read_gcf_started,
 }
