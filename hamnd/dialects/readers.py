@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hamnd.dialects import clock, fence, jobs, linux, reach, shell, witness, xcat
+from hamnd.dialects.db2 import readers as db2
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Ending, Looked, Reading, Report
 
@@ -57,7 +58,7 @@ _HERE: Mapping[str, Reader] = {
     "xcat.probe_removed": xcat.read_probe_removed,
 }
 
-READERS: Mapping[str, Reader] = MappingProxyType({**_HERE, **clock.READERS})
+READERS: Mapping[str, Reader] = MappingProxyType({**_HERE, **clock.READERS, **db2.READERS})
 
 
 def read_look(looked: Looked) -> Reading:

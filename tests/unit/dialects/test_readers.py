@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamnd.dialects.readers import READERS, read_action, read_look
@@ -42,6 +42,7 @@ def test_an_action_that_was_not_sent_is_not_done(name: str, ending: Ending) -> N
     assert "there is no such program" in reading.sentence
 
 
+@settings(deadline=None)
 @given(
     st.sampled_from(sorted(READERS)),
     st.sampled_from(list(Ending)),
