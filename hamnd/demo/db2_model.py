@@ -104,6 +104,11 @@ class Db2Pair:
 
     # Time.
 
+    @property
+    def now(self) -> float:
+        """The true time until which everything has happened."""
+        return self._cursor
+
     def tick(self, now: float) -> None:
         """Let everything happen that was due until now. Raises ValueError when time goes back."""
         if now < self._cursor:

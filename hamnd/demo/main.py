@@ -13,6 +13,7 @@ import contextlib
 import os
 import shutil
 import signal
+import socket
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Sequence
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from hamnd.demo.control import usage
 from hamnd.demo.site import DemoDirectory, lay_out, missing
-from hamnd.demo.story import Story, wait_until
+from hamnd.demo.story import Story, StoryFailed, wait_until
 from hamnd.demo.world import World
 
 START_LIMIT_S = 20.0
@@ -48,7 +49,7 @@ def main(argv: Sequence[str]) -> int:
     root = options.dir or Path(tempfile.mkdtemp(prefix="hamnd-"))
     try:
         return asyncio.run(_play(root, options.auto))
-    except OSError as error:
+    except (OSError, StoryFailed) as error:
         print(f"hamnd demo: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -86,6 +87,7 @@ async def _daemon(layout: DemoDirectory) -> AsyncIterator[asyncio.subprocess.Pro
     with log_path.open("ab") as log:
         process = await asyncio.create_subprocess_exec(
             sys.executable,
+            "-P",
             "-m",
             "hamnd",
             "--config",
@@ -107,12 +109,17 @@ async def _until_up(
     layout: DemoDirectory, process: asyncio.subprocess.Process, log_path: Path
 ) -> None:
     def is_settled() -> bool:
-        return process.returncode is not None or layout.control_socket.exists()
+        return process.returncode is not None or _listens(layout.control_socket)
 
     await wait_until(is_settled, START_LIMIT_S, "hamnd to open its control socket")
     if process.returncode is not None:
         told = _last_lines(log_path)
         raise OSError(f"hamnd ended with exit code {process.returncode} at its start:\n{told}")
+
+
+def _listens(path: Path) -> bool:
+    with socket.socket(socket.AF_UNIX) as probe:
+        return probe.connect_ex(str(path)) == 0
 
 
 def _last_lines(path: Path) -> str:

@@ -24,6 +24,7 @@ from hamnd.demo.relay import Wire, WireState
 from hamnd.demo.site import DemoDirectory
 
 SELF_TEST_S = 10.0
+CLOSE_S = 0.2
 PLACES = "/usr/sbin:/usr/local/sbin:/opt/freeware/sbin:/usr/bin"
 
 
@@ -125,7 +126,7 @@ class OpenSshServer:
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
-        except OSError:
+        except BaseException:
             ours.close()
             raise
         finally:
@@ -194,9 +195,15 @@ class AsyncsshServer:
         except (OSError, asyncssh.Error):
             end.close()  # a banner probe hangs up without logging in
             return
+        except asyncio.CancelledError:
+            end.close()
+            raise
         self._connections[connection] = machine
-        await connection.wait_closed()
-        self._connections.pop(connection, None)
+        try:
+            await connection.wait_closed()
+        finally:
+            connection.abort()
+            self._connections.pop(connection, None)
 
     def hang_up(self, machine: str) -> None:
         """Abort a machine's connections."""
@@ -206,10 +213,12 @@ class AsyncsshServer:
 
     async def close(self) -> None:
         """Abort everything."""
-        for task in list(self._starting):
-            task.cancel()
         for machine in set(self._connections.values()):
             self.hang_up(machine)
+        if self._starting:
+            await asyncio.wait(self._starting, timeout=CLOSE_S)
+        for task in list(self._starting):
+            task.cancel()
         await asyncio.gather(*self._starting, return_exceptions=True)
 
 

@@ -141,6 +141,7 @@ class World:
             await server.close()
         await self.ssh_server.close()
         self.layout.world_socket.unlink(missing_ok=True)
+        await asyncio.sleep(0)  # transports close their sockets in the loop's next round
 
     def _spawn(self, work: Coroutine[None, None, T], name: str) -> asyncio.Task[T]:
         task = asyncio.get_running_loop().create_task(work, name=name)
@@ -195,7 +196,7 @@ class World:
         try:
             path = str(self.layout.xcatd_socket(machine))
             await asyncio.get_running_loop().sock_connect(end, path)
-        except OSError:
+        except BaseException:
             end.close()
             raise
         return end
@@ -253,22 +254,31 @@ class World:
         return answer.stdout.strip()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        if task is not None:
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         try:
             call = await _receive(reader)
         except (OSError, asyncio.IncompleteReadError, ValueError):
             writer.close()
             return
+        except asyncio.CancelledError:
+            writer.close()
+            raise
         # The call goes on when its caller goes away: what systemd or Db2 began is not taken back.
         answered = self._spawn(self._carry_out(call), f"call-{call.tool}")
         gone = self._spawn(_until_closed(reader), "caller")
-        await asyncio.wait({answered, gone}, return_when=asyncio.FIRST_COMPLETED)
-        gone.cancel()
-        if answered.done() and not answered.cancelled():
-            error = answered.exception()
-            answer = answered.result() if error is None else Answer("", 70, stderr=f"{error!r}\n")
-            with contextlib.suppress(OSError):
-                await _send(writer, answer)
-        writer.close()
+        try:
+            await asyncio.wait({answered, gone}, return_when=asyncio.FIRST_COMPLETED)
+            if answered.done() and not answered.cancelled():
+                error = answered.exception()
+                failed = Answer("", 70, stderr=f"{error!r}\n")
+                with contextlib.suppress(OSError):
+                    await _send(writer, answered.result() if error is None else failed)
+        finally:
+            gone.cancel()
+            writer.close()
 
     async def _carry_out(self, call: Call) -> Answer:
         answer = await self.calls.answer(call)

@@ -9,7 +9,6 @@ know whether its machine is alive: the wire does.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import re
 import ssl
 from collections.abc import Callable
@@ -37,10 +36,9 @@ Respond = Callable[[str, tuple[str, ...]], "Response"]
 class Response:
     """What xcatd says to one command: lines of data, or an error with its code."""
 
-    def __init__(self, data: str = "", error: str = "", hangs: bool = False) -> None:
+    def __init__(self, data: str = "", error: str = "") -> None:
         self.data = data
         self.error = error
-        self.hangs = hangs
 
     def xml(self) -> str:
         """Return the answer as XMLout writes it, `serverdone` last."""
@@ -108,15 +106,18 @@ class XcatdServer:
         if task is not None:
             self._handlers.add(task)
             task.add_done_callback(self._handlers.discard)
-        with contextlib.suppress(OSError, TimeoutError, ValueError, asyncio.CancelledError):
+        try:
             async with asyncio.timeout(REQUEST_S):
                 request = await reader.readuntil(b"</xcatrequest>")
                 response = self._answer(request.decode("utf-8", errors="replace"))
-                if response.hangs:
-                    await asyncio.Event().wait()
                 writer.write(response.xml().encode())
                 await writer.drain()
-        writer.transport.abort() if writer.is_closing() else writer.close()
+                writer.close()
+                await writer.wait_closed()
+        except (OSError, TimeoutError, ValueError, asyncio.IncompleteReadError):
+            pass  # the client went away, or sent what no xCAT client sends
+        finally:
+            writer.transport.abort()
 
     def _answer(self, request: str) -> Response:
         command = _COMMAND.search(request)
