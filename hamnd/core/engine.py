@@ -74,7 +74,7 @@ def _fold(turn: Turn, event: Event) -> None:
     watch = state.watch
     match event:
         case RoundCompleted():
-            watch = observing.fold_round(watch, event)
+            watch = observing.fold_round(watch, event, terms.policy)
         case LookCompleted():
             state = asking.landed(state, event.topic)
             watch = observing.fold_look(watch, event, terms)

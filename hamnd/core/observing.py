@@ -12,13 +12,14 @@ from hamnd.core.events import ActionCompleted, LookCompleted, RoundCompleted, St
 from hamnd.core.health.rule import HOST_PROBES, contradiction, freshness_s, is_recent, silence_of
 from hamnd.core.health.watch import (
     FenceReading,
+    Track,
     Watch,
     XcatdTrack,
     fold_answer,
     fold_fence,
     fold_replication,
 )
-from hamnd.core.policy import Terms
+from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Sample, Skew
 from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import clock, fence, reach, readers, witness
@@ -31,9 +32,9 @@ from hamnd.model.work import Exec, Fence, FenceStatus, Looked
 PEER_STATES = ("peer", "disconnected_peer")
 
 
-def fold_round(watch: Watch, event: RoundCompleted) -> Watch:
+def fold_round(watch: Watch, event: RoundCompleted, policy: Policy) -> Watch:
     """Fold a reach round; silence counts only where our own path was proven in it (law 2)."""
-    looked = dict(event.looked)
+    looked, gap_max_s = dict(event.looked), freshness_s(policy)
     gateway = looked.get(Probe.GATEWAY)
     began = min((one.report.started for one in looked.values()), default=None)
     is_proven = gateway is not None and reach.read_answer(gateway, True) is Answer.ANSWERED
@@ -44,22 +45,23 @@ def fold_round(watch: Watch, event: RoundCompleted) -> Watch:
         )
     if gateway is not None:
         answer = reach.read_answer(gateway, True)
-        watch = replace(watch, gateway=fold_answer(watch.gateway, answer, gateway.report))
+        track = fold_answer(watch.gateway, answer, gateway.report, gap_max_s)
+        watch = replace(watch, gateway=track)
     tracks = dict(watch.tracks)
     for probe in HOST_PROBES:
         one = looked.get(probe)
         if one is not None:
             answer = reach.read_answer(one, is_proven)
-            tracks[probe] = fold_answer(tracks.get(probe) or _NEW, answer, one.report)
+            track = tracks.get(probe) or Track()
+            tracks[probe] = fold_answer(track, answer, one.report, gap_max_s)
     watch = replace(watch, tracks=tracks)
     xcatd = looked.get(Probe.XCATD)
-    return watch if xcatd is None else replace(watch, xcatd=_fold_xcatd(watch.xcatd, xcatd))
+    if xcatd is None:
+        return watch
+    return replace(watch, xcatd=_fold_xcatd(watch.xcatd, xcatd, gap_max_s))
 
 
-_NEW = type(Watch().gateway)()
-
-
-def _fold_xcatd(track: XcatdTrack, looked: Looked) -> XcatdTrack:
+def _fold_xcatd(track: XcatdTrack, looked: Looked, gap_max_s: float) -> XcatdTrack:
     """A refused connection or a request that xcatd cannot serve is a definite failure."""
     health = reach.read_xcatd(looked.report)
     at = looked.report.finished
@@ -67,7 +69,10 @@ def _fold_xcatd(track: XcatdTrack, looked: Looked) -> XcatdTrack:
         return XcatdTrack(good=at)
     if health is reach.XcatdHealth.FAILING or health is reach.XcatdHealth.REFUSED:
         detail = readers.read_look(looked).sentence
-        return XcatdTrack(track.good, track.failing_since or at, at, detail)
+        since, last = track.failing_since, track.failing_last
+        if since is None or last is None or at.since(last) > gap_max_s:
+            since = at
+        return XcatdTrack(track.good, since, at, detail)
     return track
 
 

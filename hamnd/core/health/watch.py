@@ -4,8 +4,8 @@ Owns `Watch` and how an observation is folded into it. Must not judge (rule, con
 only what was heard and when. Everything in it is volatile but `sample` and `acts`, which the
 snapshot writes to disk; after a restart observation begins again, the safe direction.
 
-An answer counts from the moment it was *received*, a silence from the moment the first unanswered
-probe was *sent* (or the last answer received, if that came later), so that neither is stretched.
+An answer counts from the moment it was *received*, a silence from the moment the first probe after
+it that stayed unanswered was *sent*, so that neither is stretched.
 """
 
 from __future__ import annotations
@@ -72,6 +72,8 @@ class Watch:
     gateway: Track = field(default_factory=Track)
     witnesses: Mapping[str, WitnessSight] = field(default_factory=dict)
     replication: Replication | None = None
+    legible: Replication | None = None
+    """The latest reading that told log positions: what later ones are compared with."""
     progress: Instant | None = None
     """The earliest moment at which the latest seen progress of replication can have happened."""
     unchanged: Instant | None = None
@@ -101,8 +103,12 @@ class Watch:
 FENCE_READINGS_MAX = 4
 
 
-def fold_answer(track: Track, answer: Answer, report: Report) -> Track:
-    """Fold one probe's answer into its track."""
+def fold_answer(track: Track, answer: Answer, report: Report, gap_max_s: float) -> Track:
+    """Fold one probe's answer into its track.
+
+    Rounds overlap: a probe that was sent before the latest answer came says nothing about the time
+    after it. Silence does not span more than `gap_max_s` in which nothing could be known.
+    """
     if answer is Answer.ANSWERED or answer is Answer.REFUSED:
         received = report.finished
         if track.answered is not None and received < track.answered:
@@ -114,33 +120,50 @@ def fold_answer(track: Track, answer: Answer, report: Report) -> Track:
             detail=report.detail,
         )
     if answer is Answer.SILENT:
-        sent = report.started
-        since = track.silent_since
-        if since is None:
-            since = sent if track.answered is None else max(sent, track.answered)
-        last = sent if track.silent_last is None else max(sent, track.silent_last)
-        return replace(track, silent_since=since, silent_last=last, detail=report.detail)
+        sent, since, last = report.started, track.silent_since, track.silent_last
+        if track.answered is not None and sent <= track.answered:
+            return track
+        if since is None or last is None or sent.since(last) > gap_max_s:
+            since = last = sent
+        return replace(
+            track,
+            silent_since=min(since, sent),
+            silent_last=max(last, sent),
+            detail=report.detail,
+        )
     return replace(track, unknown_last=report.finished, detail=report.detail)
 
 
 def fold_replication(watch: Watch, reading: Replication, started: Instant) -> Watch:
-    """Fold a replication reading and note whether anything was received since the one before."""
-    before = watch.replication
-    progress, unchanged = watch.progress, watch.unchanged
-    if before is not None and _progress_marker(before) != _progress_marker(reading):
-        progress = before.observed
-    elif before is not None:
-        unchanged = started
-    return replace(watch, replication=reading, progress=progress, unchanged=unchanged)
+    """Fold a replication reading and note whether anything was received since the one before.
+
+    A reading without positions says neither, and one that is judged again (because another look of
+    the engine came home) says nothing new. Losing the link is no sign of life.
+    """
+    before, watch = watch.legible, replace(watch, replication=reading)
+    if reading.positions.received is None and reading.positions.primary is None:
+        return watch
+    watch = replace(watch, legible=reading)
+    if before is None or before.observed == reading.observed:
+        return watch
+    if _has_advanced(before, reading):
+        return replace(watch, progress=before.observed)
+    return replace(watch, unchanged=started) if before.positions == reading.positions else watch
 
 
-def _progress_marker(reading: Replication) -> tuple[int | None, ...]:
-    """What can only change when something arrived from the primary (db2-hadr.md §6.3)."""
-    return (
-        reading.positions.primary,
-        reading.positions.received,
-        reading.peer_window_end,
-        reading.since if reading.connected else None,
+def _has_advanced(before: Replication, reading: Replication) -> bool:
+    """Whether something arrived that only the primary can have sent (db2-hadr.md §6.3)."""
+    numbers = (
+        (before.positions.primary, reading.positions.primary),
+        (before.positions.received, reading.positions.received),
+        (before.peer_window_end, reading.peer_window_end),
+    )
+    if any(old is not None and new is not None and new > old for old, new in numbers):
+        return True
+    if reading.connected is not True:
+        return False
+    return before.connected is False or (
+        None not in (before.since, reading.since) and before.since != reading.since
     )
 
 
