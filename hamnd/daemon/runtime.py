@@ -87,6 +87,7 @@ class Runtime:
         self._is_handling = False
         self._is_draining = False
         self._beat_at = 0.0
+        self._headline = ""
         self._events = 0
 
     @property
@@ -350,7 +351,14 @@ class Runtime:
         self.version += 1
         self._changed.set()
         self._changed = asyncio.Event()
-        self._parts.supervisor.status(headline(self.state))
+        self._publish()
+
+    def _publish(self) -> None:
+        """Tell the service manager the headline where it changed."""
+        told = headline(self.state)
+        if told != self._headline:
+            self._headline = told
+            self._parts.supervisor.status(told)
 
     # Tasks beside the consumer
 
@@ -360,7 +368,7 @@ class Runtime:
             async with asyncio.timeout(self._limits.ready_after_s):
                 await self._round_home.wait()
         self._parts.supervisor.ready()
-        self._parts.supervisor.status(headline(self.state))
+        self._publish()
         log.info("monitoring_started", state=str(self.state.state), mode=str(self.state.mode))
 
     async def _feed_watchdog(self) -> None:
