@@ -1,5 +1,10 @@
 """What a power controller's answer proves, and what it does not."""
 
+import os
+import subprocess
+import time
+from pathlib import Path
+
 import pytest
 
 from hamnd.dialects import fence
@@ -124,3 +129,31 @@ def test_the_kill_over_ssh_counts_as_started_only_when_it_was_acknowledged() -> 
     assert read_action(kill, lost).verdict is Verdict.PASS
     assert read_action(kill, ended(Ending.LOST)).verdict is Verdict.UNKNOWN
     assert read_action(kill, exited(0)).verdict is Verdict.BLOCK
+
+
+def test_the_kill_is_acknowledged_at_once_and_goes_on_detached_in_its_order(
+    tmp_path: Path,
+) -> None:
+    """A real sh; su and poweroff only write down that they were called."""
+    log = tmp_path / "log"
+    for name in ("su", "poweroff"):
+        (tmp_path / name).write_text(f'#!/bin/sh\necho "{name} $*" >> {log}\n')
+        (tmp_path / name).chmod(0o755)
+    request = fence.ssh_kill(site()).request
+    assert isinstance(request, Exec)
+
+    done = subprocess.run(
+        request.argv,
+        env={"PATH": f"{tmp_path}:{os.environ['PATH']}"},
+        capture_output=True,
+        text=True,
+        timeout=30,
+        check=False,
+    )
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "hamnd-fence: started\n", "")
+    deadline = time.perf_counter() + 30
+    while not (log.exists() and "poweroff" in log.read_text()):
+        assert time.perf_counter() < deadline, "the machine was never powered off"
+        os.sched_yield()
+    assert log.read_text().splitlines() == ["su - xcatdb -c db2_kill", "poweroff -ff"]
