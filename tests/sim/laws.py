@@ -1,0 +1,326 @@
+"""What must hold at every event, judged from the truth of the site and from what is on disk.
+
+Owns the safety laws of the simulation. Must not use the core's own judgement (invariants, gates,
+evidence): it knows what the core cannot, the truth. What the operator overrode by name, and a
+controller that lied, are excuses that are counted, never silent.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from hamnd.core.commands import LookAtStep, PerformAction
+from hamnd.core.events import ConfirmRequested, Event
+from hamnd.core.policy import Terms
+from hamnd.core.state import Decision, NodeState
+from hamnd.demo.db2_node import HostPower
+from hamnd.dialects import readers
+from hamnd.model.names import (
+    GRADE_ORDER,
+    Cause,
+    FenceGrade,
+    LookPurpose,
+    LossVerdict,
+    Outcome,
+    Phase,
+    PlanKind,
+    RunStatus,
+    State,
+    Verdict,
+)
+from hamnd.model.plan import Plan
+from hamnd.model.work import Looked, Report
+from tests.sim.ground import PRIMARY, STANDBY, Ground
+
+SEEN_GRACE_S = 3.0
+"""How long the primary may have been back before a look of ours must have told."""
+WITNESS_GRACE_S = 14.0
+"""The same through witnesses: one look that was under way, and the next one."""
+BOOT_GRACE_S = 15.0
+"""How long a machine that somebody switched on may go unnoticed."""
+DANGEROUS = ("fence", "primary-down", "isolation", "fence-truth")
+"""Gates whose override is the operator's own risk of two primaries."""
+
+Key = tuple[str, str]
+
+
+class LawBrokenError(AssertionError):
+    """Something happened that must never happen."""
+
+
+@dataclass(slots=True)
+class Deed:
+    """What is known of one action: open, known, unknown or looked at."""
+
+    state: str = "known"
+    starts: int = 0
+
+
+@dataclass(slots=True)
+class Counts:
+    """What was explored."""
+
+    checks: int = 0
+    actions: int = 0
+    unknown_actions: int = 0
+    confirmations: int = 0
+    refusals: int = 0
+    excuses: Counter[str] = field(default_factory=Counter)
+    rows: Counter[str] = field(default_factory=Counter)
+    """Rows of the transition table that fired."""
+    verdicts: Counter[str] = field(default_factory=Counter)
+    """Loss verdicts of confirmed takeovers."""
+    variants: Counter[str] = field(default_factory=Counter)
+
+
+class Laws:
+    """Watches one simulated site."""
+
+    def __init__(self, ground: Ground, terms: Terms, clock: Callable[[], float]) -> None:
+        self.ground = ground
+        self.terms = terms
+        self.clock = clock
+        self.counts = Counts()
+        self.excuses: set[str] = set()
+        self.plans: dict[str, Plan] = {}
+        """Confirmed plans by digest."""
+        self._intents: Counter[Key] = Counter()
+        self._starts: Counter[Key] = Counter()
+        self._deeds: dict[str, Deed] = {}
+        self._awaited: Counter[tuple[str, str, int]] = Counter()
+        self._held_identity = False
+        self._served_since: float | None = None
+        self._served_here_since: float | None = None
+        self._state: NodeState = NodeState()
+
+    def require(self, is_true: bool, law: str, detail: str) -> None:
+        """Break the run unless it is so."""
+        if not is_true:
+            raise LawBrokenError(f"{law}: {detail}")
+
+    def excuse(self, why: str) -> None:
+        """Note that somebody else took the risk."""
+        if why not in self.excuses:
+            self.excuses.add(why)
+            self.counts.excuses[why] += 1
+
+    # At every event.
+
+    def check(self) -> None:
+        """Judge the truth as it is now."""
+        ground, now = self.ground, self.clock()
+        self.counts.checks += 1
+        writable = ground.pair.writable_nodes()
+        if len(writable) > 1:
+            self.require(self._may_split(), "split-brain", f"{writable} accept writes")
+        if ground.holds[STANDBY] and not self._held_identity:
+            self._identity_moved(now)
+        self._held_identity = ground.holds[STANDBY]
+        serves = ground.is_serving()
+        here = serves and ground.is_seen_here()
+        anywhere = here or (serves and ground.is_seen_by_witness())
+        self._served_here_since = (self._served_here_since or now) if here else None
+        self._served_since = (self._served_since or now) if anywhere else None
+
+    def _may_split(self) -> bool:
+        if self.ground.has_lied:
+            self.excuse("the controller lied")
+        return bool(self.excuses)
+
+    def _identity_moved(self, now: float) -> None:
+        """Law 3: the old primary cannot hold the address any more."""
+        ground = self.ground
+        if ground.power(PRIMARY) is HostPower.OFF:
+            return
+        booted = ground.booted_at
+        if booted is not None and now - booted <= BOOT_GRACE_S:
+            self.excuse("switched on a moment ago")
+        if ground.has_lied:
+            self.excuse("the controller lied")
+        order = GRADE_ORDER[self.terms.policy.fence_minimum]
+        if order < GRADE_ORDER[FenceGrade.ORDERLY]:
+            self.excuse("the site accepts weak evidence")
+        self.require(
+            bool(self.excuses), "law 3", f"identity moved, primary is {ground.power(PRIMARY)}"
+        )
+
+    # What the daemon does.
+
+    def decided(self, before: NodeState, event: Event, decision: Decision) -> None:
+        """Judge one decision that was adopted."""
+        after = decision.state
+        self._state = after
+        self.counts.rows.update(decision.rows)
+        if decision.refusal is not None:
+            self.counts.refusals += 1
+        if isinstance(event, ConfirmRequested) and decision.refusal is None:
+            self._confirmed(after)
+        if after.run is not None:
+            fence = after.run.steps.get("fence")
+            if fence is not None and fence.outcome is Outcome.SKIPPED:
+                self.excuse("step fence was skipped")
+        if after.state is State.PRIMARY_DOWN and before.state is not State.PRIMARY_DOWN:
+            self._primary_down(after)
+        if after.state is State.ACTIVE and before.state is not State.ACTIVE:
+            self._became_active(before, after)
+        if after.state is State.TAKING_OVER:
+            self.require(after.run is not None, "law 1", "TakingOver without a run")
+        self._is_moving(decision)
+
+    def _confirmed(self, after: NodeState) -> None:
+        run = after.run
+        assert run is not None
+        plan = run.plan
+        self.plans[plan.digest] = plan
+        self.counts.confirmations += 1
+        if plan.kind is PlanKind.TAKEOVER:
+            self.counts.verdicts[plan.loss.verdict.value] += 1
+            self.counts.variants[plan.variant] += 1
+        for override in plan.request.overrides:
+            if override.gate in DANGEROUS:
+                self.excuse(f"gate {override.gate} was overridden")
+
+    def _primary_down(self, after: NodeState) -> None:
+        """The primary is never called down while it served and could be seen to serve."""
+        now = self.clock()
+        here, anywhere = self._served_here_since, self._served_since
+        told = f"{after.cause}: {after.because}"
+        seconds = now - here if here is not None else 0.0
+        self.require(seconds <= SEEN_GRACE_S, "law 2", f"down, but served {seconds:.1f} s: {told}")
+        seconds = now - anywhere if anywhere is not None else 0.0
+        limit = WITNESS_GRACE_S + self.terms.policy.replication_interval_s
+        if after.cause is Cause.SERVICE:
+            return
+        self.require(
+            seconds <= limit, "law 2", f"down, but a witness saw it {seconds:.1f} s: {told}"
+        )
+
+    def _became_active(self, before: NodeState, after: NodeState) -> None:
+        """Active says that this node serves: it had better be so."""
+        if before.state is not State.TAKING_OVER or not after.finished:
+            return
+        last = after.finished[-1]
+        if last.status != RunStatus.DONE.value or last.open_steps:
+            return
+        ground = self.ground
+        self.require(ground.holds[STANDBY], "truth", "Active without the service address")
+        self.require(ground.has_database(STANDBY), "truth", "Active, the database takes no writes")
+        running = ground.services.states["xcatd"]
+        self.require(running == "active", "truth", f"Active, xcatd is {running}")
+
+    def _is_moving(self, decision: Decision) -> None:
+        """A running step waits for something that will come home in this life."""
+        run = decision.state.run
+        if run is None or run.status is not RunStatus.RUNNING:
+            return
+        coming = Counter(
+            (one.digest, one.step, one.attempt)
+            for one in decision.commands
+            if isinstance(one, LookAtStep | PerformAction)
+        )
+        running = [key for key, one in run.steps.items() if one.outcome is Outcome.RUNNING]
+        self.require(bool(running), "liveness", "a running run in which no step runs")
+        for key in running:
+            awaited = (run.plan.digest, key, run.steps[key].attempt)
+            moves = self._awaited[awaited] + coming[awaited] > 0
+            self.require(moves, "liveness", f"step {key} waits for nothing")
+
+    def persisted(self, decision: Decision) -> None:
+        """Note the intents that are on disk now."""
+        for record in decision.records:
+            if record.phase is Phase.INTENT:
+                self._intents[record.digest, record.step] += 1
+
+    def awaits(self, command: LookAtStep) -> None:
+        """Note a look that a step waits for."""
+        self._awaited[command.digest, command.step, command.attempt] += 1
+
+    def acts(self, command: PerformAction) -> None:
+        """Judge an action that is about to start."""
+        self.counts.actions += 1
+        key = (command.digest, command.step)
+        plan = self.plans.get(command.digest)
+        self.require(plan is not None, "law 1", f"{command.step} without a confirmed plan")
+        assert plan is not None
+        planned = plan.step(command.step).actions[command.index]
+        self.require(planned == command.action, "law 6", f"{command.step} is not as confirmed")
+        self._starts[key] += 1
+        has_intent = self._intents[key] >= self._starts[key]
+        self.require(has_intent, "law 5", f"{command.step} acts without an intent on disk")
+        deed = self._deeds.setdefault(_deed(command), Deed())
+        is_known = deed.state in ("known", "looked")
+        self.require(is_known, "law 5", f"{command.step} runs again, its first run is {deed.state}")
+        deed.state, deed.starts = "open", deed.starts + 1
+        self._awaited[command.digest, command.step, command.attempt] += 1
+        if command.step == "promote":
+            self._promotes(plan)
+
+    def _promotes(self, plan: Plan) -> None:
+        if plan.variant == "graceful" or self.ground.power(PRIMARY) is HostPower.OFF:
+            return
+        booted = self.ground.booted_at
+        is_fresh = booted is not None and self.clock() - booted <= BOOT_GRACE_S
+        weak = GRADE_ORDER[self.terms.policy.fence_minimum] < GRADE_ORDER[FenceGrade.ORDERLY]
+        excused = self.excuses or self.ground.has_lied or is_fresh or weak
+        power = self.ground.power(PRIMARY)
+        self.require(bool(excused), "law 3", f"promoted by force, the primary is {power}")
+
+    def reported(self, command: PerformAction, report: Report) -> None:
+        """Note what an action's report told."""
+        self._awaited[command.digest, command.step, command.attempt] -= 1
+        verdict = readers.read_action(command.action, report).verdict
+        is_unknown = verdict is Verdict.UNKNOWN
+        self.counts.unknown_actions += is_unknown
+        self._deeds[_deed(command)].state = "unknown" if is_unknown else "known"
+
+    def looked(self, command: LookAtStep, looked: tuple[Looked, ...]) -> None:
+        """Note that a step's postconditions were looked at."""
+        self._awaited[command.digest, command.step, command.attempt] -= 1
+        if command.purpose is LookPurpose.BEFORE:
+            return
+        verdicts = [readers.read_look(one).verdict for one in looked]
+        is_no = any(one is Verdict.BLOCK for one in verdicts)
+        is_yes = all(one is Verdict.PASS for one in verdicts)
+        if is_no or is_yes:
+            for name, deed in self._deeds.items():
+                if name.startswith(f"{command.step} ") and deed.state != "open":
+                    deed.state = "looked"
+
+    def crashed(self) -> None:
+        """What was under way is unknown from now on."""
+        self._awaited.clear()
+        for deed in self._deeds.values():
+            if deed.state == "open":
+                deed.state = "unknown"
+                self.counts.unknown_actions += 1
+
+    # At the end.
+
+    def judge_loss(self) -> None:
+        """Compare what was really lost with what the last confirmed takeover said."""
+        ground = self.ground
+        taken = [one for one in self.plans.values() if one.kind is PlanKind.TAKEOVER]
+        if not taken or not ground.has_database(STANDBY):
+            return
+        loss = ground.pair.loss(PRIMARY, STANDBY)
+        verdict, plan = taken[-1].loss.verdict, taken[-1]
+        if ground.has_lied:
+            self.excuse("the controller lied")
+        if self.excuses:
+            return
+        if verdict is LossVerdict.ZERO_PROVEN or plan.variant in ("graceful", "peer-window-only"):
+            told = f"{plan.variant}, {verdict.value}, lost {loss.rows} rows"
+            self.require(loss.rows == 0, "law 4", told)
+        if verdict is LossVerdict.BOUNDED and loss.first_at is not None:
+            assert loss.last_at is not None
+            assert plan.loss.seconds is not None
+            seconds = loss.last_at - loss.first_at
+            told = f"bound {plan.loss.seconds:.1f} s, lost {seconds:.1f} s of rows"
+            self.require(seconds <= plan.loss.seconds + 0.5, "law 4", told)
+
+
+def _deed(command: PerformAction) -> str:
+    """Name an action across plans: a successor's takeover is the same deed as its forerunner's."""
+    return f"{command.step} {command.index}"

@@ -1,0 +1,171 @@
+"""Plays one universe from its beginning to its end, or to the law that breaks.
+
+Owns the order: break things and watch safety, then heal and demand an end. Must not judge (laws)
+nor draw (universe).
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from functools import partial
+
+from hamnd.core.state import Decision
+from hamnd.model.names import RunStatus, State
+from tests.sim.daemon import Daemon
+from tests.sim.ground import Ground
+from tests.sim.heap import Heap
+from tests.sim.laws import LawBrokenError, Laws
+from tests.sim.operators import Operator
+from tests.sim.transcript import Transcript
+from tests.sim.trouble import Trouble
+from tests.sim.universe import START, Crash, Universe
+from tests.sim.world import Weather, World
+
+LINGER_S = 20.0
+"""How long a settled site is watched before its story ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a story ended."""
+
+    seed: int
+    state: State
+    events: int
+    steps: int
+    seconds: float
+    laws: Laws
+    transcript: Transcript
+
+
+class SeedFailedError(AssertionError):
+    """A seed broke a law; says how to see it again."""
+
+
+class Play:
+    """One universe under way."""
+
+    def __init__(self, universe: Universe) -> None:
+        self.universe = universe
+        self.heap = Heap(START)
+        names = tuple(one.name for one in universe.terms.site.witnesses)
+        self.ground = Ground(universe.pair, names, START)
+        self.transcript = Transcript(lambda: self.heap.now - START)
+        self.world = World(
+            self.heap, self.ground, universe.terms.site, random.Random(f"world {universe.seed}")
+        )
+        self.laws = Laws(self.ground, universe.terms, lambda: self.heap.now)
+        self.daemon = Daemon(self.world, universe.terms, self.laws, self.transcript)
+        self.trouble = Trouble(self.heap, self.ground, self.transcript)
+        self.operator = Operator(
+            self.heap,
+            self.daemon,
+            universe.character,
+            random.Random(f"operator {universe.seed}"),
+        )
+        self._crashes = list(universe.crashes)
+        self._armed: Crash | None = None
+        self._pages_left = 0
+        self._set_up()
+
+    def _set_up(self) -> None:
+        universe, ground, world = self.universe, self.ground, self.world
+        ground.dice = random.Random(f"network {universe.seed}")
+        ground.mood = universe.mood
+        ground.restarts_alone = universe.restarts_alone
+        ground.is_kernel_awake = universe.is_kernel_awake
+        for name, seconds in universe.skew_s.items():
+            ground.pair.set_skew(name, seconds)
+        world.weather = Weather(universe.lost_reports, universe.latency_s)
+        world.shell = type(world.shell)(ground, world.dice, universe.haste)
+        self.trouble.hint = self.daemon.hint
+        self.trouble.plan(universe.faults)
+        for crash in universe.crashes:
+            self.heap.after(crash.at_s, partial(self._arm, crash))
+        self.daemon.on_crash = self._down
+        self.heap.after(universe.heal_at_s, self._heal)
+
+    def _arm(self, crash: Crash) -> None:
+        """The n-th page from now on is the last one."""
+        if self.operator.is_by_the_book:
+            return
+        self._armed, self._pages_left = crash, crash.pages
+        self.daemon.down_s = crash.down_s
+        self.daemon.trap = self._trap
+
+    def _trap(self, _page: int, _decision: Decision) -> str | None:
+        if self._armed is None:
+            return None
+        self._pages_left -= 1
+        if self._pages_left > 0:
+            return None
+        point, self._armed = self._armed.point, None
+        return point
+
+    def _down(self) -> None:
+        self.heap.after(self.daemon.down_s, lambda: self.daemon.start("boot-1"))
+
+    def _heal(self) -> None:
+        self.trouble.heal()
+        self.world.weather = Weather(0.0, self.universe.latency_s)
+        self._armed = None
+        self.operator.is_by_the_book = True
+
+    # The story.
+
+    def run(self) -> Outcome:
+        """Play until the site is settled. Raises SeedFailedError."""
+        universe = self.universe
+        try:
+            self.daemon.start("boot-1")
+            self.heap.after(3.0, self.operator.come)
+            self._play()
+            self.laws.judge_loss()
+        except Exception as error:
+            told = (
+                f"seed {universe.seed}: {type(error).__name__}: {error}\n"
+                f"  {universe.describe()}\n"
+                f"  again: python -m tests.sim {universe.seed}\n{self.transcript.tail(25)}"
+            )
+            raise SeedFailedError(told) from error
+        return Outcome(
+            universe.seed,
+            self.daemon.state.state,
+            self.heap.count,
+            self.daemon.steps,
+            self.heap.now - START,
+            self.laws,
+            self.transcript,
+        )
+
+    def _play(self) -> None:
+        settled_at: float | None = None
+        end = START + self.universe.end_at_s
+        while self.heap.now < end:
+            self.heap.step()
+            self.ground.tick(self.heap.now)
+            self.laws.check()
+            if not self._is_settled():
+                settled_at = None
+                continue
+            settled_at = settled_at or self.heap.now
+            if self.heap.now - settled_at > LINGER_S:
+                return
+        state = self.daemon.state
+        run = "" if state.run is None else f", run {state.run.status}: {state.run.reason}"
+        raise LawBrokenError(f"liveness: still {state.state} ({state.because}){run}")
+
+    def _is_settled(self) -> bool:
+        """After the faults: this node is active, or the primary serves and is protected again."""
+        if not self.operator.is_by_the_book or not self.daemon.is_up:
+            return False
+        state = self.daemon.state
+        run = state.run
+        is_open = run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
+        return not is_open and state.state in (State.ACTIVE, State.PEER)
+
+
+def play(universe: Universe) -> Outcome:
+    """Play one universe. Raises SeedFailedError."""
+    return Play(universe).run()

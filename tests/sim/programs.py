@@ -1,0 +1,331 @@
+"""The programs of the simulated machines: what they answer, how long they take, what they change.
+
+Owns the reading of every argv that hamnd builds; one that it does not know is an error of the
+test. Must not know why it is asked. Times, names and texts are those of real tools (lab.md,
+xcat-hamn.md §4.4 and §9); what xCAT's own commands do is in `programs_xcat`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hamnd.demo.db2_node import Reply
+from hamnd.model.work import Exec
+from tests.sim import programs_xcat as xcat
+from tests.sim.ground import (
+    ADDRESSES,
+    INTERFACE,
+    PRIMARY,
+    SERVICE_ADDRESS,
+    SERVICE_NAME,
+    STANDBY,
+    UNITS,
+    Ground,
+    Xcatd,
+)
+from tests.sim.job import Job, Output, UnknownArgvError, at_once
+
+DB2 = frozenset({"db2", "db2pd"})
+
+
+@dataclass(frozen=True, slots=True)
+class Shell:
+    """Starts programs on the machines of one site."""
+
+    ground: Ground
+    dice: random.Random
+    haste: float = 1.0
+    """Factor on every duration; 0 makes a site whose programs take no time."""
+
+    def start(self, request: Exec, at: float, session: str) -> Job:
+        """Start a program now. Raises UnknownArgvError."""
+        words = request.argv
+        if request.host in self.ground.witnesses:
+            return self._on_witness(request.host, words)
+        name = words[0].rpartition("/")[2]
+        if name in DB2:
+            return self._db2(request.host, words, at, session)
+        if name == "date":
+            return Job(0.002, lambda now: self._date(request.host, now))
+        if name == "sh":
+            return self._script(request, at, session)
+        if request.host != STANDBY:
+            raise UnknownArgvError(f"{request.host}: {words}")
+        return self._on_standby(name, request)
+
+    def _date(self, host: str, now: float) -> Output:
+        node = self.ground.pair.nodes[host]
+        return Output(stdout=f"{node.clock(now):.9f}\n")
+
+    # Db2.
+
+    def _db2(self, host: str, argv: Sequence[str], at: float, session: str) -> Job:
+        reply = self.ground.pair.run(host, argv, at, session)
+        return self._from_reply(reply)
+
+    def _from_reply(self, reply: Reply) -> Job:
+        ticket = reply.ticket
+        if ticket is None:
+            output = Output(reply.exit_code, reply.text)
+            return Job(reply.duration_s * self.haste, lambda _: output, survives=True)
+
+        def finish(now: float) -> Output | float:
+            ended = self.ground.pair.answer(ticket, now)
+            if ended is not None:
+                return Output(ended.exit_code, ended.text)
+            return max(now + 0.01, self.ground.pair.next_time())
+
+        return Job(reply.duration_s, finish, survives=True)
+
+    def _select_one(self, host: str, database: str, at: float, session: str) -> Job:
+        """Connect, select and leave, as one shell does."""
+        pair = self.ground.pair
+        connect = self._from_reply(pair.run(host, ("db2", "connect", "to", database), at, session))
+
+        def finish(now: float) -> Output | float:
+            connected = connect.finish(now)
+            if isinstance(connected, float) or connected.exit_code != 0:
+                return connected
+            selected = pair.run(host, ("db2", "-x", "select 1 from sysibm.sysdummy1"), now, session)
+            pair.run(host, ("db2", "connect", "reset"), now, session)
+            pair.end_session(host, session)
+            return Output(selected.exit_code, selected.text)
+
+        return Job(connect.seconds + 0.1 * self.haste, finish, survives=True)
+
+    # Scripts.
+
+    def _script(self, request: Exec, at: float, session: str) -> Job:
+        argv = request.argv
+        script = argv[2]
+        mark = argv[3] if len(argv) > 3 else ""
+        if "select 1 from sysibm" in script:
+            return self._select_one(request.host, argv[4], at, session)
+        if mark == "hamnd-fence" and request.host == PRIMARY:
+            return self._end_primary()
+        if request.host == STANDBY:
+            if mark == "hamnd-programs":
+                return at_once(Output())
+            if mark == "hamnd-timers":
+                return at_once(Output())
+            if script.startswith("for f in /etc/crontab"):
+                return at_once(Output())
+        raise UnknownArgvError(f"{request.host}: {argv}")
+
+    def _end_primary(self) -> Job:
+        """The kill over ssh: acknowledged at once, the machine dies some seconds later."""
+        dies_after = self.dice.uniform(0.5, 12.0) * self.haste
+
+        def finish(now: float) -> Output:
+            self.ground.dying_at = now + dies_after
+            return Output(stdout="hamnd-fence: started\n")
+
+        return Job(0.05, finish)
+
+    # The standby's own tools.
+
+    def _on_standby(self, name: str, request: Exec) -> Job:
+        words = request.argv[1:]
+        match name:
+            case "ping":
+                return self._ping(words)
+            case "ip":
+                return self._ip(words)
+            case "arping":
+                return self._arping(words)
+            case "dig":
+                return Job(0.02, lambda _: self._dig(words))
+            case "systemctl":
+                return self._systemctl(words)
+            case "crontab":
+                return self._crontab(words, request.stdin)
+            case "ps":
+                return Job(0.02, lambda _: self._ps())
+            case _:
+                job = xcat.start(self.ground, STANDBY, request.argv, self.haste)
+                if job is None:
+                    raise UnknownArgvError(f"{request.host}: {request.argv}")
+                return job
+
+    def _ping(self, words: Sequence[str]) -> Job:
+        target, ground = words[-1], self.ground
+        limit_s = float(words[words.index("-w") + 1])
+        source = words[words.index("-I") + 1] if "-I" in words else None
+        if source is not None and not (source == SERVICE_ADDRESS and ground.holds[STANDBY]):
+            return at_once(Output(2, stderr=f"ping: bind: Cannot assign address {source}\n"))
+        host = next((name for name, address in ADDRESSES.items() if address == target), None)
+        if host is None:
+            raise UnknownArgvError(f"ping {target}")
+        answered = ground.kernel_answers(STANDBY, host) and not ground.is_lost()
+        head = f"PING {target} ({target}) 56(84) bytes of data.\n"
+        if answered and ground.delay_s < limit_s:
+            tail = "1 packets transmitted, 1 received, 0% packet loss, time 0ms\n"
+            return at_once(Output(0, head + tail), 0.001 + ground.delay_s)
+        tail = "1 packets transmitted, 0 received, 100% packet loss, time 0ms\n"
+        return at_once(Output(1, head + tail), limit_s)
+
+    def _ip(self, words: Sequence[str]) -> Job:
+        if tuple(words) == ("-o", "addr", "show"):
+            return Job(0.005, lambda _: Output(stdout=self._addresses()))
+        verb = tuple(words[:2])
+        if verb not in (("addr", "add"), ("addr", "del")) or words[-1] != INTERFACE:
+            raise UnknownArgvError(f"ip {words}")
+        if words[2].partition("/")[0] != SERVICE_ADDRESS:
+            raise UnknownArgvError(f"ip {words}")
+        return Job(0.01, lambda _: self._move_address(verb[1] == "add"))
+
+    def _move_address(self, add: bool) -> Output:
+        holds = self.ground.holds
+        if holds[STANDBY] is add:
+            why = "File exists" if add else "Cannot assign requested address"
+            return Output(2, stderr=f"RTNETLINK answers: {why}\n")
+        holds[STANDBY] = add
+        return Output()
+
+    def _addresses(self) -> str:
+        own = [("lo", "127.0.0.1", 8), (INTERFACE, ADDRESSES[STANDBY], 26)]
+        if self.ground.holds[STANDBY]:
+            own.append((INTERFACE, SERVICE_ADDRESS, 26))
+        return "".join(
+            f"{number}: {interface}    inet {address}/{prefix} scope global {interface}\\"
+            "       valid_lft forever preferred_lft forever\n"
+            for number, (interface, address, prefix) in enumerate(own, 1)
+        )
+
+    def _arping(self, words: Sequence[str]) -> Job:
+        ground, target = self.ground, words[-1]
+        if target != SERVICE_ADDRESS:
+            raise UnknownArgvError(f"arping {words}")
+        head = f"ARPING {target} from 0.0.0.0 {INTERFACE}\n"
+        none = "Sent 2 probes (2 broadcast(s))\nReceived 0 response(s)\n"
+        if "-U" in words:
+            return at_once(Output(0, head + none), 1.0 * self.haste)
+        answers = ground.holds[PRIMARY] and ground.kernel_answers(STANDBY, PRIMARY)
+        if answers:
+            reply = f"Unicast reply from {target} [52:54:00:2F:00:67]  0.712ms\n"
+            one = "Sent 1 probes (1 broadcast(s))\nReceived 1 response(s)\n"
+            return at_once(Output(1, head + reply + one), 0.02)
+        return at_once(Output(0, head + none), 2.0 * self.haste)
+
+    def _dig(self, words: Sequence[str]) -> Output:
+        server, name = words[-3].removeprefix("@"), words[-2]
+        services = self.ground.services
+        here = server == SERVICE_ADDRESS and self.ground.holds[STANDBY]
+        if not here or services.states["named"] != "active":
+            return Output(9, ";; connection timed out; no servers could be reached\n")
+        is_known = name == SERVICE_NAME and services.zone
+        status = "NOERROR" if is_known else "NXDOMAIN"
+        text = f";; ->>HEADER<<- opcode: QUERY, status: {status}, id: 4711\n"
+        if is_known:
+            text += f"\n;; ANSWER SECTION:\n{name}.\t\t3600\tIN\tA\t{SERVICE_ADDRESS}\n"
+        return Output(0, text)
+
+    def _systemctl(self, words: Sequence[str]) -> Job:
+        verb, *units = words
+        services = self.ground.services
+        match verb:
+            case "is-active":
+
+                def look(_: float) -> Output:
+                    states = [services.states.get(unit, "inactive") for unit in units]
+                    code = 0 if "active" in states else 3
+                    return Output(code, "".join(f"{state}\n" for state in states))
+
+                return Job(0.01, look)
+            case "is-enabled":
+                known = all(unit in UNITS for unit in units)
+                return at_once(Output(1, "disabled\n" if known else "not-found\n"))
+            case "start":
+                return self._start_unit(units[0])
+            case "stop":
+                return Job(0.3 * self.haste, lambda _: self._stop_units(units))
+            case _:
+                raise UnknownArgvError(f"systemctl {words}")
+
+    def _start_unit(self, unit: str) -> Job:
+        """Start a unit; xcatd comes up only when its database can be opened (§4.4)."""
+        ground = self.ground
+        if unit not in UNITS:
+            raise UnknownArgvError(f"systemctl start {unit}")
+        if unit == "xcatd" and ground.services.states[unit] != "active":
+            ground.services.states[unit] = "activating"
+
+        def finish(now: float) -> Output | float:
+            if unit in ground.services.broken:
+                ground.services.states[unit] = "failed"
+                return Output(1, stderr=f"Job for {unit}.service failed.\n")
+            if unit == "xcatd" and not ground.is_readable(STANDBY):
+                return now + 0.5
+            ground.set_unit(unit)
+            return Output()
+
+        return Job((3.0 if unit == "xcatd" else 0.4) * self.haste, finish, survives=True)
+
+    def _stop_units(self, units: Sequence[str]) -> Output:
+        states = self.ground.services.states
+        missing = False
+        for unit in units:
+            missing = missing or unit not in states
+            if unit in states:
+                states[unit] = "inactive"
+            if unit == "xcatd":
+                self.ground.pair.set_load(STANDBY, 0.0, self.ground.now)
+        return Output(5 if missing else 0, stderr="Unit not loaded.\n" if missing else "")
+
+    def _crontab(self, words: Sequence[str], stdin: str | None) -> Job:
+        user = words[1] if words[0] == "-u" else None
+        crontabs = self.ground.services.crontabs
+        if user not in crontabs:
+            raise UnknownArgvError(f"crontab {words}")
+        if words[-1] == "-":
+            text = stdin or ""
+
+            def install(_: float) -> Output:
+                crontabs[user] = text
+                return Output()
+
+            return Job(0.01, install)
+
+        def show(_: float) -> Output:
+            text = crontabs[user]
+            if text is None:
+                return Output(1, stderr=f"no crontab for {user or 'root'}\n")
+            return Output(stdout=text)
+
+        return Job(0.005, show)
+
+    def _ps(self) -> Output:
+        jobs = ["/usr/lib/systemd/systemd", "db2sysc 0", *self.ground.services.running]
+        return Output(stdout="".join(f"{4000 + n} {job}\n" for n, job in enumerate(jobs)))
+
+    # A service node.
+
+    def _on_witness(self, witness: str, argv: Sequence[str]) -> Job:
+        if argv[0] == "sh" and argv[3] == "hamnd-witness":
+            return self._witness_sight(witness, argv)
+        if argv[0] == "env":
+            job = xcat.start(self.ground, witness, argv, self.haste)
+            if job is not None:
+                return job
+        raise UnknownArgvError(f"{witness}: {argv}")
+
+    def _witness_sight(self, witness: str, argv: Sequence[str]) -> Job:
+        if argv[4] != ADDRESSES[PRIMARY]:
+            raise UnknownArgvError(f"{witness}: {argv}")
+        limit_s, ground = float(argv[7]), self.ground
+        ping = ground.kernel_answers(witness, PRIMARY) and not ground.is_lost()
+        talks = ground.talks(witness, PRIMARY)
+        banner = talks and not ground.is_lost()
+        heard = talks and not ground.is_lost() and ground.xcatd is not Xcatd.HANGS
+        if not heard:
+            xcatd = "no"
+        elif ground.xcatd is Xcatd.DOWN:
+            xcatd = "refused"
+        else:
+            xcatd = "ok" if ground.is_readable(PRIMARY) else "failing"
+        said = {"ping": "ok" if ping else "no", "banner": "ok" if banner else "no", "xcatd": xcatd}
+        text = "".join(f"{test}={word}\n" for test, word in said.items()) + "done=ok\n"
+        is_slow = "no" in said.values()
+        return at_once(Output(0, text), (limit_s + 1.2) if is_slow else 0.3)

@@ -1,0 +1,297 @@
+"""One seed is one universe: the site, its settings, its faults and its operator.
+
+Owns everything that is drawn. Must not play it (play). What a seed draws never depends on how the
+core behaves, so that a seed shows the same night before and after a bug is mended.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from hamnd.core.policy import Policy, Terms
+from hamnd.demo.db2_node import Layout, PairConfig, SyncMode
+from hamnd.model.names import FenceGrade
+from hamnd.model.site import Db2Site, FenceSite, Node, Platform, ServiceAddress, Site, Witness
+from tests.sim.ground import (
+    ADDRESSES,
+    GATEWAY,
+    INTERFACE,
+    PRIMARY,
+    SERVICE_ADDRESS,
+    SERVICE_NAME,
+    STANDBY,
+    Mood,
+)
+
+START = 1_795_310_000.0
+"""Sunday 2026-11-22, in the small hours."""
+
+
+class FaultKind(StrEnum):
+    """What can go wrong; each is undone when the faults end."""
+
+    KILL = "kill"
+    REBOOT = "reboot"
+    """Killed, and back by itself after a while."""
+    FREEZE = "freeze"
+    FREEZE_SOLID = "freeze_solid"
+    """Frozen, kernel and all."""
+    KILL_DATABASE = "kill_database"
+    STOP_XCATD = "stop_xcatd"
+    HANG_XCATD = "hang_xcatd"
+    CUT_PAIR = "cut_pair"
+    CUT_ONE_WAY = "cut_one_way"
+    CUT_PRIMARY = "cut_primary"
+    """The primary is cut off from everybody."""
+    CUT_STANDBY = "cut_standby"
+    CUT_WITNESSES = "cut_witnesses"
+    CUT_GATEWAY = "cut_gateway"
+    SLOW = "slow"
+    LOSS = "loss"
+    CONTROLLER = "controller"
+    """The power controller begins to behave as its mood says."""
+    CONTROLLER_CUT = "controller_cut"
+    CLOCK = "clock"
+    """One node's clock jumps."""
+    BREAK_UNIT = "break_unit"
+    JOB = "job"
+    """A copy onto the standby is running."""
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One fault: when it begins (seconds after the start) and for how long, None: until healed."""
+
+    kind: FaultKind
+    at_s: float
+    for_s: float | None = None
+    value: float = 0.0
+    word: str = ""
+
+
+class Character(StrEnum):
+    """What the operator is like."""
+
+    CORRECT = "correct"
+    HASTY = "hasty"
+    """Plans before the primary counts as down and confirms without reading."""
+    SLEEPY = "sleepy"
+    """Takes minutes to confirm and to come back."""
+    CONFUSED = "confused"
+    """Names the wrong node, then confirms an old digest."""
+    RECKLESS = "reckless"
+    """Overrides whatever blocks, and attests what he has not seen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """The daemon stops at the n-th written page after `at_s`, at one of the three points."""
+
+    at_s: float
+    pages: int
+    point: str
+    """before_persist | before_act | before_report"""
+    down_s: float = 2.0
+    is_reboot: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Universe:
+    """Everything a seed decides."""
+
+    seed: int
+    terms: Terms
+    pair: PairConfig
+    faults: tuple[Fault, ...] = ()
+    crashes: tuple[Crash, ...] = ()
+    character: Character = Character.CORRECT
+    heal_at_s: float = 150.0
+    end_at_s: float = 600.0
+    skew_s: dict[str, float] = field(default_factory=dict)
+    mood: Mood = Mood.HONEST
+    lost_reports: float = 0.0
+    latency_s: float = 0.02
+    haste: float = 1.0
+    restarts_alone: bool = False
+    is_kernel_awake: bool = True
+
+    def describe(self) -> str:
+        """Return one line for people."""
+        faults = ", ".join(f"{one.kind}@{one.at_s:.0f}s" for one in self.faults) or "no fault"
+        crashes = f", {len(self.crashes)} crashes" if self.crashes else ""
+        mode, window = self.pair.sync_mode, self.pair.peer_window_s
+        fence = self.terms.site.fence
+        device = fence.agent or ("ssh" if fence.ssh else "nobody")
+        return (
+            f"{self.character} operator, {mode} window {window} s, fence {device}/{self.mood}, "
+            f"{len(self.terms.site.witnesses)} witnesses, {faults}{crashes}"
+        )
+
+
+def site(**changes: object) -> Site:
+    """The pair that every universe varies."""
+    base = Site(
+        cluster="xcat",
+        node=STANDBY,
+        platform=Platform.LINUX,
+        primary=Node(PRIMARY, ADDRESSES[PRIMARY]),
+        standby=Node(STANDBY, ADDRESSES[STANDBY]),
+        identity=(
+            ServiceAddress(INTERFACE, SERVICE_ADDRESS, 26, SERVICE_NAME, ADDRESSES[GATEWAY]),
+        ),
+        gateway=ADDRESSES[GATEWAY],
+        db2=Db2Site("XCATDB", "xcatdb"),
+        fence=FenceSite(agent="fence_sim", timeout_s=20.0),
+    )
+    return Site(**{**{name: getattr(base, name) for name in Site.__slots__}, **changes})
+
+
+def witnesses(count: int) -> tuple[Witness, ...]:
+    """So many service nodes."""
+    return tuple(Witness(f"sn{n:02d}", f"10.1.0.{20 + n}") for n in range(1, count + 1))
+
+
+def draw(seed: int) -> Universe:
+    """Return the universe of a seed."""
+    dice = random.Random(f"hamnd {seed}")
+    pair = _draw_pair(dice, seed)
+    count = dice.choice((0, 1, 2, 2, 3))
+    fence = _draw_fence(dice)
+    db2 = Db2Site(
+        "XCATDB",
+        "xcatdb",
+        hadr_timeout_s=pair.hadr_timeout_s,
+        peer_window_s=pair.peer_window_s,
+    )
+    here = site(db2=db2, fence=fence, witnesses=witnesses(count))
+    terms = Terms(here, _draw_policy(dice, count, fence))
+    heal_at_s = dice.uniform(60.0, 110.0)
+    skew = dice.choice((0.0, 0.0, dice.uniform(-3.0, 3.0), dice.uniform(-30.0, 30.0)))
+    return Universe(
+        seed=seed,
+        terms=terms,
+        pair=pair,
+        faults=_draw_faults(dice, heal_at_s),
+        crashes=_draw_crashes(dice),
+        character=dice.choice((*Character, Character.CORRECT, Character.CORRECT)),
+        heal_at_s=heal_at_s,
+        skew_s={PRIMARY: skew, STANDBY: dice.choice((0.0, dice.uniform(-2.0, 2.0)))},
+        mood=dice.choice((*Mood, Mood.HONEST, Mood.HONEST, Mood.HONEST, Mood.HONEST)),
+        lost_reports=dice.choice((0.0, 0.0, 0.02, 0.1)),
+        latency_s=dice.choice((0.005, 0.02, 0.2)),
+        haste=dice.choice((0.1, 0.5, 1.0)),
+        restarts_alone=dice.random() < 0.3,
+        is_kernel_awake=dice.random() < 0.6,
+    )
+
+
+def _draw_pair(dice: random.Random, seed: int) -> PairConfig:
+    mode = dice.choice((SyncMode.NEARSYNC, SyncMode.NEARSYNC, SyncMode.SYNC, SyncMode.ASYNC))
+    return PairConfig(
+        layout=dice.choice((Layout.V9_7, Layout.V10_5, Layout.V11_5, Layout.V12_1)),
+        sync_mode=mode,
+        hadr_timeout_s=dice.choice((5, 10, 30)),
+        peer_window_s=dice.choice((0, 20, 60, 120)),
+        takeover_s=dice.uniform(0.5, 8.0),
+        write_rows_per_s=dice.choice((0.5, 2.0, 5.0)),
+        seed=seed,
+    )
+
+
+def _draw_fence(dice: random.Random) -> FenceSite:
+    kind = dice.random()
+    if kind < 0.8:
+        return FenceSite(agent="fence_sim", timeout_s=dice.choice((5.0, 20.0)))
+    if kind < 0.92:
+        return FenceSite(minimum=FenceGrade.ORDERLY, ssh=True)
+    return FenceSite(minimum=FenceGrade.OPERATOR)
+
+
+def _draw_policy(dice: random.Random, count: int, fence: FenceSite) -> Policy:
+    return Policy(
+        reach_interval_s=1.0,
+        reach_suspicion_interval_s=dice.choice((0.2, 0.5, 1.0)),
+        replication_interval_s=dice.choice((1.0, 2.0, 5.0)),
+        down_after_s=dice.choice((3.0, 4.0, 8.0)),
+        service_down_after_s=dice.choice((8.0, 15.0)),
+        recover_after_s=dice.choice((2.0, 10.0)),
+        witnesses_min=dice.randint(0, min(count, 2)),
+        fence_minimum=fence.minimum,
+        plan_ttl_s=dice.choice((30.0, 600.0)),
+    )
+
+
+PRIMARY_FAULTS = (
+    FaultKind.KILL,
+    FaultKind.KILL,
+    FaultKind.KILL,
+    FaultKind.REBOOT,
+    FaultKind.FREEZE,
+    FaultKind.FREEZE_SOLID,
+    FaultKind.KILL_DATABASE,
+    FaultKind.STOP_XCATD,
+    FaultKind.HANG_XCATD,
+    FaultKind.CUT_PRIMARY,
+    FaultKind.CUT_PAIR,
+)
+OTHER_FAULTS = (
+    *(one for one in FaultKind if one not in PRIMARY_FAULTS),
+    FaultKind.CUT_PAIR,
+    FaultKind.CONTROLLER,
+)
+
+
+def _draw_faults(dice: random.Random, heal_at_s: float) -> tuple[Fault, ...]:
+    """Mostly one fault of the primary, and up to three others around it."""
+    faults: list[Fault] = []
+    if dice.random() < 0.92:
+        faults.append(_fault(dice, dice.choice(PRIMARY_FAULTS), dice.uniform(12.0, 25.0)))
+    for _ in range(dice.choice((0, 0, 1, 2, 3))):
+        when = dice.uniform(8.0, heal_at_s)
+        faults.append(_fault(dice, dice.choice(OTHER_FAULTS), when))
+    if dice.random() < 0.1:
+        faults += [
+            Fault(FaultKind.CUT_PAIR, 12.0 + 9.0 * n, dice.uniform(1.0, 5.0)) for n in range(6)
+        ]
+    return tuple(sorted(faults, key=lambda one: one.at_s))
+
+
+def _fault(dice: random.Random, kind: FaultKind, at_s: float) -> Fault:
+    lasts = {
+        FaultKind.REBOOT: dice.uniform(8.0, 60.0),
+        FaultKind.FREEZE: dice.choice((None, dice.uniform(5.0, 60.0))),
+        FaultKind.FREEZE_SOLID: dice.choice((None, dice.uniform(5.0, 60.0))),
+        FaultKind.CUT_PAIR: dice.choice((None, dice.uniform(1.0, 40.0))),
+        FaultKind.CUT_PRIMARY: dice.choice((None, dice.uniform(1.0, 60.0))),
+        FaultKind.CUT_STANDBY: dice.uniform(2.0, 30.0),
+        FaultKind.STOP_XCATD: dice.choice((None, dice.uniform(5.0, 40.0))),
+        FaultKind.HANG_XCATD: dice.choice((None, dice.uniform(5.0, 40.0))),
+        FaultKind.LOSS: dice.uniform(5.0, 40.0),
+        FaultKind.SLOW: dice.uniform(5.0, 40.0),
+    }.get(kind)
+    value = {
+        FaultKind.SLOW: dice.uniform(0.1, 1.5),
+        FaultKind.LOSS: dice.uniform(0.05, 0.6),
+        FaultKind.CLOCK: dice.uniform(-40.0, 40.0),
+    }.get(kind, 0.0)
+    word = {
+        FaultKind.CONTROLLER: dice.choice(tuple(Mood)).value,
+        FaultKind.CLOCK: dice.choice((PRIMARY, STANDBY)),
+        FaultKind.BREAK_UNIT: dice.choice(("named", "dhcpd", "conserver", "xcatd")),
+    }.get(kind, "")
+    return Fault(kind, at_s, lasts, value, word)
+
+
+def _draw_crashes(dice: random.Random) -> tuple[Crash, ...]:
+    points = ("before_persist", "before_act", "before_report")
+    return tuple(
+        Crash(
+            at_s=dice.uniform(5.0, 90.0),
+            pages=dice.randint(1, 12),
+            point=dice.choice(points),
+            down_s=dice.uniform(0.5, 8.0),
+        )
+        for _ in range(dice.choice((0, 0, 1, 1, 2, 4)))
+    )
