@@ -83,12 +83,18 @@ def _silent_since(state: NodeState, rule: DownRule) -> float | None:
 
 
 def _is_partner_serving(watch: Watch, now: Instant, terms: Terms) -> bool:
-    """The partner's own tools said lately that its database is active and primary."""
+    """The partner's own tools said lately that its database serves, and it fell not silent since.
+
+    Without the second half a takeover right after a power cut would be planned as a graceful one.
+    """
     partner = watch.partner
-    return (
-        partner.is_good is True
-        and partner.role == "primary"
-        and is_recent(partner.at, now, slow_freshness_s(terms.policy))
+    if partner.is_good is not True or partner.role != "primary" or partner.at is None:
+        return False
+    silences = (
+        track.silent_since for track in watch.tracks.values() if track.silent_since is not None
+    )
+    return is_recent(partner.at, now, slow_freshness_s(terms.policy)) and all(
+        since < partner.at for since in silences
     )
 
 
