@@ -124,10 +124,10 @@ def steps() -> tuple[Step, ...]:
 def gates() -> tuple[GateResult, ...]:
     """All gates of a takeover, passed."""
     return (
-        GateResult("primary_down", Verdict.PASS, "host down, held for 6m12s"),
-        GateResult("fence_ready", Verdict.PASS, "power_off, read twice, 8 s old"),
-        GateResult("data_loss", Verdict.PASS, "zero (proven)"),
-        GateResult("standby_quiet", Verdict.PASS, "xcatd, dhcpd and conserver do not run"),
+        GateResult("primary-down", Verdict.PASS, "host down, held for 6m12s"),
+        GateResult("fence", Verdict.PASS, "power_off, read twice, 8 s old"),
+        GateResult("loss", Verdict.PASS, "zero (proven)"),
+        GateResult("readiness", Verdict.PASS, "9/9 steps proven"),
     )
 
 
@@ -163,7 +163,7 @@ def plan(now: Instant = NIGHT, **changes: object) -> Plan:
 def overridden_plan(now: Instant = NIGHT) -> Plan:
     """A plan whose fence gate was overridden by name, for a loss that is not known."""
     gate = GateResult(
-        "fence_ready",
+        "fence",
         Verdict.OVERRIDDEN,
         "unknown: the controller times out",
         reason="pulled both cables myself, rack 12",
@@ -171,7 +171,7 @@ def overridden_plan(now: Instant = NIGHT) -> Plan:
     request = PlanRequest(
         PlanKind.TAKEOVER,
         accept_loss=LossVerdict.UNKNOWN,
-        overrides=(Override("fence_ready", "pulled both cables myself, rack 12"),),
+        overrides=(Override("fence", "pulled both cables myself, rack 12"),),
     )
     loss = Loss(
         LossVerdict.UNKNOWN, ("the standby was restarted since",), estimated_bytes=4_300_000

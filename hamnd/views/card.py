@@ -279,8 +279,8 @@ def _waits_for(step: Document) -> set[str]:
 
 def _group_lines(group: list[Document], number: int, width: int) -> list[str]:
     if len(group) > 1:
-        words = [f"{number + index:>2} {step.get('id')}" for index, step in enumerate(group)]
-        return flow([*words, "(side by side)"], width, indent=2, separator="  ")
+        words = [f"{number + index} {step.get('id')}" for index, step in enumerate(group)]
+        return flow([*words, "(side by side)"], width, indent=3, separator="  ")
     step = group[0]
     head = f"  {number:>2} {clean(step.get('id')):<14} "
     body = fold(str(step.get("title") or ""), width - len(head)) or [""]

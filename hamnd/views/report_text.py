@@ -23,7 +23,7 @@ from hamnd.views.text import (
 )
 
 MARKS = {"done": "*", "not_done": "!", "unknown": "?", "skipped": "-"}
-HEAD_WIDTH = 24
+HEAD_WIDTH = 26
 
 
 def report_title(document: Document) -> str:
@@ -107,7 +107,7 @@ def render_report_text(document: Document, width: int = WIDTH) -> list[str]:
     for step in listed(document, "steps"):
         took = f"{step.get('id')!s:<13}{short_duration(step.get('duration_s')):>7}"
         text = str(step.get("sentence") or step.get("outcome"))
-        lines += item(MARKS.get(str(step.get("outcome")), "?"), took, text, width, HEAD_WIDTH - 4)
+        lines += item(MARKS.get(str(step.get("outcome")), "?"), took, text, width, 20)
     lines += _listed_text(document, width)
     return [*fit(lines, width), "", f"NEXT    hamnctl report {name} --markdown · hamnctl history"]
 

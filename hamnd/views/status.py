@@ -64,8 +64,8 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, A
         else None,
         "history_tail": _tail(state),
     }
-    document["headline"] = headline(document)
     document["advice"] = assessment.advice
+    document["headline"] = headline(document)
     document["next"] = next_commands(document)
     return document
 

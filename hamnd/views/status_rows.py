@@ -193,7 +193,7 @@ def _fence_device(device: Document, how: str, document: Document, width: int) ->
     read = ago(now, device.get("observed_at"))
     detail = f" ({device['detail']})" if device.get("detail") else ""
     ready = condition_of(document, "FenceReady")
-    mark = GOOD if device.get("power") != "unknown" else UNKNOWN
+    mark = BAD if how else GOOD if device.get("power") != "unknown" else UNKNOWN
     if ready is not None and is_bad(ready):
         mark, detail = BAD, f"; {ready.get('message')}"
     return row(
@@ -222,7 +222,10 @@ def run_row(document: Document, width: int) -> list[str]:
     for step in listed(run, "steps"):
         if step.get("outcome") in ("running", "not_done", "unknown"):
             took = short_duration(step.get("duration_s"))
-            text = f"{step.get('id')}: {step.get('outcome')} {took} {step.get('sentence') or ''}"
+            sentence = str(step.get("sentence") or "")
+            told = "" if sentence == run.get("reason") else sentence  # the headline has said it
+            outcome = str(step.get("outcome")).replace("_", " ")
+            text = f"{step.get('id')}: {outcome} {took} {told}"
             lines += fold(text, width, indent=8)
     passed = run.get("passed_point_of_no_return")
     if passed:

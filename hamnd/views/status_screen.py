@@ -33,6 +33,8 @@ from hamnd.views.text import (
 )
 from hamnd.views.verdict import (
     headline,
+    is_isolated,
+    is_only_link_cut,
     loss_words,
     next_commands,
 )
@@ -67,6 +69,13 @@ def render_status(document: Document, width: int = WIDTH, height: int = HEIGHT) 
 
 def _middle(document: Document, width: int) -> list[Block]:
     state = document.get("state")
+    if document.get("source") == "journal":
+        return [
+            Block(1, _ready(document, width), least=1),
+            Block(1, rows.run_row(document, width)),
+            Block(2, rows.last_run_row(document, width)),
+            Block(5, rows.epoch_row(document, width)),
+        ]
     replication = Block(1, rows.replication_row(document, width), least=1)
     seen = Block(1, rows.seen_row(document, width), least=1)
     fence = Block(1, rows.fence_row(document, width), least=1)
@@ -83,6 +92,8 @@ def _middle(document: Document, width: int) -> list[Block]:
     loss = Block(1, _loss(document, width), least=1)
     if state == "TakingOver":
         return [Block(1, rows.run_row(document, width), least=2), loss, fence, replication, seen]
+    if state == "Degraded" and (is_only_link_cut(document) or is_isolated(document)):
+        return [replication, seen, fence]  # a screen that says "do not" offers nothing
     ready = Block(1, _ready(document, width), least=1)
     return [ready, loss, replication, files, seen, fence]
 
@@ -109,16 +120,16 @@ def _headline(document: Document, width: int) -> list[str]:
 
 def _from_journal(document: Document, width: int) -> list[str]:
     now, recorded = document.get("generated_at"), document.get("recorded_at")
-    return fold(
-        f"OLD: {ago(now, recorded)} ({when(now, recorded)}). hamnd does not answer here; this is "
-        "what its journal last knew, and nobody watches now.",
-        width,
-    )
+    age = "OLD" if recorded is None else f"OLD: {ago(now, recorded)} ({when(now, recorded)})"
+    told = "hamnd does not answer here; its journal last knew this, and nobody watches now."
+    return fold(f"{age}. {told}", width)
 
 
 def _state(document: Document, width: int) -> list[str]:
     now, since = document.get("generated_at"), document.get("since")
     if document.get("source") == "journal":
+        if since is None:
+            return row("STATE", UNKNOWN, "not known", width)
         text = f"{document.get('state') or 'not known'} since {when(now, since)}"
         return row("STATE", UNKNOWN, _with_because(text, document), width)
     lasted = None if now is None or since is None else now - since
@@ -234,6 +245,7 @@ def _next(document: Document, width: int) -> list[str]:
     for command in commands[1:]:
         lines += fold(command, width, indent=8)
     advice = document.get("advice")
-    if advice and document.get("state") in ("Degraded", "PrimaryDown"):
+    told_above = is_only_link_cut(document)
+    if advice and not told_above and document.get("state") in ("Degraded", "PrimaryDown"):
         lines += fold(str(advice), width, indent=8)
     return lines

@@ -219,7 +219,7 @@ def flow(words: Iterable[str], width: int, indent: int, separator: str = " · ")
     """Lay words side by side, as many on a line as fit."""
     lines: list[str] = []
     line = ""
-    for word in words:
+    for word in map(printable, words):
         candidate = f"{line}{separator}{word}" if line else " " * indent + word
         if line and len(candidate) > width:
             lines.append(line)
@@ -227,7 +227,11 @@ def flow(words: Iterable[str], width: int, indent: int, separator: str = " · ")
         line = candidate
     if line:
         lines.append(line)
-    return [part for whole in lines for part in (fold(whole, width, indent, indent) or [""])]
+    return [
+        part
+        for whole in lines
+        for part in ([whole] if len(whole) <= width else fold(whole, width, indent, indent))
+    ]
 
 
 def fit(lines: Sequence[str], width: int) -> list[str]:

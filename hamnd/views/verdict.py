@@ -70,6 +70,12 @@ def is_only_link_cut(document: Document) -> bool:
     return bool(silent and not answered and witnesses_seeing(document, "reached"))
 
 
+def is_isolated(document: Document) -> bool:
+    """Whether this node itself is cut off from the cluster network."""
+    found = condition_of(document, "NotIsolated")
+    return found is not None and is_bad(found)
+
+
 def loss_words(document: Document) -> str:
     """Say the data-loss verdict, with the bound where one is enforced."""
     verdict = str(lookup(document, "data_loss", "verdict") or "unknown")
@@ -141,9 +147,12 @@ def _only_link(document: Document) -> list[str]:
     newest = max((w.get("observed_at") or 0 for w in reached), default=None)
     age = ago(document.get("generated_at"), newest)
     reach = "reaches" if len(reached) == 1 else "reach"
+    seen = (
+        f"{len(reached)} of {plural(len(all_of), 'service node')} still {reach} {partner} ({age})."
+    )
     return [
         f"Do NOT take over: only the link between {partner} and {node} is down.",
-        f"{len(reached)} of {plural(len(all_of), 'service node')} still {reach} {partner} ({age}).",
+        str(document.get("advice") or f"{seen} Do not fail over."),
     ]
 
 

@@ -1,0 +1,197 @@
+"""The documents keep their contracts (design §12), in every situation."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from hamnd.core.health.conditions import REQUIRED
+from hamnd.core.readiness import READY_PREFIX
+from hamnd.model.instant import Instant
+from hamnd.model.names import Answer, Probe
+from hamnd.views import explain, facts
+from hamnd.views.card import plan_document
+from hamnd.views.explain import explain_document, has_condition
+from hamnd.views.ready import ready_document
+from hamnd.views.run import run_document
+from hamnd.views.status import render_status, status_document
+from hamnd.views.witnesses import witnesses_document
+from tests.builders import NIGHT, Pair, overridden_plan, pair, plan, site, situations
+
+SITUATIONS = situations()
+
+STATUS_KEYS = {
+    "node", "state", "since", "cause", "because", "mode", "protected", "ready", "conditions",
+    "replication", "data_loss", "fence", "witnesses", "files", "run", "hold", "old_primary",
+    "epoch",
+}  # fmt: skip
+PARTS: dict[str, set[str]] = {
+    "conditions": {"type", "status", "reason", "message", "since", "observed_at", "source"},
+    "replication": {
+        "engine", "role", "state", "connected", "sync_mode", "positions", "gap_bytes",
+        "replay_gap_bytes", "since", "observed_at",
+    },
+    "data_loss": {"verdict", "bytes", "seconds", "basis", "peer_window_remaining_s"},
+    "fence": {"grade", "evidence"},
+    "witnesses": {"name", "sees", "observed_at"},
+    "run": {"digest", "kind", "status", "steps"},
+    "old_primary": {"seen", "serving", "epoch"},
+}  # fmt: skip
+STEP_KEYS = {"id", "title", "outcome", "started_at", "duration_s", "reversible"}
+
+
+def status_of(one: Pair) -> dict[str, Any]:
+    return status_document(one.state, one.now, one.terms)
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_status_has_every_key_of_its_contract(name: str) -> None:
+    document = status_of(SITUATIONS[name])
+    assert document["schema"] == "hamnd.status/1"
+    assert document.keys() >= STATUS_KEYS
+    for key, keys in PARTS.items():
+        parts = document[key] if isinstance(document[key], list) else [document[key]]
+        for part in parts:
+            assert part is None or part.keys() >= keys
+    if document["run"] is not None:
+        assert all(step.keys() >= STEP_KEYS for step in document["run"]["steps"])
+    assert type(document["ready"]) is bool
+    assert type(document["protected"]) is bool
+
+
+TIMES = ("since", "at", "_at", "_end")
+
+
+def _times(value: Any, path: str = "") -> list[tuple[str, Any]]:
+    if isinstance(value, dict):
+        return [
+            found
+            for key, one in value.items()
+            for found in (
+                [(f"{path}.{key}", one)]
+                if key in ("since", "at") or key.endswith(("_at", "_end", "_since"))
+                else _times(one, f"{path}.{key}")
+            )
+        ]
+    if isinstance(value, list):
+        return [found for one in value for found in _times(one, path)]
+    return []
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_times_are_integer_utc_seconds_or_null(name: str) -> None:
+    document = status_of(SITUATIONS[name])
+    wrong = [(path, t) for path, t in _times(document) if t is not None and type(t) is not int]
+    assert wrong == []
+    json.dumps(document)
+
+
+@pytest.mark.parametrize("name", SITUATIONS)
+def test_the_screen_needs_nothing_but_the_document(name: str) -> None:
+    """Text is rendered from what JSON carries: a round trip through JSON changes no line."""
+    document = status_of(SITUATIONS[name])
+    assert render_status(json.loads(json.dumps(document))) == render_status(document)
+
+
+def test_ready_is_false_in_observe_only_whatever_was_judged() -> None:
+    assert status_of(pair().in_peer())["ready"] is True
+    assert status_of(pair().in_peer().observe_only())["ready"] is False
+
+
+def test_a_stepped_clock_moves_no_fact_into_the_future() -> None:
+    """Ages come from the monotonic clock: an hour back on the wall keeps them."""
+    one = pair().in_peer()
+    stepped = Instant(one.now.monotonic_s, one.now.wall_s - 3600)
+    document = status_document(one.state, stepped, one.terms)
+    age = document["generated_at"] - document["replication"]["observed_at"]
+    assert 1 <= age <= 3
+
+
+def test_a_witness_that_answered_long_ago_is_unknown_now() -> None:
+    one = pair().in_peer()
+    later = Instant(one.now.monotonic_s + 60, one.now.wall_s + 60)
+    document = status_document(one.state, later, one.terms)
+    assert {witness["sees"] for witness in document["witnesses"]} == {"unknown"}
+
+
+def test_a_probe_that_could_not_run_is_unknown_and_not_silent() -> None:
+    from hamnd.core.health.watch import Track
+
+    one = pair().in_peer()
+    track = Track(answered=one.now.ago(5), unknown_last=one.now.ago(1))
+    assert facts.track_part("ping", track, one.now)["answer"] == Answer.UNKNOWN.value
+    silent = Track(silent_since=one.now.ago(9), silent_last=one.now.ago(1))
+    assert facts.track_part("ping", silent, one.now)["answer"] == Answer.SILENT.value
+    assert facts.track_part("ping", None, one.now)["answer"] == Answer.UNKNOWN.value
+
+
+def test_every_probe_is_told() -> None:
+    probes = {probe["probe"] for probe in status_of(pair().in_peer())["seen"]["probes"]}
+    assert probes == {probe.value for probe in Probe} - {"gateway"}
+
+
+PLAN_KEYS = {
+    "digest", "kind", "created_at", "expires_at", "data_loss", "gates", "steps", "eta",
+}  # fmt: skip
+PLAN_STEP_KEYS = {
+    "id", "title", "guide", "host", "depends_on", "reversible", "timeout_s", "actions", "looks",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("made", [plan(), overridden_plan()])
+def test_plan_has_every_key_of_its_contract(made: Any) -> None:
+    document = plan_document(made, NIGHT.wall_s, site())
+    json.dumps(document)
+    assert document["schema"] == "hamnd.plan/1"
+    assert document.keys() >= PLAN_KEYS
+    assert document["eta"].keys() >= {"p50_s", "p95_s", "n"}
+    for gate in document["gates"]:
+        assert gate.keys() >= {"name", "verdict", "evidence", "reason"}
+    for step in document["steps"]:
+        assert step.keys() >= PLAN_STEP_KEYS
+        for action in step["actions"]:
+            assert action.keys() >= {"kind", "host", "user", "argv", "preview"}
+
+
+def test_a_fence_action_has_no_argv_and_no_secret() -> None:
+    steps = {step["id"]: step for step in plan_document(plan(), NIGHT.wall_s, site())["steps"]}
+    (action,) = steps["fence"]["actions"]
+    assert action["kind"] == "fence"
+    assert action["argv"] is None
+
+
+def test_the_bar_stands_before_the_first_irreversible_step() -> None:
+    from hamnd.views.card import NO_WAY_BACK, render_card
+
+    lines = render_card(plan_document(plan(), NIGHT.wall_s, site()))
+    bar = next(index for index, line in enumerate(lines) if NO_WAY_BACK in line)
+    assert "fence" in lines[bar - 1]
+    assert "promote" in lines[bar + 1]
+
+
+def test_other_looks_have_their_schemas() -> None:
+    one = pair().taking_over()
+    state, now, terms = one.state, one.now, one.terms
+    assert ready_document(state, now, terms)["schema"] == "hamnd.ready/1"
+    assert explain_document(state, now, terms)["schema"] == "hamnd.explain/1"
+    assert witnesses_document(state, now, terms)["schema"] == "hamnd.witnesses/1"
+    document = run_document(state.run, now, terms.site)
+    assert document["schema"] == "hamnd.run/1"
+    assert document["run"]["passed_point_of_no_return"] == "promote"
+    assert run_document(None, now, terms.site)["run"] is None
+
+
+def test_words_shared_with_the_core_are_the_core_s() -> None:
+    assert explain.PEER_NEEDS == REQUIRED
+    assert explain.STEP_READY == READY_PREFIX
+    assert facts.step_of(f"{READY_PREFIX}dns") == "dns"
+
+
+def test_a_condition_is_found_by_name_and_a_step_by_its_id() -> None:
+    one = pair().not_ready()
+    document = explain_document(one.state, one.now, one.terms)
+    assert has_condition(document, "replicationpeer")
+    assert has_condition(document, "consoles")
+    assert not has_condition(document, "weather")
