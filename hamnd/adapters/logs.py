@@ -42,10 +42,15 @@ def configure_logs(
     ]
     renderer: list[structlog.typing.Processor]
     if stream.isatty():
-        renderer = [structlog.dev.ConsoleRenderer()]
+        # Never with local variables: a secret may be among them (design law 7).
+        renderer = [
+            structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)
+        ]
     else:
         renderer = [
-            structlog.processors.dict_tracebacks,
+            structlog.processors.ExceptionRenderer(
+                structlog.tracebacks.ExceptionDictTransformer(show_locals=False)
+            ),
             structlog.processors.JSONRenderer(sort_keys=False, default=str),
         ]
     formatter = structlog.stdlib.ProcessorFormatter(

@@ -10,6 +10,7 @@ before and after it. Without proof that nothing was sent, a failure counts as LO
 
 from __future__ import annotations
 
+import math
 import re
 from dataclasses import replace
 
@@ -67,6 +68,7 @@ class OpensshRunner:
         self._argv = ssh_argv(site, host)
         self._node = site.node
         self._known_hosts_file = site.ssh.known_hosts_file
+        self._connect_timeout_s = site.ssh.connect_timeout_s
         self._host = host
         self._runner = runner
         self._clock = clock
@@ -79,7 +81,11 @@ class OpensshRunner:
             f"printf '\\n%s %s\\n' {ENDED} $hamnd_code >&2\nexit $hamnd_code"
         )
         program, *options = self._argv
-        argv = (program, *OPTIONS, *options, script)
+        # The first of two values counts for ssh. It must give up before we end it, or nobody could
+        # tell whether the command was sent.
+        connect_s = max(1, min(math.ceil(self._connect_timeout_s), math.floor(timeout_s - 0.5)))
+        limit = ("-o", f"ConnectTimeout={connect_s}")
+        argv = (program, *OPTIONS, *limit, *options, script)
         return self._judge(
             await self._runner.run(Exec(self._node, argv, stdin=request.stdin), timeout_s)
         )

@@ -161,6 +161,17 @@ async def test_the_time_limit_ends_the_whole_group(runner: LocalRunner, tmp_path
     assert not is_alive(pid_in(child))
 
 
+async def test_the_time_limit_reaches_orphans_of_the_session(
+    runner: LocalRunner, tmp_path: Path
+) -> None:
+    """Their parent has gone, so that only group and session tell whose they are."""
+    child = tmp_path / "child"
+    report = await sh(runner, f"(sleep 60 & echo $! > {child}); sleep 60", 0.3)
+    assert report.ending is Ending.TIMED_OUT
+    assert pid_in(child)
+    assert not is_alive(pid_in(child))
+
+
 async def test_a_program_that_ignores_term_is_killed(runner: LocalRunner, tmp_path: Path) -> None:
     child = tmp_path / "child"
     script = f"trap '' TERM; echo $$ > {child}; while :; do sleep 1; done"

@@ -252,6 +252,23 @@ async def test_an_answer_that_breaks_off_is_not_a_good_one(xcatd_tls: ssl.SSLCon
     assert "broke off" in report.detail
 
 
+async def test_the_answer_is_read_until_xcatd_says_that_it_is_done(
+    xcatd_tls: ssl.SSLContext,
+) -> None:
+    """Every message is an element of its own; the first one may look like all of it."""
+
+    async def xcatd(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"</xcatrequest>\n")
+        for message in GOOD.splitlines(keepends=True):
+            writer.write(message.encode())
+            await asyncio.sleep(0.02)  # a slow xcatd, not a waiting test
+        await reader.read()
+
+    async with server(xcatd, xcatd_tls) as port:
+        report = await probe(Probe.XCATD, port)
+    assert (report.exit_code, report.stdout) == (0, GOOD)
+
+
 async def test_xcatd_that_stops_in_the_middle_gives_no_reply(xcatd_tls: ssl.SSLContext) -> None:
     async with server(says("<xcatresponse>\n  <data>Ver"), xcatd_tls) as port:
         report = await probe(Probe.XCATD, port, 0.5)

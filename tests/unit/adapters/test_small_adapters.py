@@ -187,6 +187,24 @@ def test_log_lines_are_json_for_structlog_and_for_libraries() -> None:
 
 
 @pytest.mark.usefixtures("restored_logging")
+@pytest.mark.parametrize("is_terminal", [False, True])
+def test_a_traceback_shows_no_values_for_a_secret_may_be_among_them(is_terminal: bool) -> None:
+    class Stream(io.StringIO):
+        def isatty(self) -> bool:
+            return is_terminal
+
+    stream = Stream()
+    configure_logs("info", stream, cache=False)
+    password = "".join(("s3", "cr", "et"))
+    try:
+        raise ValueError(f"{len(password)} characters")
+    except ValueError:
+        structlog.get_logger("hamnd.test").exception("failed")
+    assert "6 characters" in stream.getvalue()
+    assert password not in stream.getvalue()
+
+
+@pytest.mark.usefixtures("restored_logging")
 def test_a_terminal_gets_readable_lines_and_a_wrong_level_is_refused() -> None:
     class Terminal(io.StringIO):
         def isatty(self) -> bool:

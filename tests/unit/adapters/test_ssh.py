@@ -313,6 +313,23 @@ async def test_a_frozen_host_sends_nothing_and_does_not_hang(build: Build, far: 
     assert report.finished.since(report.started) < 5
 
 
+@transports
+async def test_a_limit_shorter_than_the_connect_timeout_still_tells_that_nothing_was_sent(
+    build: Build, far: Far
+) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=5) as frozen:
+        site = far.site()
+        site = replace(
+            site,
+            primary=replace(site.primary, ssh_port=frozen.getsockname()[1]),
+            ssh=replace(site.ssh, connect_timeout_s=30.0),
+        )
+        runner = build(site)
+        report = await runner.run(Exec("aixmn1", ("true",)), 1.6)
+        await runner.close()
+    assert report.ending is Ending.COULD_NOT_RUN
+
+
 async def test_a_missing_key_or_known_hosts_file_could_not_run(far: Far) -> None:
     ssh = far.site().ssh
     for broken in (
