@@ -23,8 +23,13 @@ from hamnd.demo.machines import PRIMARY, SERVICE_ADDRESS, STANDBY
 from hamnd.demo.relay import WireState
 from hamnd.demo.site import DemoDirectory, Times, lay_out, missing
 from hamnd.demo.world import World
+from hamnd.dialects import witness
 from hamnd.dialects.db2.db2pd import parse_db2pd
+from hamnd.dialects.shell import remote_line
 from hamnd.model.hadr import ParseVerdict
+from hamnd.model.instant import Instant
+from hamnd.model.names import Verdict
+from hamnd.model.work import Ending, Exec, Report
 from hamnd.settings import Severity, check_host, load
 
 pytestmark = pytest.mark.lab
@@ -225,20 +230,49 @@ async def test_cut_pair_leaves_the_witnesses_view_alone(
     world: World, layout: DemoDirectory
 ) -> None:
     address = layout.address(PRIMARY)
-    witness = await login(layout, "sn01")
+    service_node = await login(layout, "sn01")
     world.fault("cut-pair")
     assert await is_silent(greeting(address, layout.ssh_port))
     line = (
         f"ping -n -c 1 -W 1 {address} >/dev/null && echo ping;"
         f" XCATHOST={address}:{layout.xcatd_port} lsxcatd -v && echo $HAMND_DEMO_NODE"
     )
-    done = await witness.run(line, check=True)
+    done = await service_node.run(line, check=True)
     assert str(done.stdout).split("\n")[0] == "ping"
     assert str(done.stdout).rstrip().endswith("sn01")
     world.fault("kill")
-    assert (await witness.run(f"ping -n -c 1 -W 1 {address}")).exit_status == 1
-    witness.close()
-    await witness.wait_closed()
+    assert (await service_node.run(f"ping -n -c 1 -W 1 {address}")).exit_status == 1
+    service_node.close()
+    await service_node.wait_closed()
+
+
+@pytest.mark.skipif(shutil.which("timeout") is None, reason="coreutils' timeout is missing")
+async def test_hamnds_witness_script_tells_what_each_fault_leaves(
+    world: World, layout: DemoDirectory
+) -> None:
+    site = load(layout.config.read_text()).site
+    assert site is not None
+    look = witness.look(site, site.witnesses[0], timeout_s=1.0)
+    assert isinstance(look.request, Exec)
+    line = remote_line(look.request, layout.user)
+
+    async with await login(layout, "sn01") as connection:
+
+        async def sees() -> tuple[Verdict, str]:
+            done = await connection.run(line)
+            at = Instant(wall_s=0.0, monotonic_s=0.0)
+            report = Report(Ending.EXITED, at, at, done.exit_status, str(done.stdout))
+            reading = witness.read_reaches(report)
+            return reading.verdict, reading.sentence
+
+        reached = (Verdict.PASS, "ping ok, banner ok, xcatd ok")
+        assert await sees() == reached
+        world.fault("cut-pair")
+        assert await sees() == reached
+        world.fault("freeze")
+        assert await sees() == (Verdict.BLOCK, "ping ok, banner no, xcatd no")
+        world.fault("kill")
+        assert await sees() == (Verdict.BLOCK, "ping no, banner no, xcatd no")
 
 
 async def test_command_over_ssh_runs_on_the_simulated_machine(
