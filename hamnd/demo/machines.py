@@ -128,7 +128,8 @@ class Site:
         for name, (groups, address, mac) in NODES.items():
             value = f"groups={groups}\nip={address}\nmac={mac}"
             pair.write(PRIMARY, Change("xcat.node", name, value), now)
-        pair.write(PRIMARY, Change("xcat.site", "master", SERVICE_ADDRESS), now)
+        table, _, key = "xcat.site.master".rpartition(".")
+        pair.write(PRIMARY, Change(table, key, SERVICE_ADDRESS), now)
 
     # Power and network.
 

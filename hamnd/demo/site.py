@@ -261,14 +261,12 @@ TOOLS = (
 
 def config_text(layout: DemoDirectory) -> str:
     """Return the hamnd.toml of a demo."""
+    return f"{_nodes_text(layout)}{_evidence_text(layout)}{_work_text(layout)}"
+
+
+def _nodes_text(layout: DemoDirectory) -> str:
     group = grp.getgrgid(os.getegid()).gr_name
-    times = layout.times
-    witnesses = "\n".join(
-        f'[[witness]]\nname = "{name}"\naddress = "{layout.address(name)}"\n'
-        f'ssh_port = {layout.ssh_port}\nuser = "{layout.user}"\n'
-        for name in WITNESSES
-    )
-    tools = "\n".join(f'{name} = "{layout.bin / name}"' for name in TOOLS)
+    ports = f"ssh_port = {layout.ssh_port}\nxcatd_port = {layout.xcatd_port}"
     return f"""\
 # Written by `hamnd demo`: a simulated site on loopback addresses, with short times.
 cluster = "demo"
@@ -280,14 +278,12 @@ operators_users = ["{layout.user}"]
 [primary]
 name = "{PRIMARY}"
 address = "{layout.address(PRIMARY)}"
-ssh_port = {layout.ssh_port}
-xcatd_port = {layout.xcatd_port}
+{ports}
 
 [standby]
 name = "{STANDBY}"
 address = "{layout.address(STANDBY)}"
-ssh_port = {layout.ssh_port}
-xcatd_port = {layout.xcatd_port}
+{ports}
 
 [identity]
 mode = "service_address"
@@ -307,9 +303,19 @@ engine = "db2"
 database = "XCATDB"
 instance_owner = "{layout.user}"
 profile = "{layout.lib / "db2profile"}"
-hadr_timeout_s = {times.hadr_timeout_s}
-peer_window_s = {times.peer_window_s}
+hadr_timeout_s = {layout.times.hadr_timeout_s}
+peer_window_s = {layout.times.peer_window_s}
 
+"""
+
+
+def _evidence_text(layout: DemoDirectory) -> str:
+    witnesses = "\n".join(
+        f'[[witness]]\nname = "{name}"\naddress = "{layout.address(name)}"\n'
+        f'ssh_port = {layout.ssh_port}\nuser = "{layout.user}"\n'
+        for name in WITNESSES
+    )
+    return f"""\
 [fence]
 minimum = "agent_off"
 agent = "{layout.bin / "fence_demo"}"
@@ -331,6 +337,12 @@ key_file = "{layout.user_key}"
 known_hosts_file = "{layout.known_hosts}"
 connect_timeout_s = 2
 
+"""
+
+
+def _work_text(layout: DemoDirectory) -> str:
+    tools = "\n".join(f'{name} = "{layout.bin / name}"' for name in TOOLS)
+    return f"""\
 [tools]
 path = "{layout.tool_path}"
 {tools}

@@ -117,6 +117,7 @@ class OpenSshServer:
         """Start `sshd -i` with one end of a socket pair as its standard input and output."""
         ours, theirs = socket.socketpair()
         config = self.write_config(machine)
+        process = None
         try:
             process = await asyncio.create_subprocess_exec(
                 self._program,
@@ -126,11 +127,10 @@ class OpenSshServer:
                 stderr=asyncio.subprocess.DEVNULL,
                 start_new_session=True,
             )
-        except BaseException:
-            ours.close()
-            raise
         finally:
             theirs.close()
+            if process is None:
+                ours.close()
         self._running = {one: at for one, at in self._running.items() if one.returncode is None}
         self._running[process] = machine
         return ours

@@ -90,11 +90,10 @@ class World:
         self._powers = dict.fromkeys(MANAGERS, HostPower.UP)
 
     async def __aenter__(self) -> Self:
-        try:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(self.close)
             await self._start()
-        except BaseException:
-            await self.close()
-            raise
+            stack.pop_all()
         return self
 
     async def __aexit__(
@@ -193,12 +192,11 @@ class World:
             raise OSError("nobody holds the service address")
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         end.setblocking(False)
-        try:
+        with contextlib.ExitStack() as stack:
+            stack.callback(end.close)
             path = str(self.layout.xcatd_socket(machine))
             await asyncio.get_running_loop().sock_connect(end, path)
-        except BaseException:
-            end.close()
-            raise
+            stack.pop_all()
         return end
 
     def rewire(self) -> None:
