@@ -160,10 +160,6 @@ class ColumnScan:
     strays: list[str] = field(default_factory=list)
     unknown: dict[str, str] = field(default_factory=dict)
     has_title: bool = False
-    close: int = 0
-    """Blocks whose value line stands right below the header, as Db2 prints it."""
-    apart: list[str] = field(default_factory=list)
-    """Blocks with blank lines in between, as double-spaced copies have them."""
 
 
 def scan_columns(lines: list[str], problems: Problems) -> ColumnScan:
@@ -182,7 +178,6 @@ def scan_columns(lines: list[str], problems: Problems) -> ColumnScan:
             last = ""
         elif (header := _known_header(row)) is not None:
             last = _BLOCKS[header].title
-            below = index
             while index < len(rows) and not rows[index]:
                 index += 1
             value = rows[index] if index < len(rows) else ""
@@ -190,10 +185,6 @@ def scan_columns(lines: list[str], problems: Problems) -> ColumnScan:
                 problems.add(f"{last}: no values below the header")
                 scan.blocks.setdefault(last, {})
                 continue
-            if index == below:
-                scan.close += 1
-            else:
-                scan.apart.append(last)
             index += 1
             _read_block(scan, header, row, value, problems)
         elif _unknown_field(row, scan):
@@ -289,13 +280,13 @@ def build_channel(scan: ColumnScan, problems: Problems) -> HadrChannel:
     for title in _REQUIRED:
         if title not in scan.blocks:
             problems.add(f"the block {title} is missing")
-    if scan.close:
-        for title in scan.apart:
-            problems.add(f"{title}: the line below the header got lost")
-            scan.blocks[title] = {}
-    if "PrimaryFile" in scan.blocks and "StandByFile" not in scan.blocks:
-        problems.add("PrimaryFile: with the block below it lost, the values may be the standby's")
-        scan.blocks["PrimaryFile"] = {}
+    logs = [title for title in ("PrimaryFile", "StandByFile") if title in scan.blocks]
+    if len(logs) == 1:
+        # The lines between the two got lost: these values may stand below the wrong header.
+        problems.add(
+            f"{logs[0]}: with the other log block lost, it is unclear whose values these are"
+        )
+        scan.blocks[logs[0]] = {}
     values: Values = {}
     for block in scan.blocks.values():
         values.update(block)
