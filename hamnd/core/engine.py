@@ -38,6 +38,7 @@ from hamnd.core.events import (
     Ticked,
 )
 from hamnd.core.following import follow_rows, follow_run
+from hamnd.core.health.evidence import void_contradicted
 from hamnd.core.health.watch import Disk
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
@@ -86,8 +87,9 @@ def _fold(turn: Turn, event: Event) -> None:
             watch = replace(watch, disk=Disk(event.reserve_left, event.free_bytes))
         case _:
             return
-    watch = observing.drop_contradicted_acts(watch, turn.now)
-    if watch.acts != turn.state.watch.acts or watch.first_off != turn.state.watch.first_off:
+    before = turn.state.watch
+    watch = void_contradicted(watch, turn.now, terms)
+    if (watch.acts, watch.first_off, watch.lie) != (before.acts, before.first_off, before.lie):
         turn.persist = True
     turn.state = replace(state, watch=watch)
 

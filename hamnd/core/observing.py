@@ -9,7 +9,7 @@ import json
 from dataclasses import asdict, replace
 
 from hamnd.core.events import ActionCompleted, LookCompleted, RoundCompleted, StepLooked
-from hamnd.core.health.rule import HOST_PROBES, contradiction, freshness_s, is_recent, silence_of
+from hamnd.core.health.rule import HOST_PROBES, freshness_s, is_recent, silence_of
 from hamnd.core.health.watch import (
     FenceReading,
     Track,
@@ -25,7 +25,7 @@ from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import clock, fence, reach, readers, witness
 from hamnd.model.health import FenceEvidence, Replication
 from hamnd.model.instant import Instant
-from hamnd.model.names import Answer, Cause, FenceGrade, Probe, Verdict
+from hamnd.model.names import Answer, FenceGrade, Probe, Verdict
 from hamnd.model.plan import Step
 from hamnd.model.work import Exec, Fence, FenceStatus, Looked
 
@@ -84,7 +84,7 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
         ready = {**watch.ready, topic: (readers.read_look(looked), looked.report.finished)}
         return replace(watch, ready=ready)
     if kind == "witness":
-        sight = witness.read_sight(looked)
+        sight = replace(witness.read_sight(looked), asked=looked.report.started)
         return replace(watch, witnesses={**watch.witnesses, rest: sight})
     if topic == "fence":
         return _fold_fence_status(watch, looked)
@@ -198,16 +198,6 @@ def fold_action(watch: Watch, step: Step, event: ActionCompleted, terms: Terms) 
         case _:
             return watch
     return replace(watch, acts=(*watch.acts, act))
-
-
-def drop_contradicted_acts(watch: Watch, now: Instant) -> Watch:
-    """A dated act that an answer contradicts is void for good, also after a restart."""
-    kept = tuple(
-        act
-        for act in watch.acts
-        if contradiction(watch, Cause.HOST, now.ago(now.wall_s - act.at)) is None
-    )
-    return watch if len(kept) == len(watch.acts) else replace(watch, acts=kept)
 
 
 def sample_fact(watch: Watch) -> str | None:

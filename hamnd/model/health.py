@@ -36,7 +36,8 @@ class FenceEvidence:
     source: str
     detail: str
     first_at: float | None = None
-    """power_off is read twice: when the first of the two readings was taken."""
+    """power_off is read twice: when the first of the two readings was taken. orderly is acknowledged
+    by a living machine: when its silence began, once it has lasted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +87,6 @@ class WitnessSight:
     """ANSWERED: it reaches the primary; SILENT: it does not; UNKNOWN: it did not answer us."""
     detail: str
     at: Instant
+    """When its answer came home."""
+    asked: Instant | None = None
+    """When it was asked: whatever it reached, it reached after that."""

@@ -7,18 +7,24 @@ operator's word are dated acts that hold until something contradicts them.
 
 from __future__ import annotations
 
-from hamnd.core.health.rule import contradiction, is_recent, judge_rule
-from hamnd.core.health.watch import Watch
+from dataclasses import replace
+
+from hamnd.core.health.rule import contradiction, is_recent, judge_rule, silence_began
+from hamnd.core.health.watch import OffSeries, Watch
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Death
 from hamnd.model.health import FenceEvidence
 from hamnd.model.instant import Instant
 from hamnd.model.names import GRADE_ORDER, Answer, Cause, FenceGrade
 
+DYING_MAX_S = 60.0
+"""How long after it acknowledged its end over ssh a machine may still answer."""
+
 
 def judge_evidence(watch: Watch, now: Instant, terms: Terms) -> tuple[FenceEvidence, ...]:
     """Return all evidence that holds now, best first."""
-    found = [*_power_off(watch, now, terms), *_acts(watch, now), *_witnesses(watch, now, terms)]
+    acts = _acts(watch, now, terms)
+    found = [*_power_off(watch, now, terms), *acts, *_witnesses(watch, now, terms)]
     return tuple(sorted(found, key=lambda one: GRADE_ORDER[one.grade], reverse=True))
 
 
@@ -32,39 +38,89 @@ def is_enough(evidence: tuple[FenceEvidence, ...], terms: Terms) -> bool:
     return GRADE_ORDER[best_grade(evidence)] >= GRADE_ORDER[terms.policy.fence_minimum]
 
 
-def last_two_off(watch: Watch) -> bool:
-    """Whether the device said off in its two latest definite readings."""
-    definite = [reading for reading in watch.fence if reading.is_off is not None][-2:]
-    return len(definite) == 2 and all(reading.is_off is True for reading in definite)
-
-
 def lie_of(watch: Watch) -> str | None:
     """Return what contradicts a device that says off twice (condition FenceLies)."""
-    if not last_two_off(watch):
-        return None
-    definite = [reading for reading in watch.fence if reading.is_off is not None]
-    return contradiction(watch, Cause.HOST, definite[-2].at)
+    return watch.lie or None
 
 
 def _power_off(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
-    definite = [reading for reading in watch.fence if reading.is_off is not None]
-    if not last_two_off(watch) or lie_of(watch) is not None:
+    off = watch.off
+    if off is None or off.second is None or watch.lie:
         return []
-    first, last = definite[-2], definite[-1]
     latest = watch.fence[-1]
-    if latest.is_off is None or not is_recent(last.at, now, terms.policy.evidence_age_max_s):
+    if latest.is_off is None or not is_recent(off.last, now, terms.policy.evidence_age_max_s):
+        return []
+    if contradiction(watch, Cause.HOST, off.first) is not None:
         return []
     detail = f"{terms.site.fence.agent or 'fence device'} says off, read twice"
-    return [FenceEvidence(FenceGrade.POWER_OFF, last.at.wall_s, "fence", detail, first.at.wall_s)]
+    return [FenceEvidence(FenceGrade.POWER_OFF, off.last.wall_s, "fence", detail, off.first.wall_s)]
 
 
-def _acts(watch: Watch, now: Instant) -> list[FenceEvidence]:
-    """Dated acts hold while every probe stays silent since; an answer voids them."""
-    return [act for act in watch.acts if _answer_after(watch, act.at, now) is None]
+def _acts(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
+    """Dated acts hold while every probe is silent; what is not known to be silent does not count.
+
+    `orderly` was acknowledged by a machine that still had to die: it holds from its silence on.
+    """
+    if silence_began(watch, now, terms.policy) is None:
+        return []
+    return [
+        act
+        for act in watch.acts
+        if (held_since := _held_since(act)) is not None
+        and _answer_after(watch, held_since, now) is None
+    ]
+
+
+def _held_since(act: FenceEvidence) -> float | None:
+    """Return the wall time after which any answer contradicts the act; None: not yet."""
+    return act.first_at if act.grade is FenceGrade.ORDERLY else act.at
 
 
 def _answer_after(watch: Watch, wall_s: float, now: Instant) -> str | None:
     return contradiction(watch, Cause.HOST, now.ago(now.wall_s - wall_s))
+
+
+def void_contradicted(watch: Watch, now: Instant, terms: Terms) -> Watch:
+    """Take back for good, also after a restart, what an answer contradicts.
+
+    A device that said off twice before somebody answered is a liar until it says on. One reading
+    only may have raced the dying machine: it just does not count.
+    """
+    acts = tuple(_settled(act, watch, now, terms) for act in watch.acts)
+    acts = tuple(act for act in acts if not _is_void(act, watch, now))
+    watch = watch if acts == watch.acts else replace(watch, acts=acts)
+    first_off = watch.first_off
+    if first_off is not None and _answer_after(watch, first_off, now) is not None:
+        watch = replace(watch, first_off=None)
+    off = watch.off
+    if off is None or watch.lie or contradiction(watch, Cause.HOST, off.first) is None:
+        return watch
+    lie = None if off.second is None else contradiction(watch, Cause.HOST, off.second)
+    if lie is not None:
+        return replace(watch, lie=lie)
+    if off.second is None:
+        return replace(watch, off=None)
+    second = off.last if off.last > off.second else None
+    first_off = off.second.wall_s
+    return replace(watch, off=OffSeries(off.second, off.last, second), first_off=first_off)
+
+
+def _settled(act: FenceEvidence, watch: Watch, now: Instant, terms: Terms) -> FenceEvidence:
+    """Note when the silence began that an acknowledged end brought, once it has lasted."""
+    if act.grade is not FenceGrade.ORDERLY or act.first_at is not None:
+        return act
+    began = silence_began(watch, now, terms.policy)
+    if began is None or now.since(began) < terms.policy.down_after_s:
+        return act
+    if began.wall_s > act.at + DYING_MAX_S:
+        return act
+    return replace(act, first_at=max(act.at, began.wall_s))
+
+
+def _is_void(act: FenceEvidence, watch: Watch, now: Instant) -> bool:
+    held_since = _held_since(act)
+    last = act.at + DYING_MAX_S if held_since is None else held_since
+    return _answer_after(watch, last, now) is not None
 
 
 def _witnesses(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
@@ -85,9 +141,15 @@ def _witnesses(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
 
 
 def death_of(watch: Watch, evidence: tuple[FenceEvidence, ...], silent: float | None) -> Death:
-    """Return what is known about the end of the primary: no later than the first device proof."""
-    proofs = [act.at for act in evidence if act.grade in (FenceGrade.AGENT_OFF, FenceGrade.ORDERLY)]
+    """Return what is known about the end of the primary: no later than the first device proof.
+
+    An acknowledged shutdown is no such proof: the machine lives on for a while after it.
+    """
+    proofs = [act.at for act in evidence if act.grade is FenceGrade.AGENT_OFF]
     grade = best_grade(evidence)
     if grade is FenceGrade.POWER_OFF and watch.first_off is not None:
         proofs.append(watch.first_off)
-    return Death(min(proofs) if proofs else None, grade, silent)
+    if not proofs:
+        return Death(None, grade, silent)
+    is_watched = watch.watched_since is None or min(proofs) >= watch.watched_since
+    return Death(min(proofs), grade, silent, is_watched)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from hamnd.core.health.watch import Track, Watch
 from hamnd.core.policy import Policy, Terms
+from hamnd.model.health import WitnessSight
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Cause, Probe
 
@@ -44,9 +45,23 @@ def slow_freshness_s(policy: Policy) -> float:
     return 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
 
 
+def silence_began(watch: Watch, now: Instant, policy: Policy) -> Instant | None:
+    """Return since when ping, ssh banner and xcatd request are all silent, or None."""
+    began = [
+        silence_of(watch.tracks.get(probe), now, policy) for probe in (Probe.PING, *SERVICE_PROBES)
+    ]
+    known = [moment for moment in began if moment is not None]
+    return max(known) if len(known) == len(began) else None
+
+
 def is_recent(moment: Instant | None, now: Instant, age_max_s: float) -> bool:
     """Whether that moment is known and not older than `age_max_s`."""
     return moment is not None and now.since(moment) <= age_max_s
+
+
+def asked_at(sight: WitnessSight) -> Instant:
+    """Return the moment after which a witness saw what it tells."""
+    return sight.at if sight.asked is None else sight.asked
 
 
 def silence_of(track: Track | None, now: Instant, policy: Policy) -> Instant | None:
@@ -57,35 +72,34 @@ def silence_of(track: Track | None, now: Instant, policy: Policy) -> Instant | N
 
 
 def judge_rule(watch: Watch, now: Instant, terms: Terms) -> DownRule:
-    """Return the rule as it stands: proof by the device first, then silence, then failure."""
+    """Return the rule as it stands: proof by the device first, then silence, then failure.
+
+    What holds long enough goes before what does not yet: one way to know must not hide another.
+    """
     fenced = _rule_by_fence(watch, now, terms)
-    if fenced is not None:
-        return fenced
     silent = _rule_by_silence(watch, now, terms)
-    if silent.cause is not None:
-        return silent
+    for rule in (fenced, silent):
+        if rule.is_held:
+            return rule
+    for rule in (fenced, silent):
+        if rule.cause is not None:
+            return rule
     failed = _rule_by_service(watch, now, terms)
-    return failed if failed.cause is not None or failed.blockers else silent
+    return failed if failed.cause is not None else silent
 
 
-def _rule_by_fence(watch: Watch, now: Instant, terms: Terms) -> DownRule | None:
+def _rule_by_fence(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     """(a) The device says off, twice in a row, and nothing contradicts it."""
-    readings = [reading for reading in watch.fence if reading.is_off is not None]
-    last = readings[-2:]
-    if len(last) < 2 or not all(reading.is_off for reading in last):
-        return None
-    since = last[0].at
-    for reading in reversed(readings):
-        if not reading.is_off:
-            break
-        since = reading.at
-    if not is_recent(last[-1].at, now, terms.policy.evidence_age_max_s):
-        return None
-    if contradiction(watch, Cause.HOST, since) is not None:
-        return None
-    held = now.since(since) >= terms.policy.down_after_s
+    off = watch.off
+    if off is None or off.second is None or watch.lie:
+        return DownRule()
+    if not is_recent(off.last, now, terms.policy.evidence_age_max_s):
+        return DownRule()
+    if contradiction(watch, Cause.HOST, off.first) is not None:
+        return DownRule()
+    held = now.since(off.first) >= terms.policy.down_after_s
     basis = ("the power controller says off, read twice, and nothing contradicts it",)
-    return DownRule(Cause.HOST, since, held, basis)
+    return DownRule(Cause.HOST, off.first, held, basis)
 
 
 def _rule_by_silence(watch: Watch, now: Instant, terms: Terms) -> DownRule:
@@ -165,20 +179,16 @@ def _replication_is_silent(
 
 def _witnesses_agree(watch: Watch, began: Instant, now: Instant, terms: Terms) -> tuple[bool, str]:
     """At least `witnesses_min` answered since the silence began, and none of them reaches it."""
-    reaching = [
+    fresh = [
         sight
         for sight in watch.witnesses.values()
-        if sight.sees is Answer.ANSWERED
-        and is_recent(sight.at, now, slow_freshness_s(terms.policy))
+        if is_recent(sight.at, now, slow_freshness_s(terms.policy))
     ]
+    reaching = [sight for sight in fresh if sight.sees is Answer.ANSWERED]
     if reaching:
         total = len(terms.site.witnesses)
         return False, f"{len(reaching)} of {total} service nodes still reach it"
-    heard = [
-        sight
-        for sight in watch.witnesses.values()
-        if sight.sees is Answer.SILENT and sight.at > began
-    ]
+    heard = [sight for sight in fresh if sight.sees is Answer.SILENT and asked_at(sight) > began]
     needed = terms.policy.witnesses_min
     if len(heard) < needed:
         return False, f"{len(heard)} of the {needed} service nodes needed have answered since"
@@ -199,7 +209,10 @@ def _own_path_is_proven(
     ):
         return True, "the gateway answers us"
     if any(
-        sight.sees is not Answer.UNKNOWN and sight.at > began for sight in watch.witnesses.values()
+        sight.sees is not Answer.UNKNOWN
+        and sight.at > began
+        and is_recent(sight.at, now, slow_freshness_s(terms.policy))
+        for sight in watch.witnesses.values()
     ):
         return True, "service nodes answer us"
     return False, "our own path is not proven since: the gateway does not answer"
@@ -250,7 +263,7 @@ def contradiction(watch: Watch, cause: Cause, since: Instant) -> str | None:
     if watch.progress is not None and watch.progress > since:
         return "replication received something from it"
     for sight in watch.witnesses.values():
-        if sight.sees is Answer.ANSWERED and sight.at > since:
+        if sight.sees is Answer.ANSWERED and asked_at(sight) > since:
             return f"service node {sight.name} reaches it"
     return None
 

@@ -56,6 +56,15 @@ class FenceReading:
 
 
 @dataclass(frozen=True, slots=True)
+class OffSeries:
+    """Since `first` the fence device has said off whenever it could be read."""
+
+    first: Instant
+    last: Instant
+    second: Instant | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Disk:
     """Room for the journal: how much of its reserve is intact (0 to 1) and the bytes beside it."""
 
@@ -87,8 +96,13 @@ class Watch:
     skew: Skew | None = None
     fence: tuple[FenceReading, ...] = ()
     """The latest readings, newest last, at most `FENCE_READINGS_MAX`."""
+    off: OffSeries | None = None
+    lie: str = ""
+    """What answered although the device had said off twice; distrusted until it says on."""
     first_off: float | None = None
     """Wall time of the first device-proved off reading of this silence: died no later than this."""
+    watched_since: float | None = None
+    """Wall time since which this process watches; what was proven before may have ended since."""
     acts: tuple[FenceEvidence, ...] = ()
     """Dated acts: agent_off, orderly, operator."""
     reports: Mapping[str, Report] = field(default_factory=dict)
@@ -152,7 +166,12 @@ def fold_replication(watch: Watch, reading: Replication, started: Instant) -> Wa
 
 
 def _has_advanced(before: Replication, reading: Replication) -> bool:
-    """Whether something arrived that only the primary can have sent (db2-hadr.md §6.3)."""
+    """Whether something arrived that only the primary can have sent (db2-hadr.md §6.3).
+
+    A node that is itself primary moves its own positions: only two readings as standby can tell.
+    """
+    if before.role != "standby" or reading.role != "standby":
+        return False
     numbers = (
         (before.positions.primary, reading.positions.primary),
         (before.positions.received, reading.positions.received),
@@ -168,14 +187,20 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
 
 
 def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
-    """Fold a status reading of the fence device."""
-    readings = (*watch.fence, reading)[-FENCE_READINGS_MAX:]
+    """Fold a status reading of the fence device; only "on" makes a liar credible again."""
+    watch = replace(watch, fence=(*watch.fence, reading)[-FENCE_READINGS_MAX:])
+    at = reading.at
+    if reading.is_off is None:
+        return watch
+    if reading.is_off is False:
+        return replace(watch, off=None, first_off=None, lie="")
+    off = OffSeries(at, at)
+    if watch.off is not None:
+        off = replace(watch.off, last=at, second=watch.off.second or at)
     first_off = watch.first_off
-    if reading.is_off is True and first_off is None:
-        first_off = reading.at.wall_s
-    elif reading.is_off is False:
-        first_off = None
-    return replace(watch, fence=readings, first_off=first_off)
+    if first_off is None and not watch.lie:
+        first_off = at.wall_s
+    return replace(watch, off=off, first_off=first_off)
 
 
 def latest_answer(watch: Watch, probes: tuple[Probe, ...]) -> Instant | None:

@@ -70,6 +70,8 @@ class Death:
     grade: FenceGrade
     silent_since: float | None
     """When everything fell silent: not a proof of death, but of when it last spoke."""
+    is_watched: bool = True
+    """Whether this process has watched all the time since that proof: it was off ever since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +99,16 @@ class Promotion:
     clear: str = ""
     deadline_wall_s: float | None = None
     """Past it the variant is no longer accepted by the database."""
+
+
+@dataclass(frozen=True, slots=True)
+class Examination:
+    """What the returned old primary is examined by."""
+
+    ours: int | None
+    """Where our own log stood when it was last a standby's, in bytes."""
+    partner: PartnerDatabase
+    view: Replication | None
 
 
 class Engine(Protocol):
@@ -135,6 +147,6 @@ class Engine(Protocol):
         """Return the engine's steps of a takeover."""
         ...
 
-    def examine(self, ours: int | None, partner: PartnerDatabase) -> str | None:
-        """Return the actual loss in words once the old primary's log can be compared, or None."""
+    def examine(self, exam: Examination) -> str | None:
+        """Return the actual loss in words once the old primary's log told it, or None."""
         ...

@@ -30,9 +30,9 @@ XCATD_DENIED = (
     "<serverdone></serverdone></xcatresponse>"
 )
 
-ALIVE: Mapping[Probe, str] = {probe: "answers" for probe in Probe}
+ALIVE: Mapping[Probe, str] = dict.fromkeys(Probe, "answers")
 DEAD: Mapping[Probe, str] = {
-    **{probe: "silent" for probe in Probe},
+    **dict.fromkeys(Probe, "silent"),
     Probe.GATEWAY: "answers",
 }
 

@@ -33,7 +33,7 @@ def test_an_answer_ends_the_silence() -> None:
 
 
 def test_a_probe_sent_before_the_latest_answer_says_nothing_about_the_time_after_it() -> None:
-    """Rounds overlap: the round sent at 1 comes home silent after the one sent at 2 was answered."""
+    """Rounds overlap: the round sent at 1 comes home silent after the one of 2 was answered."""
     watch = heard(DEAD, 1.0, watch=heard(ALIVE, 2.0))
     assert watch.tracks[Probe.PING].silent_since is None
 
@@ -56,7 +56,7 @@ def test_an_older_answer_does_not_take_back_a_newer_one() -> None:
 
 def test_silence_does_not_span_a_time_in_which_nothing_could_be_known() -> None:
     """Our own switch was down for ten minutes: one unanswered probe is no ten minutes' silence."""
-    blind_rounds = {probe: "silent" for probe in Probe}
+    blind_rounds = dict.fromkeys(Probe, "silent")
     watch = heard(blind_rounds, *[float(n) for n in range(2, 600)], watch=heard(DEAD, 1.0))
     watch = heard(DEAD, 600.0, watch=watch)
     assert at(600.0) == watch.tracks[Probe.PING].silent_since
@@ -69,7 +69,7 @@ def test_a_silence_with_a_few_unknown_rounds_in_it_goes_on() -> None:
 
 
 def test_without_a_proven_path_silence_is_unknown() -> None:
-    watch = heard({probe: "silent" for probe in Probe}, 1.0)
+    watch = heard(dict.fromkeys(Probe, "silent"), 1.0)
     assert watch.tracks[Probe.PING].silent_since is None
     assert watch.tracks[Probe.PING].unknown_last is not None
 
