@@ -82,9 +82,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _run(arguments: list[str], screen: Screen) -> int:
-    parser = _parser(_command_of(arguments))
+    common, rest = _hoisted(arguments)
+    parser = _parser(next((word for word in rest if word in COMMANDS), None))
     try:
-        args = parser.parse_args(arguments)
+        args = parser.parse_args([*common, *rest])
     except SystemExit as ended:  # argparse has said why
         return ended.code if isinstance(ended.code, int) else exits.USAGE
     if args.command is None:
@@ -103,15 +104,25 @@ def _run(arguments: list[str], screen: Screen) -> int:
     return code
 
 
-def _command_of(arguments: Sequence[str]) -> str | None:
-    """Return the command in these arguments, so that only its group is loaded."""
+def _hoisted(arguments: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return the options that every command takes, and the rest, which begins with the command.
+
+    argparse takes an optional operand for absent when an option stands before it, as in
+    ``parse db2pd --json FILE``: options that may stand anywhere are taken out of its way.
+    """
+    common: list[str] = []
+    rest: list[str] = []
     words = iter(arguments)
     for word in words:
-        if word in ("--socket", "--state-dir"):
-            next(words, None)
-        elif not word.startswith("-"):
-            return word if word in COMMANDS else None
-    return None
+        if word == "--json" or word.startswith(("--socket=", "--state-dir=")):
+            common.append(word)
+        elif word in ("--socket", "--state-dir"):
+            common += [word, *([value] if (value := next(words, None)) is not None else [])]
+        elif word in ("--reason", "--"):  # what follows is a value, or operands alone
+            rest += [word, *([value] if (value := next(words, None)) is not None else [])]
+        else:
+            rest.append(word)
+    return common, rest
 
 
 def _common(default: object) -> argparse.ArgumentParser:

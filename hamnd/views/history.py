@@ -11,6 +11,8 @@ from typing import Any, Protocol
 
 from hamnd.views.text import WIDTH, clean, clock, day, fold, plan_name, short_duration
 
+TIME_WIDTH = 10
+
 
 class Recorded(Protocol):
     """The part of a journal record that is read here."""
@@ -132,7 +134,9 @@ def entry_lines(entry: JournalEntry, width: int = WIDTH) -> list[str]:
     """Return one entry: time, what happened, and by whom unless hamnd itself did it."""
     record = entry.record
     by = "" if record.actor in ("hamnd", "") else f" [{record.actor}]"
-    return fold(f"{clock(entry.wall_s)}  {sentence_of(record)}{by}", width, indent=10)
+    body = fold(f"{sentence_of(record)}{by}", width - TIME_WIDTH) or [""]
+    first = f"{clock(entry.wall_s):<{TIME_WIDTH}}{body[0]}"
+    return [first, *(" " * TIME_WIDTH + line for line in body[1:])]
 
 
 def sentence_of(record: Recorded) -> str:
