@@ -67,7 +67,8 @@ def _taking_over_needs_confirmation(before: NodeState, event: Event, after: Node
         and after.run.status is RunStatus.RUNNING
     )
     if resumed:
-        _require(isinstance(event, RetryRequested), "law 5", "a paused run went on by itself")
+        told = isinstance(event, RetryRequested | ConfirmRequested)
+        _require(told, "law 5", "a paused run went on by itself")
 
 
 def _refusal_changes_nothing(before: NodeState, decision: Decision) -> None:
@@ -88,7 +89,9 @@ def _action_is_confirmed(after: NodeState, action: PerformAction) -> None:
     step = run.plan.step(action.step)
     _require(step.actions[action.index] == action.action, "law 6", "the action is not the plan's")
     for needed in step.depends_on:
-        done = run.steps[needed].outcome is Outcome.DONE
+        outcome = run.steps[needed].outcome
+        skipped = outcome is Outcome.SKIPPED and run.plan.step(needed).proves_fence
+        done = outcome is Outcome.DONE or skipped
         _require(done, "order", f"{action.step} would start before {needed} is done")
 
 

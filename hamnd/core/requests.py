@@ -28,7 +28,7 @@ from hamnd.core.state import Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.model.health import FenceEvidence
-from hamnd.model.names import FenceGrade, Mode, Phase, PlanKind, RunStatus, State
+from hamnd.model.names import FenceGrade, Mode, Outcome, Phase, PlanKind, RunStatus, State
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
 
@@ -140,12 +140,26 @@ def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal
         told = f"{len(refused)} gates block it: {', '.join(one.name for one in refused)}"
         return Refusal(refused[0].name, told, lines, hints)
     is_successor = shown.request.is_successor and turn.state.state is State.TAKING_OVER
+    if is_successor and (refusal := _why_not_succeed(turn)) is not None:
+        return refusal
     trigger = Trigger.SUCCESSOR_CONFIRMED if is_successor else Trigger.TAKEOVER_CONFIRMED
     outcome = turn.fire(trigger, Picture(is_plan_current=True, has_overridden_all=True))
     if outcome is not None:
         return Refusal("state", outcome.because, hint="hamnctl explain")
     _begin(turn, event, replace(fresh, digest=shown.digest), is_successor)
     return None
+
+
+def _why_not_succeed(turn: Turn) -> Refusal | None:
+    """A successor begins when its forerunner holds still: what is under way comes home first."""
+    run = turn.state.run
+    if run is None or run.status is not RunStatus.PAUSED:
+        return Refusal("run", "no run is paused", hint="hamnctl status")
+    moving = [key for key, one in run.steps.items() if one.outcome is Outcome.RUNNING]
+    if not moving:
+        return None
+    told = f"step {', '.join(moving)} is still under way: wait until it has come home"
+    return Refusal("run", told, hint="hamnctl status")
 
 
 def _begin(turn: Turn, event: ConfirmRequested, plan: Plan, is_successor: bool) -> None:

@@ -20,17 +20,23 @@ FAILED = (Outcome.NOT_DONE, Outcome.UNKNOWN)
 
 
 def begin(plan: Plan, actor: str, wall_s: float, kept: Run | None) -> Run:
-    """Return a new run of this plan; a successor keeps the steps that its forerunner finished."""
-    done: dict[str, StepRun] = {}
-    if kept is not None:
-        ids = {step.id for step in plan.steps}
-        done = {
-            step_id: step_run
-            for step_id, step_run in kept.steps.items()
-            if step_id in ids and step_run.outcome is Outcome.DONE
-        }
-    steps = {step.id: done.get(step.id, StepRun()) for step in plan.steps}
+    """Return a new run of this plan; a successor keeps what its forerunner did and does not know.
+
+    Steps that were finished stay so. Of the others it stays known that they acted (the point of no
+    return), that their outcome is unknown (law 5) and how often they were tried: a report of the
+    forerunner that comes home late must not be taken for one of its successor.
+    """
+    before = {} if kept is None else kept.steps
+    steps = {step.id: _inherited(before.get(step.id)) for step in plan.steps}
     return Run(plan=plan, status=RunStatus.RUNNING, actor=actor, started_at=wall_s, steps=steps)
+
+
+def _inherited(before: StepRun | None) -> StepRun:
+    if before is None or before.outcome is Outcome.DONE:
+        return before or StepRun()
+    return StepRun(
+        attempt=before.attempt, has_acted=before.has_acted, is_unknown=before.is_unknown
+    )
 
 
 def advance(run: Run, facts: Facts) -> Move:
@@ -47,9 +53,17 @@ def advance(run: Run, facts: Facts) -> Move:
 def _is_ready(run: Run, step: Step) -> bool:
     if run.steps[step.id].outcome is not Outcome.PENDING:
         return False
-    return all(run.steps[one].outcome is Outcome.DONE for one in step.depends_on) and all(
+    return all(is_met(run, one) for one in step.depends_on) and all(
         run.steps[one].outcome in ENDED for one in step.after
     )
+
+
+def is_met(run: Run, step_id: str) -> bool:
+    """Whether a dependency is met: done, or the fence, whose skipping overrides its gate."""
+    outcome = run.steps[step_id].outcome
+    if outcome is Outcome.SKIPPED:
+        return run.plan.step(step_id).proves_fence
+    return outcome is Outcome.DONE
 
 
 def _settle(move: Move, facts: Facts) -> Move:
@@ -63,7 +77,7 @@ def _settle(move: Move, facts: Facts) -> Move:
         record = Record(Phase.DECISION, "run_finished", digest=run.plan.digest, outcome="done")
         return move.then(Move(finished, records=(record,)))
     waiting = next(step for step in run.plan.steps if run.steps[step.id].outcome not in ENDED)
-    missing = [one for one in waiting.depends_on if run.steps[one].outcome is not Outcome.DONE]
+    missing = [one for one in waiting.depends_on if not is_met(run, one)]
     reason = f"waits for {', '.join(missing)}, which was skipped and is not observed true"
     return move.then(stages.pause(run, waiting.id, reason))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from hamnd.core.commands import LookAtStep, PerformAction
-from hamnd.core.events import ConfirmRequested, Event
+from hamnd.core.events import ConfirmRequested, Event, RetryRequested
 from hamnd.core.policy import Terms
 from hamnd.core.state import Decision, NodeState
 from hamnd.demo.db2_node import HostPower
@@ -52,10 +52,11 @@ class LawBrokenError(AssertionError):
 
 @dataclass(slots=True)
 class Deed:
-    """What is known of one action: open, known, unknown or looked at."""
+    """What is known of one action: open, known, unknown, looked at, or asked for again."""
 
     state: str = "known"
-    starts: int = 0
+    can_look: bool = True
+    """The step has postconditions; without any only the operator can say "again"."""
 
 
 @dataclass(slots=True)
@@ -157,6 +158,10 @@ class Laws:
             self.counts.refusals += 1
         if isinstance(event, ConfirmRequested) and decision.refusal is None:
             self._confirmed(after)
+        if isinstance(event, ConfirmRequested | RetryRequested) and decision.refusal is None:
+            for deed in self._deeds.values():
+                if deed.state == "unknown" and not deed.can_look:
+                    deed.state = "asked"
         if after.run is not None:
             fence = after.run.steps.get("fence")
             if fence is not None and fence.outcome is Outcome.SKIPPED:
@@ -170,11 +175,12 @@ class Laws:
         self._is_moving(decision)
 
     def _confirmed(self, after: NodeState) -> None:
+        self.counts.confirmations += 1
         run = after.run
-        assert run is not None
+        if run is None:  # a plan `undo` without anything to undo is done at once
+            return
         plan = run.plan
         self.plans[plan.digest] = plan
-        self.counts.confirmations += 1
         if plan.kind is PlanKind.TAKEOVER:
             self.counts.verdicts[plan.loss.verdict.value] += 1
             self.counts.variants[plan.variant] += 1
@@ -244,15 +250,16 @@ class Laws:
         plan = self.plans.get(command.digest)
         self.require(plan is not None, "law 1", f"{command.step} without a confirmed plan")
         assert plan is not None
-        planned = plan.step(command.step).actions[command.index]
+        step = plan.step(command.step)
+        planned = step.actions[command.index]
         self.require(planned == command.action, "law 6", f"{command.step} is not as confirmed")
         self._starts[key] += 1
         has_intent = self._intents[key] >= self._starts[key]
         self.require(has_intent, "law 5", f"{command.step} acts without an intent on disk")
         deed = self._deeds.setdefault(_deed(command), Deed())
-        is_known = deed.state in ("known", "looked")
+        is_known = deed.state in ("known", "looked", "asked")
         self.require(is_known, "law 5", f"{command.step} runs again, its first run is {deed.state}")
-        deed.state, deed.starts = "open", deed.starts + 1
+        deed.state, deed.can_look = "open", bool(step.postconditions)
         self._awaited[command.digest, command.step, command.attempt] += 1
         if command.step == "promote":
             self._promotes(plan)

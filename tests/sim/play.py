@@ -118,8 +118,7 @@ class Play:
         """Play until the site is settled. Raises SeedFailedError."""
         universe = self.universe
         try:
-            self.daemon.start("boot-1")
-            self.heap.after(3.0, self.operator.come)
+            self.begin()
             self._play()
             self.laws.judge_loss()
         except Exception as error:
@@ -139,13 +138,23 @@ class Play:
             self.transcript,
         )
 
+    def begin(self) -> None:
+        """Start the daemon and let the operator come; once."""
+        if self.daemon.life == 0:
+            self.daemon.start("boot-1")
+            self.heap.after(3.0, self.operator.come)
+
+    def step(self) -> None:
+        """Let the next event happen and judge what is true then."""
+        self.heap.step()
+        self.ground.tick(self.heap.now)
+        self.laws.check()
+
     def _play(self) -> None:
         settled_at: float | None = None
         end = START + self.universe.end_at_s
         while self.heap.now < end:
-            self.heap.step()
-            self.ground.tick(self.heap.now)
-            self.laws.check()
+            self.step()
             if not self._is_settled():
                 settled_at = None
                 continue

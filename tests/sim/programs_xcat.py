@@ -82,7 +82,7 @@ def _makedhcp(ground: Ground, rest: Sequence[str]) -> Output:
 
 
 def _define(ground: Ground, program: str, rest: Sequence[str], now: float) -> Output | float:
-    if "clustersite" in rest:
+    if tuple(rest[:2]) == ("-t", "site"):
         return Output(0, "Object name: clustersite\n    master=xcatmn\n")
     name = rest[rest.index("-o") + 1]
     is_known = name in ground.pair.rows(STANDBY, NODES)

@@ -7,7 +7,7 @@ core behaves, so that a seed shows the same night before and after a bug is mend
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 
 from hamnd.core.policy import Policy, Terms
@@ -145,12 +145,26 @@ def site(**changes: object) -> Site:
         db2=Db2Site("XCATDB", "xcatdb"),
         fence=FenceSite(agent="fence_sim", timeout_s=20.0),
     )
-    return Site(**{**{name: getattr(base, name) for name in Site.__slots__}, **changes})
+    return replace(base, **changes)  # type: ignore[arg-type]  # fields by name, checked by replace
 
 
 def witnesses(count: int) -> tuple[Witness, ...]:
     """So many service nodes."""
     return tuple(Witness(f"sn{n:02d}", f"10.1.0.{20 + n}") for n in range(1, count + 1))
+
+
+def plain(**changes: object) -> Universe:
+    """A quiet site that dies 20 s after the start, and an operator who does everything right."""
+    base = Universe(
+        seed=0,
+        terms=Terms(site(witnesses=witnesses(2)), Policy(witnesses_min=1)),
+        pair=PairConfig(write_rows_per_s=2.0),
+        faults=(Fault(FaultKind.KILL, 20.0),),
+        heal_at_s=40.0,
+        haste=0.1,
+        latency_s=0.005,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]  # fields by name, checked by replace
 
 
 def draw(seed: int) -> Universe:

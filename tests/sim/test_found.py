@@ -1,0 +1,103 @@
+"""Bugs that the simulation found, each as the shortest story that shows it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core import run as runs
+from hamnd.core.events import ConfirmRequested, PlanRequested
+from hamnd.core.progress import Facts, StepRun
+from hamnd.model.names import Outcome, PlanKind, RunStatus, State
+from hamnd.model.plan import PlanRequest
+from tests.builders import pair
+from tests.sim.ground import PRIMARY, STANDBY
+from tests.sim.play import Play
+from tests.sim.universe import plain
+
+
+def facts_of() -> Facts:
+    here = pair().paused_at("fence")
+    return Facts(here.now, here.terms.policy, here.terms.site, False, "none")
+
+
+def test_skipping_the_fence_overrides_its_gate_so_that_promote_may_run() -> None:
+    run = pair().paused_at("fence").state.run
+    assert run is not None
+    fence = replace(run.plan.step("fence"), proves_fence=True)
+    steps = tuple(fence if one.id == "fence" else one for one in run.plan.steps)
+    known = {step.id: run.steps.get(step.id, StepRun()) for step in steps}
+    paused = replace(run, plan=replace(run.plan, steps=steps), steps=known)
+    skipped = runs.skip(paused, "fence", "pulled the cables", "anna").run
+    move = runs.retry(skipped, "anna", facts_of())
+    assert move.run.status is RunStatus.RUNNING
+    assert move.run.steps["promote"].outcome is Outcome.RUNNING
+
+
+def test_skipping_another_step_still_holds_what_depends_on_it() -> None:
+    run = pair().paused_at("xcatd").state.run
+    assert run is not None
+    known = {step.id: run.steps.get(step.id, StepRun()) for step in run.plan.steps}
+    skipped = runs.skip(replace(run, steps=known), "xcatd", "by hand", "anna").run
+    move = runs.retry(skipped, "anna", facts_of())
+    assert move.run.status is RunStatus.PAUSED
+    assert move.run.steps["dns"].outcome is Outcome.PENDING
+
+
+def test_a_successor_does_not_forget_that_the_promotion_may_have_happened() -> None:
+    run = pair().paused_at("promote").state.run
+    assert run is not None
+    unknown = replace(run.steps["promote"], outcome=Outcome.UNKNOWN, is_unknown=True, attempt=2)
+    kept = replace(run, steps={**run.steps, "promote": unknown})
+    successor = runs.begin(kept.plan, "anna", 0.0, kept)
+    promote = successor.steps["promote"]
+    assert promote.outcome is Outcome.PENDING
+    assert (promote.is_unknown, promote.has_acted, promote.attempt) == (True, True, 2)
+    assert runs.is_past_no_return(successor)
+
+
+def test_a_successor_waits_for_what_its_forerunner_began() -> None:
+    """Begun beside it, `db2 takeover` would have run twice at the same time."""
+    story = Play(plain(haste=1.0))
+    until(story, lambda: is_at(story, "promote"))
+    story.ground.boot(PRIMARY)
+    until(story, lambda: status(story) is RunStatus.PAUSED)
+    assert is_at(story, "promote")
+    shown = story.daemon.handle(
+        PlanRequested(PlanRequest(PlanKind.TAKEOVER, is_successor=True), "anna")
+    )
+    assert shown is not None
+    before = story.daemon.state.run
+    digest = shown.answer.digest if shown.answer is not None else "none"
+    decision = story.daemon.handle(ConfirmRequested(digest, "anna", STANDBY))
+    assert decision is not None
+    assert decision.refusal is not None
+    assert "still under way" in decision.refusal.sentence
+    assert decision.state.run == before
+
+
+def is_at(story: Play, step: str) -> bool:
+    run = story.daemon.state.run
+    return (
+        run is not None
+        and run.steps[step].outcome is Outcome.RUNNING
+        and (run.steps[step].has_acted)
+    )
+
+
+def status(story: Play) -> RunStatus | None:
+    run = story.daemon.state.run
+    return None if run is None else run.status
+
+
+def until(story: Play, is_so: object) -> None:
+    """Play on until it is so, at most five minutes of virtual time."""
+    assert callable(is_so)
+    story.begin()
+    while not is_so():
+        assert story.heap.now - story.heap.began < 300.0, story.transcript.tail()
+        story.step()
+
+
+def test_a_site_that_dies_is_taken_over() -> None:
+    outcome = Play(plain()).run()
+    assert outcome.state is State.ACTIVE
