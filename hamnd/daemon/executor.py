@@ -31,8 +31,8 @@ from hamnd.ports import Clock, World
 
 log = structlog.get_logger(__name__)
 
-GRACE_S = 2.0
-"""What an adapter gets above its own time limit to end a process group and say so."""
+GRACE_S = 4.0
+"""What an adapter gets above its own time limit to end a process group (about 2 s) and say so."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 Deliver = Callable[[Event], Awaitable[None]]

@@ -8,6 +8,7 @@ Must not decide anything about the pair. Starting and stopping touch no database
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 from pathlib import Path
@@ -53,11 +54,14 @@ ANSWER_MARGIN_S = 5.0
 class Service:
     """One daemon process on one configuration file."""
 
-    def __init__(self, path: Path, terms: Terms, journal_timeout_s: float) -> None:
+    def __init__(
+        self, path: Path, terms: Terms, journal_timeout_s: float, limits: Limits | None = None
+    ) -> None:
         """Take the file (read again at SIGHUP), and what was read from it."""
         self._path = path
         self._first_terms = terms
         self._journal_timeout_s = journal_timeout_s
+        self._limits = _limits(journal_timeout_s) if limits is None else limits
         self._clock = SystemClock()
         self._supervisor = find_supervisor(os.environ, self._clock)
         self._stop = asyncio.Event()
@@ -108,7 +112,7 @@ class Service:
             self._executor,
             self._supervisor,
             lambda: free_bytes(str(settings.state_dir)),
-            _limits(self._journal_timeout_s),
+            self._limits,
         )
         self._runtime = Runtime(parts, self._first_terms, state)
 
@@ -122,19 +126,19 @@ class Service:
             begin = (Halted(trouble), *begin)
         limits = ControlLimits(request_s=parts.limits.answer_s + ANSWER_MARGIN_S)
         site = self._first_terms.site
-        control = ControlServer(
+        self._control = ControlServer(
             ControlSettings(Path(site.paths.socket), site.operators, limits),
             PeerIdentity(site.operators, site.operators_users).identify,
             handler,
             handler.watch,
         )
         pages = Pages(self._runtime, handler, self._clock)
-        await control.start()
+        await self._control.start()
         try:
             async with pages.served(site.metrics_listen):
                 await self._runtime.run(begin, self._serve)
         finally:
-            await control.close()
+            await self._control.close()
 
     async def _recover(self) -> tuple[NodeState, str]:
         """Return the state to go on from, and why no action may start from it, if so."""
@@ -165,7 +169,19 @@ class Service:
         log.info("draining")
         self._ticks.stop()
         if not await runtime.drain():
-            log.warning("drain_incomplete", outcome="the running action is unknown at next start")
+            await self._abandon()
+
+    async def _abandon(self) -> None:
+        """End at once and leave a running action to itself; it is unknown at the next start.
+
+        An orderly end would cancel its adapter, which ends the program: a promotion killed half way
+        is worse than one that nobody listens to (design law 8).
+        """
+        log.warning("drain_incomplete", outcome="the running action is left to itself, unknown")
+        await self._control.close()
+        await self._ledger.close()
+        logging.shutdown()
+        os._exit(0)
 
     def _beat(self, seconds: float, rhythm: Rhythm) -> None:
         self._ticks.every(rhythm.value, seconds, lambda: self._runtime.tick(rhythm))
