@@ -13,6 +13,7 @@ from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.commands import WriteReport
 from hamnd.core.health.rule import contradiction, latest_host_answer
+from hamnd.core.replication import Examination, PartnerDatabase
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import Epoch, FinishedRun, NodeState
 from hamnd.core.table import Picture, Trigger
@@ -39,28 +40,24 @@ def follow_rows(turn: Turn) -> None:
 
 def _lose_peer(turn: Turn) -> None:
     why = what_was_lost(turn.state.assessment)
-    turn.fire(Trigger.CONDITION_LOST, Picture())
+    turn.fire(Trigger.CONDITION_LOST, Picture(), why)
     timing = turn.state.timing
     flaps = (*timing.flaps, turn.now)[-turn.terms.policy.flap_max - 1 :]
     timing = replace(timing, flaps=flaps, all_true_since=None)
-    turn.state = replace(turn.state, timing=timing, because=why)
-    turn.because = why
+    turn.state = replace(turn.state, timing=timing)
 
 
 def _follow_degraded(turn: Turn) -> None:
     state, policy = turn.state, turn.terms.policy
     rule = state.assessment.rule
     if rule.cause is not None and rule.is_held and rule.since is not None:
-        turn.fire(Trigger.PRIMARY_DOWN_HELD, Picture())
-        why = "; ".join(rule.basis)
+        turn.fire(Trigger.PRIMARY_DOWN_HELD, Picture(), "; ".join(rule.basis))
         turn.state = replace(
             turn.state,
             cause=rule.cause,
             silence_began=rule.since.wall_s,
-            because=why,
             timing=replace(turn.state.timing, down_since=rule.since, all_true_since=None),
         )
-        turn.because = why
         return
     since = state.timing.all_true_since
     if not are_required_true(state.assessment):
@@ -84,15 +81,13 @@ def _follow_primary_down(turn: Turn) -> None:
     heard = contradiction(state.watch, state.cause, since)
     if heard is None:
         return
-    turn.fire(Trigger.PRIMARY_SEEN, Picture())
+    turn.fire(Trigger.PRIMARY_SEEN, Picture(), heard)
     turn.state = replace(
         turn.state,
         cause=None,
         silence_began=None,
-        because=heard,
         timing=replace(turn.state.timing, down_since=None),
     )
-    turn.because = heard
 
 
 def _follow_role(turn: Turn) -> None:
@@ -124,18 +119,20 @@ def _has_open_run(state: NodeState) -> bool:
 
 def follow_run(turn: Turn) -> None:
     """Hold a contradicted run, start what is ready, and end what is finished."""
-    _hold_contradicted(turn)
-    run = turn.state.run
-    if run is None:
+    if turn.state.run is None:
+        _examine(turn)
         return
+    _hold_contradicted(turn)
     _note_fence(turn)
-    if run.status is RunStatus.RUNNING and turn.state.mode is Mode.NORMAL:
-        turn.take(runs.advance(run, turn.facts()))
+    _advance(turn)
     _raise_epoch(turn)
+    _end_run(turn)
+
+
+def _advance(turn: Turn) -> None:
     run = turn.state.run
-    if run is not None and run.finished_at is not None:
-        _end_run(turn)
-    _examine(turn)
+    if run is not None and run.status is RunStatus.RUNNING and turn.state.mode is Mode.NORMAL:
+        turn.take(runs.advance(run, turn.facts()))
 
 
 def _hold_contradicted(turn: Turn) -> None:
@@ -154,8 +151,7 @@ def _hold_contradicted(turn: Turn) -> None:
         heard = contradiction(state.watch, run.plan.cause, since)
     if heard is None:
         return
-    turn.fire(Trigger.RUN_CONTRADICTED, Picture())
-    turn.because = f"contradicted: {heard}"
+    turn.fire(Trigger.RUN_CONTRADICTED, Picture(), f"contradicted: {heard}")
     turn.take(runs.interrupt(run, f"contradicted: {heard}", turn.facts()))
 
 
@@ -198,8 +194,8 @@ def _end_run(turn: Turn) -> None:
     """A finished run leaves its memory; the state follows it."""
     state = turn.state
     run = state.run
-    assert run is not None
-    assert run.finished_at is not None
+    if run is None or run.finished_at is None:
+        return
     done = FinishedRun(
         digest=run.plan.digest,
         kind=run.plan.kind.value,
@@ -229,11 +225,12 @@ def _examine(turn: Turn) -> None:
         return
     last, partner = state.finished[-1], state.watch.partner
     heard = latest_host_answer(state.watch)
-    if last.actual != "pending" or partner.at is None or heard is None:
+    if last.actual != "pending" or heard is None or heard.wall_s <= last.finished_at:
         return
-    if partner.at.wall_s <= last.finished_at:
-        return
-    actual = engine_of(turn.terms).examine(last.position, partner)
+    if partner.at is None or partner.at.wall_s <= last.finished_at:
+        partner = PartnerDatabase()
+    exam = Examination(last.position, partner, state.watch.replication)
+    actual = engine_of(turn.terms).examine(exam)
     if actual is None:
         return
     examined = replace(last, actual=actual)

@@ -69,24 +69,25 @@ class Turn:
             proven, sentence = True, "the fence gate was overridden by the operator"
         return Facts(self.now, self.terms.policy, self.terms.site, proven, sentence)
 
-    def fire(self, trigger: Trigger, picture: Picture) -> fsm.Refused | None:
-        """Move the state by a row of the table, or return why it does not move."""
+    def fire(self, trigger: Trigger, picture: Picture, why: str = "") -> fsm.Refused | None:
+        """Move the state by a row of the table, or return why it does not move.
+
+        `why` says what made it so this time; the row's own sentence is shown where there is none.
+        """
         outcome = fsm.fire(self.state.state, trigger, picture)
         if isinstance(outcome, fsm.Refused):
             return outcome
         self.rows.append(outcome.id)
-        self.because = outcome.because
+        self.because = why or outcome.because
         if outcome.target is self.state.state:
             return None
-        change = Change(
-            self.now.wall_s, self.state.state, outcome.target, outcome.id, outcome.because
-        )
+        change = Change(self.now.wall_s, self.state.state, outcome.target, outcome.id, self.because)
         history = (*self.state.changes, change)[-self.terms.policy.history_max :]
         self.state = replace(
             self.state,
             state=outcome.target,
             since=self.now.wall_s,
-            because=outcome.because,
+            because=self.because,
             changes=history,
         )
         self.record(state_changed(change))

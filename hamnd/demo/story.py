@@ -8,6 +8,7 @@ the report is compared with, come from the simulated world.
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,16 +16,20 @@ from datetime import UTC, datetime
 from typing import Any
 
 from hamnd.cli.client import Client, Unreachable
+from hamnd.demo.control import send
+from hamnd.demo.db2_node import Role
 from hamnd.demo.machines import PRIMARY, SERVICE_ADDRESS, STANDBY
 from hamnd.demo.site import DemoDirectory
 from hamnd.demo.world import World
 from hamnd.views.card import render_card
+from hamnd.views.report_text import render_report_text
 
 PEER_LIMIT_S = 30.0
 DOWN_LIMIT_S = 20.0
 RUN_LIMIT_S = 60.0
 EXAMINE_LIMIT_S = 30.0
 POLL_S = 0.1
+DATABASE = "XCATDB"
 SERVICES = ("xcatd", "named", "dhcpd", "conserver")
 
 
@@ -79,8 +84,9 @@ class Story:
         await self._ask("POST", "confirm", {"digest": plan["digest"], "named": STANDBY})
         await self._until("Active", RUN_LIMIT_S)
         problems = self._what_is_missing()
-        self._say(f"power is back at {PRIMARY}: its database is examined")
+        self._say(f"power is back at {PRIMARY}")
         self.world.fault("power-on", PRIMARY)
+        await self._rejoin()
         report = await self._until_examined(plan["digest"])
         print()
         print(report)
@@ -110,15 +116,24 @@ class Story:
             await asyncio.sleep(POLL_S)
         self._say("a takeover would work now: every step is proven ready")
 
+    async def _rejoin(self) -> None:
+        """What the DBA does on the old primary: it joins only if it has nothing that was lost."""
+        command = f"start hadr on db {DATABASE} as standby"
+        self._say(f"the DBA on {PRIMARY}: db2 {command}")
+        socket = self.layout.world_socket
+        code, told, _ = await send(socket, "db2", *command.split(), machine=PRIMARY)
+        if code != 0:
+            raise StoryFailed(f"{PRIMARY} does not start as standby: {told.strip()}")
+
     async def _until_examined(self, digest: str) -> str:
         """Wait until the report knows the actual loss and return it as text."""
-        path = self.layout.state / "reports" / f"{digest}.txt"
+        path = self.layout.state / "reports" / f"{digest}.json"
         await wait_until(
-            lambda: path.exists() and "pending" not in path.read_text(),
+            lambda: path.exists() and "joined as standby" in path.read_text(),
             EXAMINE_LIMIT_S,
             f"the actual loss in {path}",
         )
-        return path.read_text()
+        return "\n".join(render_report_text(json.loads(path.read_text())))
 
     def _what_is_missing(self) -> list[str]:
         """Compare what hamnd says with the world itself."""
@@ -129,7 +144,7 @@ class Story:
             for name in SERVICES
             if not site.is_active(STANDBY, name)
         ]
-        if node.role.value != "primary" or not node.active:
+        if node.role is not Role.PRIMARY or not node.active:
             found.append(f"the database on {STANDBY} is {node.role.value}")
         if site.holder(SERVICE_ADDRESS) != STANDBY:
             found.append(f"the service address is held by {site.holder(SERVICE_ADDRESS)}")

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hamnd.core.policy import Terms
-from hamnd.core.replication import LossQuestion, PartnerDatabase, Promotion
+from hamnd.core.replication import Examination, LossQuestion, PartnerDatabase, Promotion
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
 from hamnd.dialects.db2 import commands
 from hamnd.dialects.db2.config import parse_db_cfg
@@ -119,14 +119,26 @@ class Db2Engine:
         )
         return (promote,)
 
-    def examine(self, ours: int | None, partner: PartnerDatabase) -> str | None:
-        """Compare the old primary's own end of log with where ours continued."""
-        if partner.role != "primary" or partner.position is None or ours is None:
+    def examine(self, exam: Examination) -> str | None:
+        """Tell the actual loss: by joining as standby, or by its own end of log (§10).
+
+        An old primary joins only when its log has nothing that ours lacks; DB20000I alone is not
+        joining. One that was restored from our backup joins too, and nobody can tell from here.
+        """
+        view, partner = exam.view, exam.partner
+        if view is not None and view.role == "primary" and view.is_protecting:
+            return (
+                "zero: the old primary joined as standby, so its log holds nothing that ours "
+                "lacks (unless it was re-seeded by hand)"
+            )
+        if partner.role != "primary" or partner.position is None or exam.ours is None:
             return None
-        lost = partner.position - ours
+        lost = partner.position - exam.ours
         if lost <= 0:
-            return f"zero: the old primary's log ends at {partner.position}, ours continued there"
-        return f"{lost} B: its log ends at {partner.position}, ours continued at {ours}"
+            return (
+                f"zero: the old primary's log ends at {partner.position}, ours went on from there"
+            )
+        return f"{lost} B: its log ends at {partner.position}, ours went on from {exam.ours}"
 
 
 ENGINE = Db2Engine()

@@ -13,6 +13,8 @@ from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict, Verdict
 from hamnd.model.plan import Loss
 
 SAFE_MODES = ("sync", "nearsync")
+RESTART_TOLERANCE_S = 2.0
+"""Db2 tells whole seconds of its uptime."""
 STEPS_BEFORE_PROMOTE_S = 5.0
 """What fuse and fence may take while a window plan runs, until history knows better."""
 
@@ -58,27 +60,33 @@ def _loss_after_peer(terms: Terms, question: LossQuestion) -> Loss:
             estimated_bytes=view.gap_bytes,
         )
     if sample.sync_mode not in SAFE_MODES or question.frozen_window_end is None:
-        return _loss_by_time(question)
+        return _loss_by_time(question, "no peer window holds")
+    started_at = None if view.uptime_s is None else view.observed.wall_s - view.uptime_s
+    if started_at is not None and started_at > sample.wall_s + RESTART_TOLERANCE_S:
+        return _loss_by_time(question, "this standby was restarted since it was seen in Peer")
     loss = _loss_by_window(terms, question, question.frozen_window_end)
-    if loss.verdict is not LossVerdict.ZERO_PROVEN or sample.started_at is None:
+    doubts = []
+    if started_at is None or sample.started_at is None:
+        doubts.append("nobody knows whether this standby was restarted since: not proven")
+    if not question.death.is_watched:
+        doubts.append("hamnd did not watch all the time since that proof: not proven")
+    if loss.verdict is not LossVerdict.ZERO_PROVEN or not doubts:
         return loss
-    if view.uptime_s is None or view.observed.wall_s - view.uptime_s > sample.wall_s + 1.0:
-        basis = (*loss.basis, "but this standby was restarted since the loss: not proven")
-        return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=loss.peer_window_end)
-    return loss
+    basis = (*loss.basis, *doubts)
+    return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=loss.peer_window_end)
 
 
-def _loss_by_time(question: LossQuestion) -> Loss:
+def _loss_by_time(question: LossQuestion, why: str) -> Loss:
     """No window holds the primary back: only a proven death bounds what it could commit."""
     sample, death, view = question.sample, question.death, question.view
     assert sample is not None
     assert view is not None
-    mode = (sample.sync_mode or "unknown mode").upper()
-    if is_device_proven(death.grade) and death.no_later_than is not None:
+    first = f"{(sample.sync_mode or 'unknown mode').upper()}, {why}"
+    if is_device_proven(death.grade) and death.no_later_than is not None and death.is_watched:
         seconds = max(0.0, death.no_later_than - sample.wall_s)
         told = f"last position verified {seconds:.0f} s before the primary was proven off"
-        return Loss(LossVerdict.BOUNDED, (f"{mode} without a peer window", told), seconds=seconds)
-    basis = (f"{mode} without a peer window, and nobody knows when the primary stopped",)
+        return Loss(LossVerdict.BOUNDED, (first, told), seconds=seconds)
+    basis = (f"{first}, and nothing proves when the primary stopped",)
     return Loss(LossVerdict.UNKNOWN, basis, estimated_bytes=view.gap_bytes)
 
 
@@ -91,22 +99,13 @@ def _loss_by_window(terms: Terms, question: LossQuestion, window_end: int) -> Lo
     seconds, uncertainty = _skew_of(question)
     first = f"{mode}, in Peer when the link broke"
     if is_device_proven(death.grade) and death.no_later_than is not None:
+        left = window_end - (death.no_later_than + (seconds or 0.0) + uncertainty)
+        doubt = None
         if seconds is None:
-            basis = (first, "the clocks were never compared: not proven")
-            return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=window_end)
-        left = window_end - (death.no_later_than + seconds + uncertainty)
-        told = f"skew {seconds:+.1f} s" if skew is not None else f"last skew {seconds:+.1f} s"
-        if abs(seconds) > terms.policy.clock_skew_max_s:
-            basis = (first, f"the clocks differ by {seconds:+.1f} s: not proven")
-            return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=window_end)
-        if left >= margin:
-            proof = f"proven off {left:.0f} s before the peer window end"
-            return Loss(LossVerdict.ZERO_PROVEN, (first, proof, told), peer_window_end=window_end)
-        bound = max(0.0, margin - left)
-        late = "proven off only after the peer window end: it may have written"
-        return Loss(
-            LossVerdict.BOUNDED, (first, late, told), seconds=bound, peer_window_end=window_end
-        )
+            doubt = "the clocks were never compared: not proven"
+        elif abs(seconds) > terms.policy.clock_skew_max_s:
+            doubt = f"the clocks differ by {seconds:+.1f} s: not proven"
+        return _loss_by_death(question, (window_end, left, margin), (first, doubt))
     now_there = question.now_wall_s + (seconds or 0.0) + uncertainty
     if seconds is not None and now_there + margin <= window_end:
         left = window_end - now_there
@@ -121,6 +120,29 @@ def _loss_by_window(terms: Terms, question: LossQuestion, window_end: int) -> Lo
     view = question.view
     assert view is not None
     return Loss(LossVerdict.UNKNOWN, basis, None, None, view.gap_bytes, window_end)
+
+
+def _loss_by_death(
+    question: LossQuestion, window: tuple[int, float, float], told: tuple[str, str | None]
+) -> Loss:
+    """The device proves when it was off at the latest: before the window end, or not."""
+    end, left, margin = window
+    first, doubt = told
+    if left >= margin and doubt is not None:
+        return Loss(LossVerdict.ZERO_LIKELY, (first, doubt), peer_window_end=end)
+    seconds, _ = _skew_of(question)
+    skew = f"{'skew' if question.skew is not None else 'last skew'} {seconds or 0.0:+.1f} s"
+    if left >= margin:
+        proof = f"proven off {left:.0f} s before the peer window end"
+        return Loss(LossVerdict.ZERO_PROVEN, (first, proof, skew), peer_window_end=end)
+    late = "proven off only after the peer window end: it may have written"
+    if doubt is None and question.death.is_watched:
+        bound = max(0.0, margin - left)
+        return Loss(LossVerdict.BOUNDED, (first, late, skew), seconds=bound, peer_window_end=end)
+    view = question.view
+    estimate = None if view is None else view.gap_bytes
+    basis = (first, late, doubt or "hamnd did not watch all the time since that proof")
+    return Loss(LossVerdict.UNKNOWN, basis, None, None, estimate, end)
 
 
 def _skew_of(question: LossQuestion) -> tuple[float | None, float]:
@@ -174,7 +196,9 @@ def _promotion_in_window(terms: Terms, question: LossQuestion, loss: Loss) -> Pr
     seconds, uncertainty = _skew_of(question)
     end = view.peer_window_end
     if end is not None and view.sync_mode in SAFE_MODES and seconds is not None:
-        deadline = end - seconds - uncertainty - terms.policy.window_margin_s
+        # Db2 compares the end with this node's clock as it is, the guarantee with the primary's.
+        ahead = max(0.0, seconds + uncertainty)
+        deadline = end - ahead - terms.policy.window_margin_s
         if question.now_wall_s + STEPS_BEFORE_PROMOTE_S < deadline:
             left = deadline - question.now_wall_s
             sentence = f"the peer window is open for {left:.0f} s more"
