@@ -34,9 +34,7 @@ def begin(plan: Plan, actor: str, wall_s: float, kept: Run | None) -> Run:
 def _inherited(before: StepRun | None) -> StepRun:
     if before is None or before.outcome is Outcome.DONE:
         return before or StepRun()
-    return StepRun(
-        attempt=before.attempt, has_acted=before.has_acted, is_unknown=before.is_unknown
-    )
+    return StepRun(attempt=before.attempt, has_acted=before.has_acted, is_unknown=before.is_unknown)
 
 
 def advance(run: Run, facts: Facts) -> Move:
