@@ -96,45 +96,66 @@ class LocalRunner:
         inherited = _inherited(os.environ) if environment is None else dict(environment)
         self._environment = inherited | {"LANG": "C", "LC_ALL": "C", "PATH": tool_path}
         self._running: set[int] = set()
+        self._closed = asyncio.Event()
 
     async def run(self, request: Exec, timeout_s: float) -> Report:
         """Run the program and report; past `timeout_s` everything it started is ended."""
         argv = local_argv(request, self._user)
         started = self._clock.now()
-        loop = asyncio.get_running_loop()
+        if self._closed.is_set():
+            detail = "hamnd is shutting down"
+            return Report(Ending.COULD_NOT_RUN, started, started, detail=detail)
         try:
-            transport, program = await loop.subprocess_exec(
-                _Program,
-                *argv,
-                stdin=asyncio.subprocess.DEVNULL
-                if request.stdin is None
-                else asyncio.subprocess.PIPE,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.PIPE,
-                start_new_session=True,
-                env=self._environment,
-                cwd="/",
-            )
+            transport, program = await self._start(argv, has_input=request.stdin is not None)
         except (OSError, ValueError) as error:
             detail = self._why_not(argv[0], error)
             return Report(Ending.COULD_NOT_RUN, started, self._clock.now(), detail=detail)
         pid = transport.get_pid()
         self._running.add(pid)
         try:
+            if self._closed.is_set():
+                _signal_tree(pid, _family(pid), signal.SIGKILL)
             if request.stdin is not None:
                 _feed(transport, request.stdin)
             return await self._follow(transport, program, started, timeout_s)
         finally:
-            if not program.exited.is_set():
-                # Cancelled: nobody waits for the program any more, so nothing of it may stay.
-                _signal_tree(pid, _family(pid), signal.SIGKILL)
-            transport.close()
             self._running.discard(pid)
+            # Cancelled: nobody waits for the program any more, so nothing of it may stay.
+            _discard(transport, program)
 
     async def close(self) -> None:
-        """End what still runs."""
+        """End what still runs, and start nothing more."""
+        self._closed.set()
         for pid in tuple(self._running):
             _signal_tree(pid, _family(pid), signal.SIGKILL)
+
+    async def _start(
+        self, argv: tuple[str, ...], *, has_input: bool
+    ) -> tuple[asyncio.SubprocessTransport, _Program]:
+        """Start the program. Cancelled meanwhile, it is ended with all its children once it runs.
+
+        asyncio alone would end the program and leave its children, and does not tell us its number.
+        """
+        loop = asyncio.get_running_loop()
+        pipe = asyncio.subprocess.PIPE
+        starting = loop.create_task(
+            loop.subprocess_exec(
+                _Program,
+                *argv,
+                stdin=pipe if has_input else asyncio.subprocess.DEVNULL,
+                stdout=pipe,
+                stderr=pipe,
+                start_new_session=True,
+                env=self._environment,
+                cwd="/",
+            ),
+            name=f"start-{argv[0]}",
+        )
+        try:
+            return await asyncio.shield(starting)
+        except asyncio.CancelledError:
+            starting.add_done_callback(_discard_started)
+            raise
 
     async def _follow(
         self,
@@ -181,6 +202,21 @@ class LocalRunner:
         if isinstance(error, PermissionError):
             return f"{name} may not be executed: permission denied"
         return f"{name} could not be started: {error}"
+
+
+def _discard(transport: asyncio.SubprocessTransport, program: _Program) -> None:
+    """Let go of a program; one that still runs is ended with everything it started."""
+    if not program.exited.is_set():
+        pid = transport.get_pid()
+        _signal_tree(pid, _family(pid), signal.SIGKILL)
+    transport.close()
+
+
+def _discard_started(
+    starting: asyncio.Task[tuple[asyncio.SubprocessTransport, _Program]],
+) -> None:
+    if not starting.cancelled() and starting.exception() is None:
+        _discard(*starting.result())
 
 
 def _inherited(environment: Mapping[str, str]) -> dict[str, str]:

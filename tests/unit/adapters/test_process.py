@@ -221,11 +221,38 @@ async def test_cancellation_ends_the_program_and_leaks_nothing(
     await until(lambda: len(os.listdir("/proc/self/fd")) <= descriptors)
 
 
+async def test_cancelled_while_it_starts_nothing_of_a_program_stays(
+    runner: LocalRunner, tmp_path: Path
+) -> None:
+    """The program runs before asyncio says so; its children must go as well."""
+    children: list[int] = []
+    for number in range(8):
+        child = tmp_path / f"child{number}"
+        async with asyncio.TaskGroup() as group:
+            task = group.create_task(sh(runner, f"sleep 60 & echo $! > {child}; wait", 60))
+            for _ in range(number):
+                await asyncio.sleep(0)  # one turn of the loop further into the start each time
+            task.cancel()
+        assert task.cancelled()
+        await until(lambda: not has_zombies())
+        children.append(pid_in(child))
+    await until(lambda: not any(pid and is_alive(pid) for pid in children))
+
+
 async def test_close_ends_what_still_runs(runner: LocalRunner, tmp_path: Path) -> None:
     child = tmp_path / "child"
     async with asyncio.TaskGroup() as group:
         task = group.create_task(sh(runner, f"echo $$ > {child}; sleep 60; true", 60))
         await until(lambda: bool(pid_in(child)))
+        await runner.close()
+    assert task.result().exit_code == 137
+    assert (await sh(runner, "true")).ending is Ending.COULD_NOT_RUN
+
+
+async def test_close_reaches_a_program_that_is_just_starting(runner: LocalRunner) -> None:
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(sh(runner, "sleep 60; true", 60))
+        await asyncio.sleep(0)
         await runner.close()
     assert task.result().exit_code == 137
 
