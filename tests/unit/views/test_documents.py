@@ -124,6 +124,8 @@ def test_a_probe_that_could_not_run_is_unknown_and_not_silent() -> None:
     assert facts.track_part("ping", track, one.now)["answer"] == Answer.UNKNOWN.value
     silent = Track(silent_since=one.now.ago(9), silent_last=one.now.ago(1))
     assert facts.track_part("ping", silent, one.now)["answer"] == Answer.SILENT.value
+    lost = Track(silent_since=one.now.ago(9), silent_last=one.now.ago(5), unknown_last=one.now)
+    assert facts.track_part("ping", lost, one.now)["answer"] == Answer.UNKNOWN.value
     assert facts.track_part("ping", None, one.now)["answer"] == Answer.UNKNOWN.value
 
 
