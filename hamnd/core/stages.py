@@ -89,8 +89,12 @@ def pause(run: Run, step_id: str, reason: str) -> Move:
 
 
 def look_at_skipped(run: Run, step: Step) -> Move:
-    """See whether a skipped step is true all the same; then its dependants may run."""
-    if not step.postconditions:
+    """See whether a skipped step is true all the same; then its dependants may run.
+
+    A skipped fence stays skipped: that is how its gate is overridden, and a controller's word that
+    did not suffice as evidence before must not take the override back.
+    """
+    if not step.postconditions or step.proves_fence:
         return Move(run)
     one = run.steps[step.id]
     command = LookAtStep(

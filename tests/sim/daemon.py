@@ -126,7 +126,7 @@ class Daemon:
         before, now = self.state, self.world.instant()
         decision = step(before, event, now, self.terms)
         self.steps += 1
-        where = self._persist(decision)
+        where = self._persist(event, decision)
         if where is not None and where != BEFORE_REPORT:
             self.crash()
             return None
@@ -140,7 +140,7 @@ class Daemon:
             return None
         return decision
 
-    def _persist(self, decision: Decision) -> str | None:
+    def _persist(self, event: Event, decision: Decision) -> str | None:
         """Write the page of a decision, as the runtime does; return where to die, if anywhere."""
         disk, wall_s = self.disk, self.world.instant().wall_s
         is_page = bool(decision.records) or decision.persist
@@ -156,7 +156,7 @@ class Daemon:
             disk.records.extend(decision.records)
             if decision.persist:
                 disk.state = dump(decision.state)
-            self.laws.persisted(decision)
+            self.laws.persisted(event, decision)
         return where
 
     # Commands.

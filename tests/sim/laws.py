@@ -94,7 +94,8 @@ class Laws:
         self._held_identity = False
         self._served_since: float | None = None
         self._served_here_since: float | None = None
-        self._state: NodeState = NodeState()
+        self.is_every_report_heard = True
+        """No answer of a witness gets lost on its way to hamnd."""
 
     def require(self, is_true: bool, law: str, detail: str) -> None:
         """Break the run unless it is so."""
@@ -128,7 +129,14 @@ class Laws:
     def _may_split(self) -> bool:
         if self.ground.has_lied:
             self.excuse("the controller lied")
+        if self._is_weak():
+            self.excuse("the site accepts weak evidence")
         return bool(self.excuses)
+
+    def _is_weak(self) -> bool:
+        """A site that takes silence or a word for proof: the primary may live behind a cut."""
+        order = GRADE_ORDER[self.terms.policy.fence_minimum]
+        return order < GRADE_ORDER[FenceGrade.ORDERLY]
 
     def _identity_moved(self, now: float) -> None:
         """Law 3: the old primary cannot hold the address any more."""
@@ -140,8 +148,7 @@ class Laws:
             self.excuse("switched on a moment ago")
         if ground.has_lied:
             self.excuse("the controller lied")
-        order = GRADE_ORDER[self.terms.policy.fence_minimum]
-        if order < GRADE_ORDER[FenceGrade.ORDERLY]:
+        if self._is_weak():
             self.excuse("the site accepts weak evidence")
         self.require(
             bool(self.excuses), "law 3", f"identity moved, primary is {ground.power(PRIMARY)}"
@@ -152,12 +159,9 @@ class Laws:
     def decided(self, before: NodeState, event: Event, decision: Decision) -> None:
         """Judge one decision that was adopted."""
         after = decision.state
-        self._state = after
         self.counts.rows.update(decision.rows)
         if decision.refusal is not None:
             self.counts.refusals += 1
-        if isinstance(event, ConfirmRequested) and decision.refusal is None:
-            self._confirmed(after)
         if isinstance(event, ConfirmRequested | RetryRequested) and decision.refusal is None:
             for deed in self._deeds.values():
                 if deed.state == "unknown" and not deed.can_look:
@@ -197,7 +201,7 @@ class Laws:
         self.require(seconds <= SEEN_GRACE_S, "law 2", f"down, but served {seconds:.1f} s: {told}")
         seconds = now - anywhere if anywhere is not None else 0.0
         limit = WITNESS_GRACE_S + self.terms.policy.replication_interval_s
-        if after.cause is Cause.SERVICE:
+        if after.cause is Cause.SERVICE or not self.is_every_report_heard:
             return
         self.require(
             seconds <= limit, "law 2", f"down, but a witness saw it {seconds:.1f} s: {told}"
@@ -233,8 +237,10 @@ class Laws:
             moves = self._awaited[awaited] + coming[awaited] > 0
             self.require(moves, "liveness", f"step {key} waits for nothing")
 
-    def persisted(self, decision: Decision) -> None:
-        """Note the intents that are on disk now."""
+    def persisted(self, event: Event, decision: Decision) -> None:
+        """Note the plans and intents that are on disk now, whether this life sees more or not."""
+        if isinstance(event, ConfirmRequested) and decision.refusal is None:
+            self._confirmed(decision.state)
         for record in decision.records:
             if record.phase is Phase.INTENT:
                 self._intents[record.digest, record.step] += 1
@@ -269,8 +275,7 @@ class Laws:
             return
         booted = self.ground.booted_at
         is_fresh = booted is not None and self.clock() - booted <= BOOT_GRACE_S
-        weak = GRADE_ORDER[self.terms.policy.fence_minimum] < GRADE_ORDER[FenceGrade.ORDERLY]
-        excused = self.excuses or self.ground.has_lied or is_fresh or weak
+        excused = self.excuses or self.ground.has_lied or is_fresh or self._is_weak()
         power = self.ground.power(PRIMARY)
         self.require(bool(excused), "law 3", f"promoted by force, the primary is {power}")
 
@@ -296,7 +301,8 @@ class Laws:
                     deed.state = "looked"
 
     def crashed(self) -> None:
-        """What was under way is unknown from now on."""
+        """What was under way is unknown from now on, and nothing was seen yet by the next life."""
+        self._served_since = self._served_here_since = None
         self._awaited.clear()
         for deed in self._deeds.values():
             if deed.state == "open":

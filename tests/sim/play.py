@@ -77,6 +77,7 @@ class Play:
         ground.is_kernel_awake = universe.is_kernel_awake
         for name, seconds in universe.skew_s.items():
             ground.pair.set_skew(name, seconds)
+        self.laws.is_every_report_heard = universe.lost_reports == 0.0
         world.weather = Weather(universe.lost_reports, universe.latency_s)
         world.shell = type(world.shell)(ground, world.dice, universe.haste)
         self.trouble.hint = self.daemon.hint

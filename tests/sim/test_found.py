@@ -7,6 +7,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.events import ConfirmRequested, PlanRequested
 from hamnd.core.progress import Facts, StepRun
+from hamnd.dialects import fence as fencing
 from hamnd.model.names import Outcome, PlanKind, RunStatus, State
 from hamnd.model.plan import PlanRequest
 from tests.builders import pair
@@ -31,6 +32,20 @@ def test_skipping_the_fence_overrides_its_gate_so_that_promote_may_run() -> None
     move = runs.retry(skipped, "anna", facts_of())
     assert move.run.status is RunStatus.RUNNING
     assert move.run.steps["promote"].outcome is Outcome.RUNNING
+
+
+def test_a_controllers_word_does_not_take_the_override_of_a_skipped_fence_back() -> None:
+    """It was looked at, found "off" and called done; without evidence identity never started."""
+    run = pair().paused_at("fence").state.run
+    assert run is not None
+    look = fencing.status(pair().terms.site)
+    fence = replace(run.plan.step("fence"), proves_fence=True, postconditions=(look,))
+    steps = tuple(fence if one.id == "fence" else one for one in run.plan.steps)
+    known = {step.id: run.steps.get(step.id, StepRun()) for step in steps}
+    paused = replace(run, plan=replace(run.plan, steps=steps), steps=known)
+    move = runs.skip(paused, "fence", "pulled the cables", "anna")
+    assert move.commands == ()
+    assert move.run.steps["fence"].outcome is Outcome.SKIPPED
 
 
 def test_skipping_another_step_still_holds_what_depends_on_it() -> None:

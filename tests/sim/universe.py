@@ -234,6 +234,10 @@ def _draw_policy(dice: random.Random, count: int, fence: FenceSite) -> Policy:
         witnesses_min=dice.randint(0, min(count, 2)),
         fence_minimum=fence.minimum,
         plan_ttl_s=dice.choice((30.0, 600.0)),
+        step_timeouts_s={
+            **dict.fromkeys(("dns", "dhcp", "consoles", "verify", "xcatd"), 40.0),
+            "promote": dice.choice((20.0, 60.0)),
+        },
     )
 
 
