@@ -77,6 +77,10 @@ def _with_ready(picture: Assessment, ready: Status) -> Assessment:
 
 
 def _silent_since(state: NodeState, rule: DownRule) -> float | None:
+    """Return since when the primary is silent; one whose services fail may write on and on."""
+    cause = state.cause if state.silence_began is not None else rule.cause
+    if cause is Cause.SERVICE:
+        return None
     if state.silence_began is not None:
         return state.silence_began
     return None if rule.since is None else rule.since.wall_s

@@ -39,7 +39,7 @@ from hamnd.core.events import (
 )
 from hamnd.core.following import follow_rows, follow_run
 from hamnd.core.health.evidence import void_contradicted
-from hamnd.core.health.watch import Disk
+from hamnd.core.health.watch import Disk, Watch
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
@@ -89,9 +89,15 @@ def _fold(turn: Turn, event: Event) -> None:
             return
     before = turn.state.watch
     watch = void_contradicted(watch, turn.now, terms)
-    if (watch.acts, watch.first_off, watch.lie) != (before.acts, before.first_off, before.lie):
+    if _proofs(watch) != _proofs(before):
         turn.persist = True
     turn.state = replace(state, watch=watch)
+
+
+def _proofs(watch: Watch) -> tuple[object, ...]:
+    """Return what must be on disk as soon as it changes: what proves, and what no longer does."""
+    is_window_bound = watch.frozen_window_end is not None
+    return watch.acts, watch.first_off, watch.lie, is_window_bound
 
 
 def _act_on(turn: Turn, event: Event) -> None:

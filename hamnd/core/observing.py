@@ -138,8 +138,7 @@ def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         return watch
     if reading.positions.received is not None:
         watch = replace(watch, standby_end=reading.positions.received)
-    if reading.state in PEER_STATES and reading.peer_window_end is not None:
-        watch = replace(watch, frozen_window_end=reading.peer_window_end)
+    watch = replace(watch, frozen_window_end=_window_end(watch, reading, terms.policy))
     if not reading.is_protecting or not _primary_answers(watch, reading.observed, terms):
         return watch
     skew = watch.skew
@@ -160,6 +159,24 @@ def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         bad_flags=reading.bad_flags,
     )
     return replace(watch, sample=sample)
+
+
+def _window_end(watch: Watch, reading: Replication, policy: Policy) -> int | None:
+    """Return the window end that still binds the primary, as this standby last showed it.
+
+    It binds only a primary that lost its standby while in Peer (db2-hadr.md §6.3). In catch-up it
+    commits without waiting; and a standby that left Peer before the window was over did not leave
+    it by losing the link, or lost it again later.
+    """
+    end = watch.frozen_window_end
+    if reading.state in PEER_STATES:
+        return end if reading.peer_window_end is None else reading.peer_window_end
+    if reading.state in ("remote_catchup", "local_catchup"):
+        return None
+    if reading.state == "remote_catchup_pending" and end is not None:
+        is_early = reading.observed.wall_s < end - policy.window_margin_s
+        return None if is_early else end
+    return end
 
 
 def _primary_answers(watch: Watch, now: Instant, terms: Terms) -> bool:

@@ -92,7 +92,7 @@ def _loss_by_time(question: LossQuestion, why: str) -> Loss:
 
 def _loss_by_window(terms: Terms, question: LossQuestion, window_end: int) -> Loss:
     """Compare the proven end of the primary with the frozen peer window end, on its clock."""
-    sample, death, skew = question.sample, question.death, question.skew
+    sample, death = question.sample, question.death
     assert sample is not None
     mode = (sample.sync_mode or "").upper()
     margin = terms.policy.window_margin_s
