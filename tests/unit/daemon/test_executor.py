@@ -111,7 +111,7 @@ async def test_a_look_that_never_answers_is_cut_off_and_is_not_silence() -> None
 
     async def body() -> None:
         yard.executor.start(ProbeRound(1, ((Probe.PING, PING),)))
-        event = await yard.first(limit_s=5.0)
+        event = await yard.first(limit_s=10.0)
         assert isinstance(event, RoundCompleted)
         assert event.looked[0][1].report.ending is Ending.TIMED_OUT
 
