@@ -180,8 +180,7 @@ def _http_server(
             request.protocol.has_asked = True
         return await answer(request)
 
-    server = Server(asked)
-    return server
+    return (server := Server(asked))
 
 
 class MetricsText:

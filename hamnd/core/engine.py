@@ -1,7 +1,7 @@
 """The engine: one event in, one decision out.
 
 Laws of this module: `step` is the only door; it is pure, so the same state, event, instant and
-terms give the same decision; it never waits, never raises but for a broken law, and every command
+terms give the same decision; it must not know how anything is carried out; it never waits, never raises but for a broken law, and every command
 it returns is backed by records in the same decision (design §2, §9). In order: fold what came home,
 assess, move the state, move the run, ask what to look at next, check the laws.
 """
@@ -46,7 +46,7 @@ from hamnd.core.state import Decision, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.model.instant import Instant
-from hamnd.model.names import Mode, Phase, Rhythm, RunStatus
+from hamnd.model.names import Mode, Phase, Rhythm, RunStatus, State
 from hamnd.model.record import Record
 
 
@@ -154,7 +154,11 @@ def _on_started(turn: Turn, event: Started) -> None:
     timing = replace(timing, down_since=turn.now, resumed=turn.now)
     if run is not None and (fence := run.steps.get("fence")) is not None:
         timing = replace(timing, fence_done=turn.now if fence.outcome.value == "done" else None)
-    turn.state = replace(turn.state, boot_id=event.boot_id, timing=timing)
+    watch = replace(turn.state.watch, watched_since=turn.now.wall_s)
+    turn.state = replace(turn.state, boot_id=event.boot_id, timing=timing, watch=watch)
+    if turn.state.state in (State.PEER, State.DEGRADED, State.PRIMARY_DOWN):
+        # What was silent then may have spoken since; the rule begins its windows again.
+        turn.state = replace(turn.state, cause=None, silence_began=None)
     if turn.state.since == 0.0:
         turn.state = replace(turn.state, since=turn.now.wall_s)
     else:

@@ -13,6 +13,7 @@ from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.commands import WriteReport
 from hamnd.core.health.rule import contradiction, latest_host_answer
+from hamnd.core.platforms import platform_of
 from hamnd.core.replication import Examination, PartnerDatabase
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import Epoch, FinishedRun, NodeState
@@ -104,8 +105,6 @@ def _follow_role(turn: Turn) -> None:
 
 def holds_identity(turn: Turn) -> bool:
     """Whether this node carries every address of the identity, as last seen."""
-    from hamnd.core.platforms import platform_of
-
     report = turn.state.watch.reports.get("seen:addresses")
     if report is None:
         return False

@@ -1,7 +1,7 @@
 """`hamnd demo`: a whole site on this machine, the real daemon in it, and something to try.
 
 Owns the command line of the demo and the two ways to play it: by hand, or `--auto`, one guided
-failover from beginning to end. Must not know how the site is simulated (world) nor what the story
+takeover from beginning to end. Must not know how the site is simulated (world) nor what the story
 tells (story).
 """
 
@@ -41,7 +41,7 @@ def main(argv: Sequence[str]) -> int:
         epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--auto", action="store_true", help="play one guided failover unattended")
+    parser.add_argument("--auto", action="store_true", help="play one guided takeover unattended")
     parser.add_argument("--dir", type=Path, help="directory to use and keep (default: a new one)")
     options = parser.parse_args(list(argv))
     if not _tell_missing():

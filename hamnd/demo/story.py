@@ -1,7 +1,7 @@
 """The story of the demo: what happens, told as one line per change, and played by itself.
 
-Owns the script of `hamnd demo --auto`, its limits, and the judgement at its end. Everything is
-read and asked over the control socket, as an operator would; only the faults, and the truth that
+Owns the script of `hamnd demo --auto`, its limits, and the judgement at its end. Must not know how
+the site is simulated or the daemon started. Everything is read and asked over the control socket, as an operator would; only the faults, and the truth that
 the report is compared with, come from the simulated world.
 """
 
@@ -62,7 +62,7 @@ class Story:
             await asyncio.sleep(POLL_S)
 
     async def play(self) -> int:
-        """Play one guided failover; return 0 only if every postcondition held."""
+        """Play one guided takeover; return 0 only if every postcondition held."""
         try:
             await self._play()
         except StoryFailed as failure:
