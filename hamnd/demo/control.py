@@ -78,6 +78,13 @@ def _cut_pair(fault: Fault) -> str:
     return f"only the link between {PRIMARY} and {STANDBY} is cut"
 
 
+def _cut_one_way(fault: Fault) -> str:
+    source = fault.manager()
+    target = next(name for name in MANAGERS if name != source)
+    fault.site.cut_one_way(source, target, fault.now)
+    return f"nothing that {source} sends arrives at {target}; the other direction is whole"
+
+
 def _slow(fault: Fault) -> str:
     seconds = float(fault.words[0]) if fault.words else 1.5
     fault.site.pair.slow(seconds, fault.now)
@@ -188,6 +195,7 @@ VERBS: dict[str, tuple[str, Callable[[Fault], str]]] = {
     "freeze": ("[MACHINE]  it hangs: ping answers, nothing else", _freeze),
     "cut": ("[MACHINE]  cut its network; it runs on", _cut),
     "cut-pair": ("cut only the link between the two management nodes", _cut_pair),
+    "cut-one-way": ("[MACHINE]  what it sends no longer reaches its partner", _cut_one_way),
     "slow": ("[SECONDS]  delay every message", _slow),
     "heal": ("mend everything but dead machines", _heal),
     "xcatd": ("[MACHINE]  xcatd hangs", _hang_xcatd),

@@ -51,6 +51,9 @@ STAND_INS = (
 NEVER_REAL = ("poweroff", "halt", "reboot", "shutdown", "init", "systemctl", "ip", "crontab")
 """Programs that a simulated machine must not find by an absolute path: they would be the host's."""
 
+SESSION = "HAMND_DEMO_SESSION"
+"""Variable that marks every process of a login, so that a dead machine's can be ended."""
+
 CLIENT = '''\
 """Send one program call to the simulated world and print its answer (written by hamnd demo)."""
 import _socket, posix, sys
@@ -161,6 +164,11 @@ def _write_program(path: Path, text: str) -> None:
     path.chmod(0o755)
 
 
+def session_of(layout: DemoDirectory, machine: str) -> str:
+    """Return the value of `SESSION` by which a machine's processes are known among the host's."""
+    return f"{layout.root}:{machine}"
+
+
 def login_shell(layout: DemoDirectory, machine: str) -> str:
     """Return the script that a login on a machine runs, as sshd's ForceCommand.
 
@@ -181,7 +189,8 @@ def login_shell(layout: DemoDirectory, machine: str) -> str:
 #!/bin/sh
 # What a login on the simulated machine {machine} runs (written by hamnd demo).
 HAMND_DEMO_NODE={machine} PATH={shlex.quote(layout.tool_path)}
-export HAMND_DEMO_NODE PATH
+{SESSION}={shlex.quote(session_of(layout, machine))}
+export HAMND_DEMO_NODE PATH {SESSION}
 cd {shlex.quote(str(layout.home(machine)))} || exit 1
 command=$SSH_ORIGINAL_COMMAND
 unset SSH_ORIGINAL_COMMAND

@@ -181,6 +181,12 @@ class Site:
         if {one, two} == set(MANAGERS):
             self.pair.cut_both(now)
 
+    def cut_one_way(self, source: str, target: str, now: float) -> None:
+        """Cut what one management node sends to the other; no TCP connection survives that."""
+        self.cuts.add(frozenset((source, target)))
+        if {source, target} == set(MANAGERS):
+            self.pair.cut(source, target, now)
+
     def isolate(self, name: str, now: float) -> None:
         """Cut one machine off from every other."""
         for other in self.machines:

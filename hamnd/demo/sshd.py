@@ -20,6 +20,7 @@ from typing import Protocol
 
 import asyncssh
 
+from hamnd.demo.executables import SESSION, session_of
 from hamnd.demo.relay import Wire, WireState
 from hamnd.demo.site import DemoDirectory
 
@@ -67,6 +68,19 @@ def _write(path: Path, content: bytes) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
+
+
+def end_processes(layout: DemoDirectory, machine: str) -> None:
+    """Kill what still runs in logins on a machine: its power is gone, or the demo is over.
+
+    They are found by their environment, for sshd gives every login a session of its own. Where
+    there is no /proc they are left to notice that nobody listens any more.
+    """
+    mark = f"{SESSION}={session_of(layout, machine)}".encode()
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            if mark in environment.read_bytes().split(b"\0"):
+                os.kill(int(environment.parent.name), signal.SIGKILL)
 
 
 class OpenSshServer:

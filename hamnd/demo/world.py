@@ -139,6 +139,8 @@ class World:
         for server in self._xcatds:
             await server.close()
         await self.ssh_server.close()
+        for machine in OWN_ADDRESSES:
+            sshd.end_processes(self.layout, machine)
         self.layout.world_socket.unlink(missing_ok=True)
         await asyncio.sleep(0)  # transports close their sockets in the loop's next round
 
@@ -209,6 +211,7 @@ class World:
                         wire.reset()
             if power is HostPower.OFF and self._powers[name] is not HostPower.OFF:
                 self.ssh_server.hang_up(name)
+                sshd.end_processes(self.layout, name)
             self._powers[name] = power
         for (source, target, service), wire in self.wires.items():
             wire.delay_s = self.pair.link.delay_s

@@ -209,6 +209,17 @@ def test_cut_pair_hides_the_primary_from_the_standby_alone() -> None:
     assert call(site, STANDBY, "ping -c 1 127.0.47.126").exit_code == 1
 
 
+def test_one_way_cut_deafens_one_database_and_breaks_every_connection() -> None:
+    site = make()
+    assert fault(site, "cut-one-way").exit_code == 0
+    assert not site.pings(STANDBY, PRIMARY)
+    now = site.pair.now
+    site.pair.tick(now + 59)
+    assert site.pair.nodes[PRIMARY].connected
+    site.pair.tick(now + 61)
+    assert not site.pair.nodes[STANDBY].connected
+
+
 def test_address_can_be_added_shown_and_removed_once() -> None:
     site = make()
     add = f"ip addr add {SERVICE_ADDRESS}/26 dev lo"

@@ -275,6 +275,27 @@ async def test_hamnds_witness_script_tells_what_each_fault_leaves(
         assert await sees() == (Verdict.BLOCK, "ping no, banner no, xcatd no")
 
 
+async def test_nothing_of_a_login_survives_the_machine_or_the_demo(
+    layout: DemoDirectory,
+) -> None:
+    async def is_over(pid: str) -> bool:
+        return not Path("/proc", pid.strip()).exists()
+
+    async with World(layout, openssh=False) as world:
+        pids = []
+        for machine in (PRIMARY, "sn01"):
+            connection = await login(layout, machine)
+            line = "echo $$; trap '' HUP TERM; while :; do sleep 1; done"
+            process = await connection.create_process(line)
+            pids.append(str(await process.stdout.readline()))
+        on_primary, on_witness = pids
+        assert not await is_over(on_primary)
+        world.fault("kill")
+        await wait_until(lambda: is_over(on_primary))
+        assert not await is_over(on_witness)
+    await wait_until(lambda: is_over(on_witness))
+
+
 async def test_command_over_ssh_runs_on_the_simulated_machine(
     world: World, layout: DemoDirectory
 ) -> None:
