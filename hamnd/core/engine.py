@@ -1,9 +1,10 @@
 """The engine: one event in, one decision out.
 
 Laws of this module: `step` is the only door; it is pure, so the same state, event, instant and
-terms give the same decision; it must not know how anything is carried out; it never waits, never raises but for a broken law, and every command
-it returns is backed by records in the same decision (design §2, §9). In order: fold what came home,
-assess, move the state, move the run, ask what to look at next, check the laws.
+terms give the same decision; it must not know how anything is carried out; it never waits, never
+raises but for a broken law, and every command it returns is backed by records in the same decision
+(design §2, §9). In order: fold what came home, assess, move the state, move the run, ask what to
+look at next, check the laws.
 """
 
 from __future__ import annotations
