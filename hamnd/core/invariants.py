@@ -26,7 +26,6 @@ def check(before: NodeState, event: Event, decision: Decision, terms: Terms) -> 
     after = decision.state
     actions = [one for one in decision.commands if isinstance(one, PerformAction)]
     _taking_over_needs_confirmation(before, event, after)
-    _refusal_changes_nothing(before, decision)
     for action in actions:
         _action_is_confirmed(after, action)
         _intent_comes_first(decision, action)
@@ -71,10 +70,13 @@ def _taking_over_needs_confirmation(before: NodeState, event: Event, after: Node
         _require(told, "law 5", "a paused run went on by itself")
 
 
-def _refusal_changes_nothing(before: NodeState, decision: Decision) -> None:
-    if decision.refusal is None:
-        return
-    same = decision.state.state is before.state and decision.state.run == before.run
+def check_refusal(before: NodeState, refused: NodeState) -> None:
+    """Check that a refused request changed nothing; what time alone changes comes after it.
+
+    Raises:
+        InvariantViolation: the request moved the state or the run before it was refused.
+    """
+    same = refused.state is before.state and refused.run == before.run
     _require(same, "refusal", "a refused request changed state or run")
 
 

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hamnd.core import fsm
 from hamnd.core.commands import Command
 from hamnd.core.health.evidence import best_grade, is_enough
-from hamnd.core.invariants import is_fence_overridden
+from hamnd.core.invariants import check_refusal, is_fence_overridden
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Facts, Move
 from hamnd.core.state import Change, Decision, NodeState, Refusal
@@ -27,6 +27,7 @@ class Turn:
 
     def __init__(self, state: NodeState, now: Instant, terms: Terms) -> None:
         """Begin with the state before the event."""
+        self.before = state
         self.state = state
         self.now = now
         self.terms = terms
@@ -45,7 +46,8 @@ class Turn:
         self.persist = True
 
     def refuse(self, refusal: Refusal) -> None:
-        """Refuse the request: nothing changes."""
+        """Refuse the request: nothing changes. Raises InvariantViolation where something did."""
+        check_refusal(self.before, self.state)
         self.refusal = refusal
         self.because = refusal.sentence
 

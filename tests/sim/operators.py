@@ -37,6 +37,8 @@ from tests.sim.universe import Character
 WHO = "anna"
 RETRIES_MAX = 3
 """After so many retries of one step he does something else."""
+SUCCESSORS_MAX = 3
+"""After so many plans that continue a paused one he gives it up."""
 OVERRIDABLE = ("fence", "readiness", "disk", "isolation", "primary-down", "fence-truth")
 
 
@@ -48,7 +50,7 @@ class Patience:
     retries: int = 0
     blocked: int = 0
     confused: int = 0
-    undo: str = ""
+    successors: int = 0
 
 
 class Operator:
@@ -138,7 +140,8 @@ class Operator:
     def _confirm(self, digest: str, named: str) -> None:
         decision = self._ask(ConfirmRequested(digest, WHO, named))
         if decision is not None and decision.refusal is None:
-            self.patience = Patience(confused=self.patience.confused)
+            patience = self.patience
+            self.patience = Patience(confused=patience.confused, successors=patience.successors)
 
     def _confuse(self, plan: Plan) -> None:
         wrong = self.patience.confused == 1
@@ -228,13 +231,14 @@ class Operator:
     def _something_else(self, state: NodeState) -> None:
         run = state.run
         assert run is not None
-        step_id = run.paused_step
+        step_id, patience = run.paused_step, self.patience
         if step_id == "fence" or "fence" in run.reason:
             self._pull_cable()
             if step_id == "fence":
                 self._ask(SkipRequested("fence", "cables pulled", WHO))
             self._ask(RetryRequested(WHO))
-        elif step_id in ("promote", "fuse", ""):
+        elif step_id in ("promote", "fuse", "") and patience.successors < SUCCESSORS_MAX:
+            patience.successors += 1
             self._take_over(state, is_successor=True)
         elif step_id in ("dns", "dhcp", "consoles", "verify"):
             self._ask(SkipRequested(step_id, "mended tomorrow", WHO))

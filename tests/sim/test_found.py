@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core import run as runs
+from hamnd.core.engine import step
 from hamnd.core.events import ConfirmRequested, PlanRequested
 from hamnd.core.progress import Facts, StepRun
 from hamnd.dialects import fence as fencing
@@ -88,6 +89,21 @@ def test_a_successor_waits_for_what_its_forerunner_began() -> None:
     assert decision.refusal is not None
     assert "still under way" in decision.refusal.sentence
     assert decision.state.run == before
+
+
+def test_a_request_refused_in_the_moment_in_which_the_state_moves_is_only_refused() -> None:
+    """The rule was held at the very event of the request: an invariant took both for one thing."""
+    story = Play(plain(heal_at_s=200.0))
+    until(story, lambda: story.heap.now - story.heap.began > 20.5)
+    now = story.world.instant()
+    daemon = story.daemon
+    for _ in range(600):
+        now = replace(now, monotonic_s=now.monotonic_s + 0.01, wall_s=now.wall_s + 0.01)
+        decision = step(daemon.state, ConfirmRequested("none", "anna", STANDBY), now, daemon.terms)
+        assert decision.refusal is not None
+        if decision.state.state is not daemon.state.state:
+            return
+    raise AssertionError("the state never moved")
 
 
 def is_at(story: Play, step: str) -> bool:
