@@ -37,7 +37,8 @@ def run(session: Session) -> int:
     if session.args.command == "retry":
         document = session.change("retry", {})
         run_ = run_of(document)
-        return _follow(session, "" if run_ is None else str(run_.get("digest", "")), document)
+        digest = "" if run_ is None else str(run_.get("digest", ""))
+        return _follow(session, digest, document, known=document)
     return _confirm(session)
 
 
@@ -126,8 +127,10 @@ def _join(session: Session, digest: str, run_: Any) -> int:
     return _follow(session, digest, {"run": run_})
 
 
-def _follow(session: Session, digest: str, document: dict[str, Any]) -> int:
+def _follow(
+    session: Session, digest: str, document: dict[str, Any], known: dict[str, Any] | None = None
+) -> int:
     if session.args.detach:
         session.screen.show(document, render_run(document, session.screen.width))
         return exits.OK
-    return follow(session, digest)
+    return follow(session, digest, known)

@@ -6,7 +6,7 @@ it reads the watch stream, and a daemon that goes away is looked for again.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, Protocol
 
 from hamnd.cli import exits, moments
@@ -64,12 +64,14 @@ class PlainSteps:
         """Say nothing: a line that is not true any more a second later does not belong here."""
 
 
-def follow(session: Session, digest: str) -> int:
+def follow(session: Session, digest: str, known: dict[str, Any] | None = None) -> int:
     """Show the run of `digest` until it ends or pauses, and return the exit code.
+
+    Steps that have ended in the `known` picture of the run were told before.
 
     Raises Stop when the daemon stays away, and when the keyboard ends the watching.
     """
-    follower = Follower(session, digest)
+    follower = Follower(session, digest, known)
     try:
         with _steps(session) as steps:
             for document in _documents(session):
@@ -116,11 +118,12 @@ def _documents(session: Session) -> Iterator[dict[str, Any]]:
 class Follower:
     """What was shown of one run so far."""
 
-    def __init__(self, session: Session, digest: str) -> None:
-        """Begin with nothing shown."""
+    def __init__(self, session: Session, digest: str, known: dict[str, Any] | None) -> None:
+        """Begin with what was told before."""
         self._session = session
         self._digest = digest
-        self._shown: dict[str, tuple[str, object]] = {}
+        before = run_of(known or {}) or {}
+        self._shown = {str(step.get("id")): _mark(step) for step in listed(before, "steps")}
         self._has_title = False
         self._has_passed = False
         self._last: dict[str, Any] = {}
@@ -133,7 +136,8 @@ class Follower:
             self._last = {**document, "run": run}
             self._show(document, dict(run), steps)
             steps.now(self._last)
-            return None if run.get("status") == "running" else self._rest(dict(run))
+            goes_on = run.get("status") == "running" or _is_under_way(run)
+            return None if goes_on else self._rest(dict(run))
         return self._ended(document, steps)
 
     def finish(self) -> None:
@@ -150,9 +154,8 @@ class Follower:
             steps.stay([told])
         for step in listed(run, "steps"):
             outcome = str(step.get("outcome"))
-            mark = (outcome, step.get("started_at"))
-            if outcome in ENDED and self._shown.get(str(step.get("id"))) != mark:
-                self._shown[str(step.get("id"))] = mark
+            if outcome in ENDED and self._shown.get(str(step.get("id"))) != _mark(step):
+                self._shown[str(step.get("id"))] = _mark(step)
                 lines = step_lines(step, document.get("generated_at"), width - PREFIX_WIDTH)
                 steps.stay(_prefixed(since, lines))
         passed = run.get("passed_point_of_no_return")
@@ -163,7 +166,8 @@ class Follower:
 
     def _rest(self, run: dict[str, Any]) -> int:
         """The run is paused, or ended on the operator's word."""
-        self._end = render_run(self._last, self._session.screen.width)
+        width = self._session.screen.width
+        self._end = render_run(self._last, width, with_steps=False)
         outcomes = {str(step.get("outcome")) for step in listed(run, "steps")}
         if run.get("status") == "done":
             return exits.OK
@@ -185,7 +189,10 @@ class Follower:
         self._last = self._completed(document, status, open_steps, steps)
         if status == "done":
             report = f"hamnctl report {name} · " if finished else ""
-            self._end = [f"DONE. Every step is verified.   {report}hamnctl status"]
+            told = "DONE. Every step is verified."
+            if open_steps:
+                told = f"DONE, but left open: {', '.join(str(one) for one in open_steps)}."
+            self._end = [f"{told}   {report}hamnctl status"]
             return exits.OK
         if status == "gone":
             self._end = [f"hamnd carries out no plan {name} any more.   hamnctl history"]
@@ -203,7 +210,7 @@ class Follower:
         if run is None:
             return {**document, "run": None}
         known = [
-            {**step, "outcome": "done"}
+            {**step, "outcome": "done", "sentence": ""}
             if step.get("outcome") in ("pending", "running")
             and status in ("done", "concluded")
             and step.get("id") not in open_steps
@@ -213,6 +220,16 @@ class Follower:
         ended = {**run, "steps": known, "status": status}
         self._show(document, ended, steps)
         return {**document, "run": ended}
+
+
+def _mark(step: Mapping[str, Any]) -> tuple[str, object]:
+    """Return what tells one ending of a step from another."""
+    return str(step.get("outcome")), step.get("started_at")
+
+
+def _is_under_way(run: Mapping[str, Any]) -> bool:
+    """A paused run starts nothing, but what ran beside the failed step still comes home."""
+    return any(step.get("outcome") == "running" for step in listed(run, "steps"))
 
 
 def lookup_kind(document: dict[str, Any]) -> object:

@@ -328,7 +328,11 @@ def _step_in_full(step: Document, number: int, width: int) -> list[str]:
 
 
 def _next(document: Document, width: int) -> list[str]:
-    if blocking_gates(document):
+    blocked = blocking_gates(document)
+    clears = {str(gate.get("clear")) for gate in blocked}
+    if len(clears) == 1 and (clear := clears.pop()).startswith("hamnctl plan"):
+        text = clear
+    elif blocked:
         text = (
             "clear the gates above; or --override GATE --reason TEXT, loss by --accept-loss CLASS"
         )

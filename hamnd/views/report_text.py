@@ -70,6 +70,12 @@ def head(document: Document) -> list[tuple[str, str, str]]:
     return rows
 
 
+def _head_line(what: str, when_: str, note: str, width: int) -> list[str]:
+    head_ = f"  {what:<{HEAD_WIDTH - 2}}{when_:<12}"
+    body = fold(note, width - len(head_)) or [""]
+    return [(head_ + body[0]).rstrip(), *(" " * len(head_) + line for line in body[1:])]
+
+
 def spent(document: Document) -> str:
     """Say where the machine time went: the commands of the engine, of xCAT, all else."""
     parts: dict[str, Any] = lookup(document, "spent") or {}
@@ -99,7 +105,7 @@ def render_report_text(document: Document, width: int = WIDTH) -> list[str]:
         return [f"The journal knows no confirmed plan {name}."]
     lines = [report_title(document)]
     for what, when_, note in head(document):
-        lines += [f"  {what:<{HEAD_WIDTH - 2}}{when_:<12}{note}".rstrip()]
+        lines += _head_line(what, when_, note, width)
     lines += fold(loss_line(document), width, indent=4, first=2)
     for basis in lookup(document, "predicted_loss", "basis") or []:
         lines += fold(f"- {basis}", width, indent=6, first=4)

@@ -40,6 +40,7 @@ MARKS = {
 }
 OUTCOME_WORDS = {"not_done": "NOT DONE", "unknown": "OUTCOME UNKNOWN", "skipped": "skipped"}
 NAME_WIDTH = 20
+STEP_LINES_MAX = 2
 
 
 def run_document(run: Run | None, now: Instant, site: Site) -> dict[str, Any]:
@@ -61,15 +62,18 @@ def run_of(document: Document) -> Document | None:
     return run if isinstance(run, dict) else None
 
 
-def render_run(document: Document, width: int = WIDTH) -> list[str]:
-    """Return the screen of a run: one line per step, the point of no return, the ways out."""
+def render_run(document: Document, width: int = WIDTH, with_steps: bool = True) -> list[str]:
+    """Return the screen of a run: one line per step, the point of no return, the ways out.
+
+    Without steps it is what follows them where they were told as they ended.
+    """
     run = run_of(document)
     if run is None:
         return ["No plan is being carried out.", "NEXT    hamnctl status"]
     if run.get("status") == "paused":
-        return fit(_paused(document, run, width), width)
-    lines = _title(document, run, width)
-    lines += _steps(run, width, document.get("generated_at"))
+        return fit(_paused(document, run, width, with_steps), width)
+    lines = _title(document, run, width) if with_steps else []
+    lines += _steps(run, width, document.get("generated_at")) if with_steps else []
     return fit([*lines, *_foot(run, width)], width)
 
 
@@ -115,8 +119,16 @@ def step_lines(step: Document, now: float | None, width: int) -> list[str]:
     sentence = str(step.get("sentence") or (step.get("title") if outcome == "running" else ""))
     limit = f" (limit {short_duration(step['timeout_s'])})" if _is_long(step, took) else ""
     told = f"{word}: {sentence}" if word and sentence else word or sentence
+    told = sentence if sentence.startswith(f"{word}:") else told
     name = f"{step.get('id')!s:<13}{short_duration(took):>7}"
-    return item(MARKS.get(outcome, UNKNOWN), name, told + limit, width, NAME_WIDTH)
+    lines = item(MARKS.get(outcome, UNKNOWN), name, told + limit, width, NAME_WIDTH)
+    return lines if len(lines) <= STEP_LINES_MAX else _shortened(lines, width)
+
+
+def _shortened(lines: list[str], width: int) -> list[str]:
+    """Keep the first lines of a long sentence; all of it is in the report."""
+    *kept, last = lines[:STEP_LINES_MAX]
+    return [*kept, f"{last[: width - 4]} ..."]
 
 
 def _is_long(step: Document, took: float | None) -> bool:
@@ -140,7 +152,7 @@ def _foot(run: Document, width: int) -> list[str]:
     return lines
 
 
-def _paused(document: Document, run: Document, width: int) -> list[str]:
+def _paused(document: Document, run: Document, width: int, with_steps: bool) -> list[str]:
     steps = {str(step.get("id")): step for step in listed(run, "steps")}
     where = str(run.get("paused_step") or "")
     step = steps.get(where, {})
@@ -152,11 +164,13 @@ def _paused(document: Document, run: Document, width: int) -> list[str]:
     )
     reason = str(run.get("reason") or "")
     sentence = str(step.get("sentence") or "")
-    lines += fold(reason, width, indent=4, first=2)
+    is_over = step.get("outcome") in ("skipped", "done")
+    lines += [] if is_over else fold(reason, width, indent=4, first=2)
     if sentence and sentence not in reason:
         lines += fold(sentence, width, indent=4, first=2)
-    shown = [{**one, "sentence": ""} if one is step else one for one in steps.values()]
-    lines += _steps({**run, "steps": shown}, width, document.get("generated_at"))
+    if with_steps:
+        shown = [{**one, "sentence": ""} if one is step else one for one in steps.values()]
+        lines += _steps({**run, "steps": shown}, width, document.get("generated_at"))
     lines += fold(_standing(run, steps), width, indent=2, first=2)
     return lines + _ways_out(run, where, str(step.get("outcome")), width)
 
@@ -173,9 +187,10 @@ def _standing(run: Document, steps: dict[str, Document]) -> str:
 
 def _ways_out(run: Document, where: str, outcome: str, width: int) -> list[str]:
     name = where or "STEP"
-    retry = "looks first, then goes on" if outcome == "unknown" else "after repairing the cause"
-    ways = [("retry", retry)]
-    if where and where != "promote":
+    is_over = outcome in ("skipped", "done")
+    retry = "goes on with the rest" if is_over else "after repairing the cause"
+    ways = [("retry", "looks first, then goes on" if outcome == "unknown" else retry)]
+    if where and where != "promote" and not is_over:
         ways.append((f"skip {name} --reason ...", "verify will show it as missing"))
     if run.get("passed_point_of_no_return"):
         ways.append(("plan takeover --continue", "what is left, computed anew"))

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from hamnd.model.names import Answer, Mode, State, Status
+from hamnd.model.names import Answer, Mode, State, Status, Verdict
 from hamnd.views import facts
 from hamnd.views.status_screen import render_status
 from hamnd.views.verdict import headline, next_commands
@@ -56,7 +56,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, A
         "files": [],
         "rule": _rule_part(state, now),
         "run": facts.run_part(state.run),
-        "plan": facts.plan_hint(state.plans[-1]) if _has_plan(state, now) else None,
+        "plan": _waiting_plan(state, now),
         "finished": [facts.finished_part(finished) for finished in state.finished[-TAIL:]],
         "hold": None,
         "old_primary": _old_primary_part(seen, state.watch)
@@ -95,8 +95,15 @@ def _rule_part(state: NodeState, now: Instant) -> dict[str, Any]:
     }
 
 
-def _has_plan(state: NodeState, now: Instant) -> bool:
-    return bool(state.plans) and state.plans[-1].expires_at > now.wall_s
+def _waiting_plan(state: NodeState, now: Instant) -> dict[str, Any] | None:
+    """The plan that a confirmation would start: not expired, not blocked, of this state."""
+    if not state.plans:
+        return None
+    plan = state.plans[-1]
+    blocked = any(gate.verdict in (Verdict.BLOCK, Verdict.UNKNOWN) for gate in plan.gates)
+    if blocked or plan.expires_at <= now.wall_s or plan.created_at < state.since:
+        return None
+    return facts.plan_hint(plan)
 
 
 def _old_primary_part(seen: dict[str, Any], watch: Watch) -> dict[str, Any] | None:

@@ -191,7 +191,8 @@ def _fence_device(device: Document, how: str, document: Document, width: int) ->
     if device.get("power") is None:
         return row("FENCE", UNKNOWN, f"{lead}the power controller was not read yet", width)
     read = ago(now, device.get("observed_at"))
-    detail = f" ({device['detail']})" if device.get("detail") else ""
+    is_unread = device.get("power") == "unknown"
+    detail = f" ({device['detail']})" if is_unread and device.get("detail") else ""
     ready = condition_of(document, "FenceReady")
     mark = BAD if how else GOOD if device.get("power") != "unknown" else UNKNOWN
     if ready is not None and is_bad(ready):

@@ -32,6 +32,7 @@ from hamnd.views.text import (
     when,
 )
 from hamnd.views.verdict import (
+    LOSS_WORDS,
     headline,
     is_isolated,
     is_only_link_cut,
@@ -191,8 +192,12 @@ def _ready(document: Document, width: int) -> list[str]:
 
 
 def _loss(document: Document, width: int) -> list[str]:
-    words = loss_words(document)
     state = document.get("state")
+    if state == "TakingOver" and lookup(document, "run", "passed_point_of_no_return"):
+        predicted = LOSS_WORDS.get(str(lookup(document, "run", "predicted_loss")), "?")
+        text = f"predicted: {predicted}; the actual one when the old primary is examined"
+        return row("LOSS", PLAIN, text, width)
+    words = loss_words(document)
     lead = f"{words} if it died now" if state in ("Peer", "Degraded") else words
     basis = ", ".join(str(reason) for reason in lookup(document, "data_loss", "basis") or [])
     text = f"{lead}: {basis}" if basis else lead
