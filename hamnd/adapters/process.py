@@ -58,11 +58,17 @@ class _Output:
 class _Program(asyncio.SubprocessProtocol):
     """One running program: its outputs, and the two moments that matter."""
 
-    def __init__(self) -> None:
+    def __init__(self, running: set[_Program]) -> None:
         self.outputs = {1: _Output(), 2: _Output()}
         self.exited = asyncio.Event()
         self.drained = asyncio.Event()
+        self.pid = 0
         self._open = {1, 2}
+        self._running = running
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.pid = cast("asyncio.SubprocessTransport", transport).get_pid()
+        self._running.add(self)
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         self.outputs[fd].add(data)
@@ -74,6 +80,15 @@ class _Program(asyncio.SubprocessProtocol):
 
     def process_exited(self) -> None:
         self.exited.set()
+        self._running.discard(self)
+
+    def kill(self) -> None:
+        """End it at once, with everything it started."""
+        if not self.exited.is_set():
+            _signal_tree(self.pid, _family(self.pid), signal.SIGKILL)
+
+
+_Started = tuple[asyncio.SubprocessTransport, _Program]
 
 
 class LocalRunner:
@@ -95,7 +110,8 @@ class LocalRunner:
         self._user = effective_user
         inherited = _inherited(os.environ) if environment is None else dict(environment)
         self._environment = inherited | {"LANG": "C", "LC_ALL": "C", "PATH": tool_path}
-        self._running: set[int] = set()
+        self._running: set[_Program] = set()
+        self._starting: set[asyncio.Task[_Started]] = set()
         self._closed = asyncio.Event()
 
     async def run(self, request: Exec, timeout_s: float) -> Report:
@@ -110,28 +126,29 @@ class LocalRunner:
         except (OSError, ValueError) as error:
             detail = self._why_not(argv[0], error)
             return Report(Ending.COULD_NOT_RUN, started, self._clock.now(), detail=detail)
-        pid = transport.get_pid()
-        self._running.add(pid)
         try:
             if self._closed.is_set():
-                _signal_tree(pid, _family(pid), signal.SIGKILL)
+                program.kill()
             if request.stdin is not None:
                 _feed(transport, request.stdin)
             return await self._follow(transport, program, started, timeout_s)
         finally:
-            self._running.discard(pid)
-            # Cancelled: nobody waits for the program any more, so nothing of it may stay.
-            _discard(transport, program)
+            program.kill()  # cancelled: nobody waits for it any more, so nothing of it may stay
+            transport.close()
 
     async def close(self) -> None:
         """End what still runs, and start nothing more."""
         self._closed.set()
-        for pid in tuple(self._running):
-            _signal_tree(pid, _family(pid), signal.SIGKILL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(KILL_GRACE_S):
+                if self._starting:
+                    await asyncio.wait(self._starting)
+                for program in tuple(self._running):
+                    program.kill()
+                for program in tuple(self._running):
+                    await program.exited.wait()
 
-    async def _start(
-        self, argv: tuple[str, ...], *, has_input: bool
-    ) -> tuple[asyncio.SubprocessTransport, _Program]:
+    async def _start(self, argv: tuple[str, ...], *, has_input: bool) -> _Started:
         """Start the program. Cancelled meanwhile, it is ended with all its children once it runs.
 
         asyncio alone would end the program and leave its children, and does not tell us its number.
@@ -140,7 +157,7 @@ class LocalRunner:
         pipe = asyncio.subprocess.PIPE
         starting = loop.create_task(
             loop.subprocess_exec(
-                _Program,
+                lambda: _Program(self._running),
                 *argv,
                 stdin=pipe if has_input else asyncio.subprocess.DEVNULL,
                 stdout=pipe,
@@ -151,6 +168,8 @@ class LocalRunner:
             ),
             name=f"start-{argv[0]}",
         )
+        self._starting.add(starting)
+        starting.add_done_callback(self._starting.discard)
         try:
             return await asyncio.shield(starting)
         except asyncio.CancelledError:
@@ -204,19 +223,11 @@ class LocalRunner:
         return f"{name} could not be started: {error}"
 
 
-def _discard(transport: asyncio.SubprocessTransport, program: _Program) -> None:
-    """Let go of a program; one that still runs is ended with everything it started."""
-    if not program.exited.is_set():
-        pid = transport.get_pid()
-        _signal_tree(pid, _family(pid), signal.SIGKILL)
-    transport.close()
-
-
-def _discard_started(
-    starting: asyncio.Task[tuple[asyncio.SubprocessTransport, _Program]],
-) -> None:
+def _discard_started(starting: asyncio.Task[_Started]) -> None:
     if not starting.cancelled() and starting.exception() is None:
-        _discard(*starting.result())
+        transport, program = starting.result()
+        program.kill()
+        transport.close()
 
 
 def _inherited(environment: Mapping[str, str]) -> dict[str, str]:
