@@ -45,7 +45,9 @@ def on_tick(
             return _send(state, slow_looks(terms), now)
         case Rhythm.READINESS:
             seen = {f"seen:{key}": look for key, look in _platform_looks(terms).items()}
-            state = replace(state, readiness=readiness_looks(state, terms))
+            is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
+            looks = readiness_looks(state, terms) if is_standby else ()
+            state = replace(state, readiness=looks)
             proofs = {
                 topic_of(step_id, number): look
                 for step_id, looks in state.readiness
