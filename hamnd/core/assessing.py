@@ -18,7 +18,7 @@ from hamnd.core.health.rule import (
 )
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Terms
-from hamnd.core.readiness import judge_protected, judge_ready, judge_steps
+from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
 from hamnd.core.replication import LossQuestion
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
@@ -34,7 +34,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     evidence = judge_evidence(watch, now, terms)
     conditions = (
         *judge_conditions(watch, before, now, terms),
-        *judge_steps(watch, state.readiness, before, now, terms.policy),
+        *judge_steps(watch, _to_prove(state), before, now, terms.policy),
         *carry_since(_after_takeover(state, now), before),
     )
     engine = engine_of(terms)
@@ -60,6 +60,11 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     )
     ready = judge_ready(state.state, state.mode, picture, terms)
     return _with_ready(picture, ready)
+
+
+def _to_prove(state: NodeState) -> Looks:
+    """Only a standby proves that a takeover would work; a run's own looks prove its steps."""
+    return () if state.state in (State.TAKING_OVER, State.ACTIVE) else state.readiness
 
 
 def _with_ready(picture: Assessment, ready: Status) -> Assessment:
