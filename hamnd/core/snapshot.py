@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cache
+from math import isfinite
 
 from cattrs import Converter, StructureHandlerNotFoundError
 from cattrs.strategies import configure_tagged_union
@@ -28,7 +29,15 @@ FORMAT = 1
 
 CHANGES_KEPT = 50
 
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, StructureHandlerNotFoundError)
+UNREADABLE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    StructureHandlerNotFoundError,
+)
 """What a converter without detailed validation raises for a document of another shape."""
 
 
@@ -54,6 +63,7 @@ class Durable:
     standby_end: int | None
     first_off: float | None
     acts: tuple[FenceEvidence, ...]
+    lie: str = ""
 
 
 @cache
@@ -90,6 +100,7 @@ def durable(state: NodeState) -> Durable:
         standby_end=watch.standby_end,
         first_off=watch.first_off,
         acts=watch.acts,
+        lie=watch.lie,
     )
 
 
@@ -111,6 +122,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         raise ValueError(f"the state document cannot be read: {error}") from error
     if kept.format != FORMAT:
         raise ValueError(f"the state document has format {kept.format}, this hamnd reads {FORMAT}")
+    _check(kept)
     sample, window_end = _newer_sample(kept, memory)
     watch = Watch(
         sample=sample,
@@ -118,6 +130,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         standby_end=kept.standby_end,
         first_off=kept.first_off,
         acts=kept.acts,
+        lie=kept.lie,
     )
     return NodeState(
         state=kept.state,
@@ -134,6 +147,29 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         changes=kept.changes,
         watch=watch,
     )
+
+
+def _check(kept: Durable) -> None:
+    """Refuse what `dump` never wrote although each part of it can be read.
+
+    Raises:
+        ValueError: the parts do not fit each other.
+    """
+    numbers = (kept.since, kept.silence_began, kept.first_off)
+    if not all(number is None or isfinite(number) for number in numbers):
+        raise ValueError("the state document has times that are none")
+    run = kept.run
+    if run is None:
+        if kept.state is State.TAKING_OVER:
+            raise ValueError("the state document is taking over without a run")
+        return
+    if set(run.steps) != {step.id for step in run.plan.steps}:
+        raise ValueError("the state document has a run whose steps are not its plan's")
+    for step in run.plan.steps:
+        if not 0 <= run.steps[step.id].index <= len(step.actions):
+            raise ValueError(f"the state document has a wrong action in step {step.id}")
+        if not {*step.depends_on, *step.after} <= set(run.steps):
+            raise ValueError(f"the state document lacks what step {step.id} depends on")
 
 
 def _newer_sample(

@@ -1,0 +1,343 @@
+"""A world of canned answers around the engine: what each look finds and each action does.
+
+Owns one small truth (who is alive, what the databases say, which services run) and the texts of the
+tools that tell it. Must not know time nor the engine: `story` asks and delivers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from hamnd.model.names import Probe
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Reach
+from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
+
+CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
+
+DB2PD = """
+Database Member 0 -- Database XCATDB -- {header} -- Up 1 days {up} -- Date 2026-11-22-03.00.00.000000
+
+                            HADR_ROLE = {role}
+                          REPLAY_TYPE = PHYSICAL
+                        HADR_SYNCMODE = {mode}
+                           STANDBY_ID = 0
+                        LOG_STREAM_ID = 0
+                           HADR_STATE = {state}
+                           HADR_FLAGS = {flags}
+                  PRIMARY_MEMBER_HOST = aixmn1
+                  STANDBY_MEMBER_HOST = aixmn2
+                  HADR_CONNECT_STATUS = {connect}
+             HADR_CONNECT_STATUS_TIME = 11/22/2026 01:00:00.000000 ({since})
+            PRIMARY_LOG_FILE,PAGE,POS = S0000017.LOG, 52, {primary}
+            STANDBY_LOG_FILE,PAGE,POS = S0000017.LOG, 52, {received}
+     STANDBY_REPLAY_LOG_FILE,PAGE,POS = S0000017.LOG, 52, {received}
+                 PEER_WINDOW(seconds) = 120
+                      PEER_WINDOW_END = {window}
+             READS_ON_STANDBY_ENABLED = N
+"""  # noqa: E501 - a tool's own line
+
+DB_CFG = " HADR database role                                      = {role}\n"
+
+Answer = tuple[int | None, str]
+"""Exit code (None: no answer) and what was printed."""
+
+
+@dataclass
+class Database:
+    """What db2pd of this node shows; `at_s` is the moment of the story."""
+
+    role: str = "STANDBY"
+    state: str = "PEER"
+    connect: str = "CONNECTED"
+    mode: str = "NEARSYNC"
+    flags: str = "TCP_PROTOCOL"
+    primary: int = 321_584_272
+    received: int = 321_584_272
+    window_end_s: float | None = 120.0
+    """Seconds of the story at which the peer window ends; frozen once the link is lost."""
+    since_s: float = -7_200.0
+    is_frozen: bool = False
+    readable: bool = True
+
+    def text(self, at_s: float) -> str:
+        """What db2pd prints; a live connection moves the window along with its heartbeats."""
+        if not self.is_frozen and self.connect == "CONNECTED" and self.role == "STANDBY":
+            self.window_end_s = at_s // 10 * 10 + 120.0
+        window = "0"
+        if self.window_end_s is not None:
+            window = f"11/22/2026 03:00:00.000000 ({int(WALL + self.window_end_s)})"
+        up_s = int(max(0.0, at_s)) + 3_600
+        up = f"{up_s // 3600:02d}:{up_s // 60 % 60:02d}:{up_s % 60:02d}"
+        return DB2PD.format(
+            header="Standby" if self.role == "STANDBY" else "Active",
+            up=up,
+            role=self.role,
+            mode=self.mode,
+            state=self.state,
+            flags=self.flags,
+            connect=self.connect,
+            since=int(WALL + self.since_s),
+            primary=self.primary,
+            received=self.received,
+            window=window,
+        )
+
+
+@dataclass
+class World:
+    """The truth that looks find and actions change."""
+
+    probes: dict[Probe, str] = field(default_factory=lambda: dict(ALIVE))
+    witnesses: dict[str, str] = field(default_factory=dict)
+    """reaches | silent | dumb, by name; silent like the primary where nothing is said."""
+    fence: str = "on"
+    """on | off | fails"""
+    fence_lies: bool = False
+    """Switching off reports success and changes nothing."""
+    database: Database = field(default_factory=Database)
+    partner: str = "good"
+    """good | down | dumb: what the primary's own db2pd says over ssh."""
+    skew_s: float | None = 0.2
+    crontabs: dict[str | None, str] = field(default_factory=lambda: {None: CRONTAB})
+    running: set[str] = field(default_factory=set)
+    """Services that run here: xcatd, dns, dhcp, consoles."""
+    has_address: bool = False
+    has_probe: bool = False
+    actions: dict[str, str] = field(default_factory=dict)
+    """done (default) | fails | lost | hangs, by step."""
+    looks: dict[str, str] = field(default_factory=dict)
+    """true | bad | unknown, by reader: instead of what is so."""
+
+    @property
+    def is_primary_alive(self) -> bool:
+        """Whether somebody is there to answer over ssh."""
+        return self.probes[Probe.SSH_BANNER] != "silent"
+
+    def die(self) -> None:
+        """The primary loses its power; nobody but Db2's time-out notices."""
+        self.probes = dict(DEAD)
+        self.partner = "dumb"
+        self.database.is_frozen = True
+
+    def freeze(self) -> None:
+        """Its kernel answers, nothing else does."""
+        self.die()
+        self.probes |= {Probe.PING: "answers", Probe.TCP: "answers"}
+
+    def come_back(self) -> None:
+        """The primary answers as if nothing had been."""
+        self.probes = dict(ALIVE)
+        self.partner = "good"
+
+    def lose_link(self, at_s: float) -> None:
+        """Db2 notices that its partner is gone."""
+        here = self.database
+        here.state, here.connect = "DISCONNECTED_PEER", "DISCONNECTED"
+        here.since_s, here.is_frozen = at_s, True
+
+    def end_window(self) -> None:
+        """The peer window is over."""
+        self.database.state = "REMOTE_CATCHUP_PENDING"
+
+    # ---- looks ---------------------------------------------------------------------------------
+    def look(self, look: Look, site: Site, at_s: float) -> Answer:
+        """What a look finds."""
+        word = self.looks.get(look.reads)
+        if word == "unknown":
+            return None, ""
+        request = look.request
+        if isinstance(request, FenceStatus):
+            return self._fence_status(request.verb)
+        if isinstance(request, Reach):
+            return (0, XCATD_GOOD) if "xcatd" in self.running else (None, "refused")
+        if isinstance(request, Exec) and request.host == site.partner.name:
+            return self._over_there(look.reads, at_s)
+        if look.reads == "witness.reaches":
+            return self._witness(look.arguments[0])
+        good, text = self._here(look, at_s)
+        if word == "bad" or not good:
+            return self._bad(look)
+        return text
+
+    def _fence_status(self, verb: str) -> Answer:
+        if self.fence == "fails":
+            return 1, "Failed: Unable to obtain correct plug status or plug is not available"
+        if verb == "monitor":
+            return 0, ""
+        return (2, "Status: OFF") if self.fence == "off" else (0, "Status: ON")
+
+    def _over_there(self, reads: str, at_s: float) -> Answer:
+        if not self.is_primary_alive:
+            return None, ""
+        if reads == "clock.epoch":
+            return (None, "") if self.skew_s is None else (0, f"{WALL + at_s + self.skew_s:.6f}\n")
+        if self.partner == "good":
+            return 0, Database(role="PRIMARY").text(at_s)
+        if self.partner == "down":
+            text = "Database XCATDB not activated on database member 0 or this database name"
+            return 0, f"{text} cannot be found in the local database directory.\n"
+        return None, ""
+
+    def _witness(self, name: str) -> Answer:
+        word = self.witnesses.get(name, "reaches" if self.is_primary_alive else "silent")
+        if word == "dumb":
+            return None, ""
+        heard = "ok" if word == "reaches" else "no"
+        return 0, f"ping={heard}\nbanner={heard}\nxcatd={heard}\ndone=ok\n"
+
+    def _here(self, look: Look, at_s: float) -> tuple[bool, Answer]:
+        """Whether what a look expects of this node is so, and the text that says it."""
+        kind, _, what = look.reads.partition(".")
+        match kind:
+            case "db2":
+                return self._db2(what, at_s)
+            case "jobs":
+                return self._jobs(what, look)
+            case "linux":
+                return self._linux(what, look)
+            case "xcat":
+                return self._xcat(what)
+            case _:
+                return True, (0, "1 packets transmitted, 1 received" if kind == "reach" else "")
+
+    def _db2(self, what: str, at_s: float) -> tuple[bool, Answer]:
+        role = self.database.role
+        if not self.database.readable:
+            return True, (None, "")
+        if what in ("cfg_readable", "cfg_standby"):
+            return True, (0, DB_CFG.format(role=role))
+        if what == "selects":
+            return role == "PRIMARY", (0, "1\n")
+        return True, (0, self.database.text(at_s))
+
+    def _jobs(self, what: str, look: Look) -> tuple[bool, Answer]:
+        request = look.request
+        if what.startswith("crontab") and isinstance(request, Exec):
+            user = request.argv[2] if "-u" in request.argv else None
+            return True, (0, self.crontabs.get(user, ""))
+        return True, (0, "1 /sbin/init\n" if what == "nothing_writes" else "")
+
+    def _linux(self, what: str, look: Look) -> tuple[bool, Answer]:
+        if what in ("any_active", "none_active"):
+            units = look.arguments
+            words = ["active" if self._unit(unit) in self.running else "inactive" for unit in units]
+            return True, (0, "\n".join(words))
+        if what == "unit_waiting":
+            return True, (0, "disabled\n")
+        if what == "address_free":
+            return not self.has_address, (0, "Sent 2 probes\nReceived 0 response(s)\n")
+        if what == "name_resolves":
+            text = "status: NOERROR\nxcatmn. 86400 IN A 9.114.47.110\n"
+            return "dns" in self.running, (0, text)
+        text = "2: en1    inet 9.114.47.104/26 brd + scope global en1\n"
+        if self.has_address:
+            text += "2: en1    inet 9.114.47.110/26 scope global secondary en1\n"
+        return True, (0, text)
+
+    @staticmethod
+    def _unit(unit: str) -> str:
+        names = {"named": "dns", "dhcpd": "dhcp", "conserver": "consoles"}
+        return names.get(unit, unit)
+
+    def _xcat(self, what: str) -> tuple[bool, Answer]:
+        if "xcatd" not in self.running:
+            return False, (111, "")
+        match what:
+            case "answers":
+                return True, (0, "Version 2.17.0 (git commit abcdef0, built today)")
+            case "site_master":
+                return True, (0, "Object name: clustersite\n    master=9.114.47.110\n")
+            case "probe_present":
+                return self.has_probe, (0, "Object name: hamndprobe\n    groups=hamndprobe\n")
+            case "probe_absent":
+                return not self.has_probe, (1, "Error: Could not find an object named 'hamndprobe'")
+            case _:
+                return True, (0, "")
+
+    def _bad(self, look: Look) -> Answer:
+        """A definite no."""
+        match look.reads:
+            case "linux.address_free":
+                return 1, "Unicast reply from 9.114.47.110\nSent 2 probes\nReceived 1 response(s)"
+            case "linux.name_resolves":
+                return 0, "status: NXDOMAIN\n"
+            case "linux.none_active":
+                return 0, "\n".join("active" for _ in look.arguments)
+            case "linux.any_active":
+                return 3, "\n".join("failed" for _ in look.arguments)
+            case "jobs.nothing_writes":
+                return 0, "7 rsync -a root@aixmn1:/install/ /install/\n"
+            case "xcat.probe_present":
+                return 1, "Error: Could not find an object named 'hamndprobe' of type 'node'."
+            case "xcat.probe_absent":
+                return 0, "Object name: hamndprobe\n    groups=hamndprobe\n"
+            case "db2.selects":
+                return (
+                    4,
+                    'SQL1776N  The command is not supported. Reason code = "1".',
+                )
+            case "db2.role_primary":
+                return 0, Database().text(0.0)
+            case "db2.cfg_standby":
+                return 0, DB_CFG.format(role="STANDARD")
+            case _ if look.reads.startswith("xcat."):
+                return 111, ""
+            case _:
+                return 1, "it is not so"
+
+    # ---- actions -------------------------------------------------------------------------------
+    def act(self, step: str, action: Action) -> Answer:
+        """Do an action of a step, and return what its program tells."""
+        word = self.actions.get(step, "done")
+        if word == "fails":
+            return 1, "Error: it failed"
+        if word != "hangs":
+            self._change(step, action)
+        if word in ("lost", "hangs"):
+            return None, "lost"
+        return self._done(action)
+
+    def _change(self, step: str, action: Action) -> None:
+        request = action.request
+        if isinstance(request, Fence):
+            self._power_off()
+            return
+        argv = request.argv
+        match step.removeprefix("undo-"):
+            case "fuse":
+                user = argv[2] if "-u" in argv else None
+                self.crontabs[user] = request.stdin or ""
+            case "fence":
+                self._power_off()
+            case "promote":
+                self.database.role, self.database.state = "PRIMARY", "DISCONNECTED"
+                self.database.connect = "DISCONNECTED"
+            case "identity" if "add" in argv:
+                self.has_address = True
+            case "identity" if "del" in argv:
+                self.has_address = False
+            case "xcatd" if "mkdef" in argv:
+                self.has_probe = True
+            case "verify":
+                self.has_probe = False
+            case other:
+                self.running.add(other)
+
+    def _power_off(self) -> None:
+        if self.fence_lies:
+            return
+        self.die()
+        if self.fence != "fails":
+            self.fence = "off"
+
+    def _done(self, action: Action) -> Answer:
+        texts: Mapping[str, Answer] = {
+            "db2.takeover_done": (0, "DB20000I  The TAKEOVER HADR ON DATABASE command completed."),
+            "fence.off_done": (0, "Success: Powered OFF"),
+            "fence.ssh_started": (0, "hamnd-fence: started\n"),
+            "xcat.dns_made": (0, "DNS setup is completed\n"),
+            "xcat.probe_absent": (1, "Error: Could not find an object named 'hamndprobe'"),
+        }
+        return texts.get(action.reads, (0, ""))
