@@ -6,6 +6,7 @@ a plain screen would not say.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from rich.box import ROUNDED
@@ -21,6 +22,7 @@ from hamnd.views.run import elapsed, run_of, step_lines
 from hamnd.views.text import listed, stopwatch
 
 FRAME = 4
+SPREAD = re.compile(r" {2,}")
 REFRESH_PER_S = 4
 
 
@@ -32,7 +34,7 @@ def print_card(plan: dict[str, Any], screen: Screen) -> None:
     """Print the card in a box, its plan in the title."""
     title, *lines = render_card(plan, screen.width - FRAME)
     body = Group(*(Text.from_ansi(paint(line)) for line in lines))
-    heading = Text(" ".join(title.split()), style="bold")
+    heading = Text(SPREAD.sub(" · ", title), style="bold")
     _console(screen).print(Panel(body, title=heading, box=ROUNDED, width=screen.width))
 
 
@@ -62,7 +64,7 @@ class LiveSteps:
     def stay(self, lines: list[str]) -> None:
         """Print lines above what ticks."""
         for line in lines:
-            self._console.print(Text.from_ansi(paint(line)))
+            self._console.print(Text.from_ansi(paint(line)), no_wrap=True, crop=False)
 
     def now(self, document: dict[str, Any]) -> None:
         """Take the newest picture of the run."""

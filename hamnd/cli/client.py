@@ -115,7 +115,7 @@ def _reason(error: Exception) -> str:
     """Return the operating system's words, in ours where they are well known."""
     match error:
         case FileNotFoundError():
-            return "there is no such socket; is hamnd running?"
+            return "there is no such socket, so hamnd does not run"
         case ConnectionRefusedError():
             return "nobody listens there; hamnd does not run"
         case PermissionError():

@@ -134,8 +134,8 @@ class Follower:
         run = run_of(document)
         if run is not None and run.get("digest") == self._digest:
             self._last = {**document, "run": run}
-            self._show(document, dict(run), steps)
             steps.now(self._last)
+            self._show(document, dict(run), steps)
             goes_on = run.get("status") == "running" or _is_under_way(run)
             return None if goes_on else self._rest(dict(run))
         return self._ended(document, steps)
@@ -145,7 +145,7 @@ class Follower:
         self._session.screen.show(self._last, self._end)
 
     def _show(self, document: dict[str, Any], run: dict[str, Any], steps: Steps) -> None:
-        width = self._session.screen.width
+        width = self._session.screen.width - 1  # a full line makes some terminals add a blank one
         since = elapsed(document, run)
         if not self._has_title:
             self._has_title = True

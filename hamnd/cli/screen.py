@@ -23,7 +23,7 @@ RED, GREEN, YELLOW, CYAN, BOLD = "31", "32", "33", "36", "1"
 MARK = re.compile(r"^(?P<before>[A-Z]{2,6} +| )(?P<mark>[*!?>-])(?= )")
 ALARM = re.compile(
     r"\b(Do NOT|NOT READY|NOT KNOWN|NOT YET KNOWN|does NOT|DOWN|FROZEN|CUT OFF|PAUSED|REFUSED|"
-    r"HAS RETURNED|SERVES|INCOMPLETE|OLD:|EXPIRED|BLOCK|OVERRIDDEN|no way back|not SERVE)"
+    r"HAS RETURNED|is PRIMARY|INCOMPLETE|OLD:|EXPIRED|BLOCK|OVERRIDDEN|no way back|not SERVE)"
 )
 CALM = re.compile(r"\b(and protects|protects it|READY: |DONE\.)")
 LABEL = re.compile(r"^[A-Z]{2,6}(?= |$)")

@@ -293,8 +293,10 @@ def conditions_row(document: Document, width: int) -> list[str]:
     if document.get("source") == "journal":
         return []
     missing = {str(one.get("type")) for one in listed(document, "readiness", "missing")}
-    hidden = SHOWN_ELSEWHERE | (missing if document.get("state") != "Active" else set())
+    hidden = SHOWN_ELSEWHERE | missing
     shown = [c for c in listed(document, "conditions") if c.get("type") not in hidden]
+    if document.get("state") == "Active":  # whether a takeover would work is no question here
+        shown = [c for c in shown if not str(c.get("type")).startswith("StepReady")]
     troubles = [c for c in shown if is_bad(c)]
     if document.get("state") == "Degraded":
         troubles += [c for c in shown if is_unknown(c)]

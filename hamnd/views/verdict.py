@@ -213,7 +213,7 @@ def _active(document: Document) -> list[str]:
     returned = condition_of(document, "OldPrimaryReturned")
     if returned is not None and is_bad(returned):
         serving = lookup(document, "old_primary", "serving")
-        word = "and SERVES" if serving else "(it does not serve)" if serving is False else ""
+        word = "and is PRIMARY" if serving else "(not as primary)" if serving is False else ""
         return [
             f"{node} is the MANAGEMENT NODE; the old primary {partner} HAS RETURNED {word}".rstrip()
             + ".",

@@ -187,6 +187,31 @@ class TestConfirm:
         assert ended.code == 5
         assert "OUTCOME UNKNOWN" in ended.out
 
+    def test_what_runs_beside_a_failed_step_is_awaited(
+        self, hamnctl: Hamnctl, daemon: FakeDaemon
+    ) -> None:
+        ready_to_confirm(daemon)
+        one = pair().paused_at("dhcp")
+        assert one.state.run is not None
+        steps = dict(one.state.run.steps)
+        steps["dns"] = replace(steps["dns"], outcome=Outcome.RUNNING)
+        beside = replace(one.state.run, steps=steps)
+        daemon.watch = [
+            status_of(replace(one, state=replace(one.state, run=beside))),
+            status_of(one),
+        ]
+        ended = hamnctl("confirm", DIGEST, "--name", "aixmn2")
+        assert ended.code == 4
+        assert " * dns " in ended.out
+
+    def test_what_was_left_open_is_said_in_the_end(
+        self, hamnctl: Hamnctl, daemon: FakeDaemon
+    ) -> None:
+        ready_to_confirm(daemon)
+        daemon.watch[-1]["finished"][-1]["open_steps"] = ["dhcp"]
+        ended = hamnctl("confirm", DIGEST, "--name", "aixmn2")
+        assert "DONE, but left open: dhcp." in ended.out
+
     def test_a_broken_stream_is_taken_up_again(self, hamnctl: Hamnctl, daemon: FakeDaemon) -> None:
         """The daemon restarts: hamnctl looks again instead of leaving the operator alone."""
         ready_to_confirm(daemon)
@@ -280,6 +305,7 @@ class TestPausedRun:
         assert ended.code == 0
         assert "DONE." in ended.out
         assert daemon.asked == [("retry", {})]
+        assert " * fuse " not in ended.out, "it was told before the pause"
 
     def test_skip_shows_what_is_left(self, hamnctl: Hamnctl, daemon: FakeDaemon) -> None:
         daemon.changes["skip"] = (200, run_of(pair().paused_at()))

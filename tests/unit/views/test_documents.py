@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import pytest
 from hamnd.core.health.conditions import REQUIRED
 from hamnd.core.readiness import READY_PREFIX
 from hamnd.model.instant import Instant
-from hamnd.model.names import Answer, Probe
+from hamnd.model.names import Answer, Probe, Verdict
 from hamnd.views import explain, facts
 from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document, has_condition
@@ -18,7 +19,17 @@ from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
 from hamnd.views.status import render_status, status_document
 from hamnd.views.witnesses import witnesses_document
-from tests.builders import NIGHT, Pair, overridden_plan, pair, plan, site, situations
+from tests.builders import (
+    DIED,
+    NIGHT,
+    Pair,
+    gates,
+    overridden_plan,
+    pair,
+    plan,
+    site,
+    situations,
+)
 
 SITUATIONS = situations()
 
@@ -132,6 +143,25 @@ def test_a_probe_that_could_not_run_is_unknown_and_not_silent() -> None:
 def test_every_probe_is_told() -> None:
     probes = {probe["probe"] for probe in status_of(pair().in_peer())["seen"]["probes"]}
     assert probes == {probe.value for probe in Probe} - {"gateway"}
+
+
+@pytest.mark.parametrize(
+    ("change", "waits"),
+    [
+        ({}, True),
+        ({"expires_at": NIGHT.wall_s - 1}, False),
+        ({"created_at": DIED}, False),
+        ({"gates": (replace(gates()[0], verdict=Verdict.UNKNOWN),)}, False),
+    ],
+)
+def test_a_plan_is_offered_only_if_a_confirmation_would_start_it(
+    change: dict[str, Any], waits: bool
+) -> None:
+    down = pair().primary_down()
+    shown = plan(**{"created_at": NIGHT.wall_s - 1, **change})
+    document = status_of(replace(down, state=replace(down.state, plans=(shown,))))
+    assert (document["plan"] is not None) is waits
+    assert ("confirm 7f3a-91c2" in document["next"][0]) is waits
 
 
 PLAN_KEYS = {
