@@ -30,6 +30,8 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Rhythm
 from hamnd.model.work import Ending, Looked, Report
 from hamnd.settings import load
+from hamnd.views.status import status_document
+from tests.builders import pair
 
 ROOT = Path(__file__).resolve().parents[2]
 SAMPLES = ROOT / "tests" / "samples" / "db2" / "db2pd"
@@ -145,7 +147,7 @@ def seconds(argv: list[str]) -> float:
 
 
 class serve:  # noqa: N801  # used as a context manager, like a function
-    """A daemon stand-in that answers one recorded status document on a unix socket."""
+    """A daemon stand-in that answers one status document of a bad night on a unix socket."""
 
     def __init__(self, folder: str) -> None:
         """Take the folder in which the socket lives."""
@@ -154,6 +156,7 @@ class serve:  # noqa: N801  # used as a context manager, like a function
 
     def __enter__(self) -> str:
         """Start it and wait until it listens."""
+        night = pair().primary_down()
         code = (
             "import socket,sys\n"
             "s=socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(8)\n"
@@ -164,9 +167,11 @@ class serve:  # noqa: N801  # used as a context manager, like a function
             "    c.sendall(b'HTTP/1.1 200 OK\\r\\nContent-Type: application/json\\r\\n'"
             "b'Connection: close\\r\\nContent-Length: %d\\r\\n\\r\\n'%len(body)+body); c.close()\n"
         )
-        recorded = str(Path(__file__).with_name("status.json"))
+        document = status_document(night.state, night.now, night.terms)
+        recorded = Path(self.path).with_name("status.json")
+        recorded.write_text(json.dumps(document))
         self.process = subprocess.Popen(
-            [sys.executable, "-c", code, self.path, recorded], stdout=subprocess.PIPE
+            [sys.executable, "-c", code, self.path, str(recorded)], stdout=subprocess.PIPE
         )
         assert self.process.stdout is not None
         self.process.stdout.readline()
