@@ -22,6 +22,7 @@ from hamnd.core.turn import Turn
 from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, Outcome, Phase, PlanKind, RunStatus, State
 from hamnd.model.record import Record
+from hamnd.model.work import Ending
 
 
 def follow_rows(turn: Turn) -> None:
@@ -99,8 +100,20 @@ def _follow_role(turn: Turn) -> None:
         return
     if reading.role == "primary" and state.state not in (State.ACTIVE, State.TAKING_OVER):
         turn.fire(Trigger.PRIMARY_HERE, Picture(is_identity_held=holds_identity(turn)))
-    elif reading.role == "standby" and state.state is State.ACTIVE and not holds_identity(turn):
+    elif reading.role == "standby" and state.state is State.ACTIVE and _gave_up_identity(turn):
         turn.fire(Trigger.STANDBY_HERE, Picture())
+
+
+def _gave_up_identity(turn: Turn) -> bool:
+    """Whether role and addresses, both looked at since this node is active, say so."""
+    state = turn.state
+    report, reading = state.watch.reports.get("seen:addresses"), state.watch.replication
+    if report is None or reading is None:
+        return False
+    if min(report.started.wall_s, reading.observed.wall_s) <= state.since:
+        return False
+    readable = report.ending is Ending.EXITED and report.exit_code == 0
+    return readable and not holds_identity(turn)
 
 
 def holds_identity(turn: Turn) -> bool:
@@ -166,9 +179,11 @@ def _is_done(state: NodeState, step_id: str) -> bool:
 
 
 def _note_fence(turn: Turn) -> None:
-    if turn.state.timing.fence_done is None and _is_done(turn.state, "fence"):
-        timing = replace(turn.state.timing, fence_done=turn.now)
-        turn.state = replace(turn.state, timing=timing)
+    """From a completed fence on any answer contradicts; one that is done again begins anew."""
+    before = turn.state.timing.fence_done
+    after = (before or turn.now) if _is_done(turn.state, "fence") else None
+    if after != before:
+        turn.state = replace(turn.state, timing=replace(turn.state.timing, fence_done=after))
 
 
 def _raise_epoch(turn: Turn) -> None:

@@ -16,7 +16,7 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.evidence import best_grade, is_enough
 from hamnd.core.policy import Terms
 from hamnd.model.health import Condition
-from hamnd.model.names import LossVerdict, Mode, State, Status, Verdict
+from hamnd.model.names import Cause, LossVerdict, Mode, State, Status, Verdict
 from hamnd.model.plan import GateResult, PlanRequest
 
 RANK = {Verdict.PASS: 0, Verdict.OVERRIDDEN: 1, Verdict.UNKNOWN: 2, Verdict.BLOCK: 3}
@@ -42,6 +42,11 @@ class Question:
     has_run: bool
     """Another run is under way; a successor continues it and is no other run."""
     terms: Terms
+    cause: Cause | None = None
+    begun: frozenset[str] = frozenset()
+    """Steps that a successor inherits as done or acted: their readiness is history."""
+    shown_loss: LossVerdict | None = None
+    """At confirm: the class that the operator saw and, where he had to, accepted."""
 
 
 def judge_gates(question: Question) -> tuple[GateResult, ...]:
@@ -83,14 +88,24 @@ def why_impossible(question: Question) -> GateResult | None:
 
 def _primary_down(question: Question) -> GateResult:
     state, rule = question.state, question.assessment.rule
-    if state is State.PRIMARY_DOWN or (
-        state is State.TAKING_OVER and question.request.is_successor
-    ):
+    is_successor = state is State.TAKING_OVER and question.request.is_successor
+    if is_successor and (heard := _excluded_answer(question)) is not None:
+        return GateResult("primary-down", Verdict.BLOCK, heard, "hamnctl explain")
+    if state is State.PRIMARY_DOWN or is_successor:
         return GateResult("primary-down", Verdict.PASS, "; ".join(rule.basis) or f"state {state}")
     if state is State.ACTIVE:
         return GateResult("primary-down", Verdict.BLOCK, "this node is already active")
     why = "; ".join(rule.blockers) or "the rule does not hold long enough"
     return GateResult("primary-down", Verdict.BLOCK, why, "hamnctl explain")
+
+
+def _excluded_answer(question: Question) -> str | None:
+    """Return what the primary answers now although its cause excludes that it does."""
+    heard = question.assessment.condition("PrimaryReachable")
+    if heard is None or question.cause is Cause.SERVICE:
+        return None
+    answers = heard.status is Status.TRUE or heard.reason == "XcatdFails"
+    return heard.message if answers else None
 
 
 def _isolation(question: Question) -> GateResult:
@@ -125,13 +140,23 @@ def _loss(question: Question) -> GateResult:
     why = "; ".join(loss.basis)
     if promotion.variant in ("graceful", "peer-window-only"):
         return GateResult("loss", Verdict.PASS, f"{promotion.variant}: {why}")
+    if promotion.variant == "none" and promotion.verdict is Verdict.PASS:
+        return GateResult("loss", Verdict.PASS, promotion.sentence)
     if loss.verdict is LossVerdict.ZERO_PROVEN:
         return GateResult("loss", Verdict.PASS, f"zero (proven): {why}")
-    if question.request.accept_loss is loss.verdict:
+    if _is_accepted(question):
         reason = "accepted by the operator"
         return GateResult("loss", Verdict.PASS, f"{loss.verdict.value}: {why}", reason=reason)
     clear = f"hamnctl plan takeover --accept-loss {loss.verdict.value}"
     return GateResult("loss", Verdict.BLOCK, f"{loss.verdict.value}: {why}", clear)
+
+
+def _is_accepted(question: Question) -> bool:
+    """The printed class, no other (law 4); what became better since it was shown is accepted."""
+    accepted, verdict = question.request.accept_loss, question.assessment.loss.verdict
+    if accepted is None or accepted is verdict:
+        return accepted is verdict
+    return question.shown_loss is accepted and LOSS_RANK[verdict] < LOSS_RANK[accepted]
 
 
 def _disk(question: Question) -> GateResult:
@@ -143,14 +168,22 @@ def _disk(question: Question) -> GateResult:
 
 def _readiness(question: Question) -> GateResult:
     steps = [one for one in question.assessment.conditions if one.type.startswith("StepReady/")]
-    failing = [one for one in steps if one.status is not Status.TRUE]
+    failing = [
+        one
+        for one in steps
+        if one.status is not Status.TRUE
+        and one.type.removeprefix("StepReady/") not in question.begun
+    ]
     if question.request.is_successor:
         told = "a run that goes on proves each step by its own looks"
         return GateResult("readiness", Verdict.PASS, told)
     if not steps:
         return GateResult("readiness", Verdict.UNKNOWN, "no step was proven yet", "hamnctl ready")
     if not failing:
-        return GateResult("readiness", Verdict.PASS, f"{len(steps)}/{len(steps)} steps proven")
+        told = f"{len(steps)}/{len(steps)} steps proven"
+        if question.begun:
+            told = "every step that has not begun is proven"
+        return GateResult("readiness", Verdict.PASS, told)
     worst = Verdict.BLOCK if any(one.status is Status.FALSE for one in failing) else Verdict.UNKNOWN
     names = ", ".join(one.type.removeprefix("StepReady/") for one in failing)
     return GateResult("readiness", worst, f"not proven: {names}", "hamnctl ready")
@@ -176,3 +209,5 @@ GATES: dict[str, Callable[[Question], GateResult]] = {
 
 ACCEPTED_BY_CLASS = "loss"
 """This gate is overridden by `--accept-loss CLASS`, never by its name (law 4)."""
+
+OVERRIDABLE = tuple(name for name in GATES if name != ACCEPTED_BY_CLASS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hamnd.core.commands import PerformAction
 from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequested
-from hamnd.core.gates import is_overridden
+from hamnd.core.gates import LOSS_RANK, is_overridden
 from hamnd.core.health.evidence import is_enough
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Run
@@ -132,5 +132,6 @@ def _loss_is_accepted(after: NodeState, action: PerformAction) -> None:
     if plan.variant == "force-after-proof":
         _require(plan.loss.verdict is LossVerdict.ZERO_PROVEN, "law 4", "force without proof")
     if plan.variant == "accepted-force":
-        accepted = plan.request.accept_loss is plan.loss.verdict
-        _require(accepted, "law 4", "force with a loss nobody accepted")
+        accepted = plan.request.accept_loss
+        covers = accepted is not None and LOSS_RANK[accepted] >= LOSS_RANK[plan.loss.verdict]
+        _require(covers, "law 4", "force with a loss nobody accepted")

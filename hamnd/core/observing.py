@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from hamnd.core.events import ActionCompleted, LookCompleted, RoundCompleted, StepLooked
 from hamnd.core.health.rule import HOST_PROBES, freshness_s, is_recent, silence_of
 from hamnd.core.health.watch import (
+    ACTS_MAX,
     FenceReading,
     Track,
     Watch,
@@ -214,7 +215,7 @@ def fold_action(watch: Watch, step: Step, event: ActionCompleted, terms: Terms) 
             act = FenceEvidence(FenceGrade.ORDERLY, at, f"ssh {host}", reading.sentence)
         case _:
             return watch
-    return replace(watch, acts=(*watch.acts, act))
+    return replace(watch, acts=(*watch.acts, act)[-ACTS_MAX:])
 
 
 def sample_fact(watch: Watch) -> str | None:

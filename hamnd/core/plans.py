@@ -12,13 +12,14 @@ import json
 from dataclasses import dataclass, replace
 
 from hamnd.core.gates import LOSS_RANK, RANK, Question, judge_gates
+from hamnd.core.health.evidence import DYING_MAX_S
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion
 from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import fence as fence_dialect
-from hamnd.dialects import shell
+from hamnd.dialects import reach, shell
 from hamnd.model.names import Cause, PlanKind
-from hamnd.model.plan import Plan, PlanRequest, Step
+from hamnd.model.plan import Loss, Plan, PlanRequest, Step
 from hamnd.model.work import Action, Look
 
 BEFORE_FENCE = ("salvage", "fuse")
@@ -34,6 +35,10 @@ class Draft:
     cause: Cause | None
     reach_class: str
     now_wall_s: float
+    continues: str = ""
+    """Digest of the paused run that this plan continues: a successor has a digest of its own."""
+    settled_loss: Loss | None = None
+    """What the forerunner's promote lost, once that step acted; nothing is lost twice."""
 
 
 def build_takeover(draft: Draft) -> Plan:
@@ -50,13 +55,13 @@ def build_takeover(draft: Draft) -> Plan:
         variant=promotion.variant,
         steps=steps,
         gates=judge_gates(question),
-        loss=question.assessment.loss,
+        loss=draft.settled_loss or question.assessment.loss,
         cause=draft.cause,
         reach_class=draft.reach_class,
         created_at=draft.now_wall_s,
         expires_at=expires_at,
     )
-    return replace(plan, digest=digest_of(plan, terms))
+    return replace(plan, digest=digest_of(plan, terms, draft.continues))
 
 
 def takeover_steps(
@@ -80,12 +85,17 @@ def _fence_step(terms: Terms, is_graceful: bool) -> Step:
     actions: tuple[Action, ...] = ()
     readiness: tuple[Look, ...] = ()
     postconditions: tuple[Look, ...] = ()
+    wait_s = site.fence.timeout_s
     if site.fence.agent is not None:
         actions = (fence_dialect.off(site),)
         readiness = (fence_dialect.monitor(site),)
         postconditions = (fence_dialect.status(site),)
     elif site.fence.ssh:
+        # Acknowledged by a machine that still has to die: only its silence ends the step.
         actions = (fence_dialect.ssh_kill(site),)
+        partner = site.partner
+        postconditions = (reach.ping_silent(site, partner.name, partner.address),)
+        wait_s = max(wait_s, DYING_MAX_S + terms.policy.down_after_s)
     return Step(
         id="fence",
         title=f"make sure {site.partner.name} is off",
@@ -96,7 +106,7 @@ def _fence_step(terms: Terms, is_graceful: bool) -> Step:
         readiness=readiness,
         postconditions=postconditions,
         timeout_s=terms.policy.step_timeout_s("fence", site.fence.timeout_s * 3),
-        wait_s=site.fence.timeout_s,
+        wait_s=wait_s,
         reversible=True,
         proves_fence=True,
     )
@@ -145,7 +155,7 @@ def build_undo(draft: Draft, terms: Terms, run_steps: tuple[Step, ...], why: str
                 title=f"take back {step.id}" if step.compensation else f"{step.id} stays as it is",
                 guide=step.guide,
                 host=step.host,
-                depends_on=previous,
+                after=previous,
                 actions=step.compensation,
                 timeout_s=step.timeout_s,
                 skip_if_done=False,
@@ -163,10 +173,10 @@ def build_undo(draft: Draft, terms: Terms, run_steps: tuple[Step, ...], why: str
         created_at=draft.now_wall_s,
         expires_at=draft.now_wall_s + terms.policy.plan_ttl_s,
     )
-    return replace(plan, digest=digest_of(plan, terms))
+    return replace(plan, digest=digest_of(plan, terms, draft.continues))
 
 
-def digest_of(plan: Plan, terms: Terms) -> str:
+def digest_of(plan: Plan, terms: Terms, continues: str = "") -> str:
     """Return the digest in the form people compare and type: two groups of four hex digits."""
     covered = {
         "kind": plan.kind,
@@ -178,6 +188,7 @@ def digest_of(plan: Plan, terms: Terms) -> str:
         "gates": [[gate.name, gate.verdict] for gate in plan.gates],
         "loss": plan.loss.verdict,
         "reach": plan.reach_class,
+        "continues": continues,
     }
     text = json.dumps(covered, sort_keys=True, separators=(",", ":"))
     hexadecimal = hashlib.sha256(text.encode()).hexdigest()
@@ -201,7 +212,7 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     worse: list[str] = []
     old_steps = [_covered_step(step, terms) for step in shown.steps]
     new_steps = [_covered_step(step, terms) for step in fresh.steps]
-    if shown.variant != fresh.variant or old_steps != new_steps:
+    if old_steps != new_steps:
         worse.append(
             f"actions: {shown.variant} -> {fresh.variant}, {_changed(shown, fresh, terms)}"
         )
@@ -216,9 +227,14 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     if LOSS_RANK[fresh.loss.verdict] > LOSS_RANK[shown.loss.verdict]:
         basis = "; ".join(fresh.loss.basis)
         worse.append(f"loss: {shown.loss.verdict.value} -> {fresh.loss.verdict.value} ({basis})")
-    if shown.reach_class != fresh.reach_class:
+    if shown.reach_class != fresh.reach_class and not _is_quieter(shown, fresh):
         worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
     return tuple(worse)
+
+
+def _is_quieter(shown: Plan, fresh: Plan) -> bool:
+    """A primary that fell silent since is what a takeover waits for, by the same cause."""
+    return shown.cause is fresh.cause and fresh.reach_class.endswith("database silent")
 
 
 def _changed(shown: Plan, fresh: Plan, terms: Terms) -> str:

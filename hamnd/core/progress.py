@@ -74,6 +74,8 @@ class Facts:
     is_fence_proven: bool
     """Evidence that policy accepts holds now, or its gate was overridden by name."""
     fence_sentence: str
+    has_fence_evidence: bool = False
+    """Evidence alone, without any override."""
 
 
 @dataclass(frozen=True, slots=True)

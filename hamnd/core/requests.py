@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core import run as runs
-from hamnd.core.asking import platform_steps
+from hamnd.core.drafting import draft_of, keep_plan, why_moving
 from hamnd.core.events import (
     AbortRequested,
     AttestRequested,
@@ -22,13 +22,14 @@ from hamnd.core.events import (
     RetryRequested,
     SkipRequested,
 )
-from hamnd.core.gates import Question, blocking, why_impossible
-from hamnd.core.plans import Draft, build_takeover, build_undo, what_became_worse
+from hamnd.core.gates import OVERRIDABLE, blocking, why_impossible
+from hamnd.core.health.watch import ACTS_MAX
+from hamnd.core.plans import build_takeover, build_undo, what_became_worse
 from hamnd.core.state import Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.model.health import FenceEvidence
-from hamnd.model.names import FenceGrade, Mode, Outcome, Phase, PlanKind, RunStatus, State
+from hamnd.model.names import FenceGrade, Mode, Phase, PlanKind, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
 
@@ -37,55 +38,20 @@ ATTESTED = {"seen": "seen switched off", "pulled": "power cable pulled", "facili
 
 def on_plan(turn: Turn, event: PlanRequested) -> None:
     """Make a plan, keep it for a confirmation and answer it, blocked gates and all."""
-    draft = _draft(turn, event.request)
+    wrong = [one.gate for one in event.request.overrides if one.gate not in OVERRIDABLE]
+    if wrong:
+        told = f"there is no gate {', '.join(wrong)} to override: {', '.join(OVERRIDABLE)}"
+        turn.refuse(Refusal("override", told))
+        return
+    if event.request.is_successor and (refusal := _why_no_successor(turn)) is not None:
+        turn.refuse(refusal)
+        return
+    draft = draft_of(turn, event.request)
     impossible = why_impossible(draft.question)
     if impossible is not None:
         turn.refuse(Refusal(impossible.name, impossible.evidence, hint=impossible.clear))
         return
-    _keep_plan(turn, build_takeover(draft), event.actor)
-
-
-def _keep_plan(turn: Turn, plan: Plan, actor: str) -> None:
-    kept = [one for one in turn.state.plans if one.digest != plan.digest]
-    plans = (*kept, plan)[-turn.terms.policy.plans_max :]
-    turn.state = replace(turn.state, plans=plans)
-    turn.answer = plan
-    turn.because = f"plan {plan.digest} was made"
-    evidence = json.dumps({"kind": plan.kind, "variant": plan.variant, "loss": plan.loss.verdict})
-    turn.record(Record(Phase.DECISION, "plan_shown", actor, plan.digest, evidence=evidence))
-
-
-def _draft(turn: Turn, request: PlanRequest) -> Draft:
-    state = turn.state
-    question = Question(
-        state=state.state,
-        mode=state.mode,
-        mode_reason=state.mode_reason,
-        assessment=state.assessment,
-        request=request,
-        has_run=is_open(turn),
-        terms=turn.terms,
-    )
-    steps = platform_steps(state, turn.terms)
-    return Draft(question, steps, state.cause, reach_class(turn), turn.now.wall_s)
-
-
-def is_open(turn: Turn) -> bool:
-    """Whether a run is under way or waits for the operator."""
-    run = turn.state.run
-    return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
-
-
-def reach_class(turn: Turn) -> str:
-    """Return the reachability class that a digest covers: cause, and what answers (design §12)."""
-    state = turn.state
-    cause = "none" if state.cause is None else state.cause.value
-    found = state.assessment.condition("PrimaryReachable")
-    heard = "unknown" if found is None else found.reason
-    database = {True: "answers", False: "fails", None: "unknown"}[state.watch.partner.is_good]
-    if heard == "Silent":
-        database = "silent"
-    return f"{cause}, {heard}, database {database}"
+    keep_plan(turn, build_takeover(draft), event.actor)
 
 
 def on_confirm(turn: Turn, event: ConfirmRequested) -> None:
@@ -124,7 +90,9 @@ def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusa
 
 
 def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
-    draft = _draft(turn, shown.request)
+    if shown.request.is_successor and (refusal := _why_not_succeed(turn)) is not None:
+        return refusal
+    draft = draft_of(turn, shown.request, shown)
     impossible = why_impossible(draft.question)
     if impossible is not None:
         return Refusal(impossible.name, impossible.evidence, hint=impossible.clear)
@@ -139,9 +107,7 @@ def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal
         hints = " · ".join(dict.fromkeys(one.clear for one in refused if one.clear))
         told = f"{len(refused)} gates block it: {', '.join(one.name for one in refused)}"
         return Refusal(refused[0].name, told, lines, hints)
-    is_successor = shown.request.is_successor and turn.state.state is State.TAKING_OVER
-    if is_successor and (refusal := _why_not_succeed(turn)) is not None:
-        return refusal
+    is_successor = shown.request.is_successor
     trigger = Trigger.SUCCESSOR_CONFIRMED if is_successor else Trigger.TAKEOVER_CONFIRMED
     outcome = turn.fire(trigger, Picture(is_plan_current=True, has_overridden_all=True))
     if outcome is not None:
@@ -150,21 +116,27 @@ def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal
     return None
 
 
-def _why_not_succeed(turn: Turn) -> Refusal | None:
-    """A successor begins when its forerunner holds still: what is under way comes home first."""
+def _why_no_successor(turn: Turn) -> Refusal | None:
+    """Only a paused takeover can be continued; an undo that was begun is finished first."""
     run = turn.state.run
     if run is None or run.status is not RunStatus.PAUSED:
         return Refusal("run", "no run is paused", hint="hamnctl status")
-    moving = [key for key, one in run.steps.items() if one.outcome is Outcome.RUNNING]
-    if not moving:
-        return None
-    told = f"step {', '.join(moving)} is still under way: wait until it has come home"
-    return Refusal("run", told, hint="hamnctl status")
+    if run.plan.kind is PlanKind.UNDO:
+        told = "an undo is under way: finish it by retry or skip, then plan a new takeover"
+        return Refusal("run", told, hint="hamnctl status")
+    return None
+
+
+def _why_not_succeed(turn: Turn) -> Refusal | None:
+    """A successor begins when its forerunner holds still: what is under way comes home first."""
+    return _why_no_successor(turn) or why_moving(turn.state.run)
 
 
 def _begin(turn: Turn, event: ConfirmRequested, plan: Plan, is_successor: bool) -> None:
     kept = turn.state.run if is_successor else None
     run = runs.begin(plan, event.actor, turn.now.wall_s, kept)
+    if kept is not None:
+        run = runs.unproven(run, turn.facts())
     turn.state = replace(turn.state, run=run, plans=())
     resumed = turn.now if is_successor else None
     fence_done = turn.state.timing.fence_done if is_successor else None
@@ -206,6 +178,16 @@ def _start_undo(turn: Turn, event: ConfirmRequested, shown: Plan) -> None:
     if old is None or old.status is not RunStatus.PAUSED or runs.is_past_no_return(old):
         told = "there is no paused run before its point of no return to undo"
         turn.refuse(Refusal("run", told, hint="hamnctl status"))
+        return
+    refusal = why_moving(old)
+    if refusal is None:
+        draft = draft_of(turn, shown.request)
+        fresh = build_undo(draft, turn.terms, runs.undone_by(old), shown.variant)
+        if fresh.steps != shown.steps:
+            told = "the run went on since this way back was shown"
+            refusal = Refusal("plan", told, hint="hamnctl abort --reason …")
+    if refusal is not None:
+        turn.refuse(refusal)
         return
     turn.take(runs.finish(old, RunStatus.ABORTED, event.actor, shown.variant, turn.now.wall_s))
     run = runs.begin(shown, event.actor, turn.now.wall_s, None)
@@ -252,9 +234,9 @@ def on_abort(turn: Turn, event: AbortRequested) -> None:
         told = "the point of no return is passed: there is nothing to go back to"
         turn.refuse(Refusal("no-return", told, hint="hamnctl conclude --reason …"))
         return
-    draft = _draft(turn, PlanRequest(PlanKind.UNDO))
+    draft = draft_of(turn, PlanRequest(PlanKind.UNDO))
     plan = build_undo(draft, turn.terms, runs.undone_by(run), event.reason)
-    _keep_plan(turn, plan, event.actor)
+    keep_plan(turn, plan, event.actor)
 
 
 def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
@@ -262,6 +244,9 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
     run = turn.state.run
     if run is None or run.status is not RunStatus.PAUSED:
         turn.refuse(Refusal("run", "no run is paused", hint="hamnctl status"))
+        return
+    if (refusal := why_moving(run)) is not None:
+        turn.refuse(refusal)
         return
     picture = Picture(is_past_no_return=runs.is_past_no_return(run))
     outcome = turn.fire(Trigger.RUN_CONCLUDED, picture)
@@ -279,9 +264,8 @@ def on_attest(turn: Turn, event: AttestRequested) -> None:
         return
     detail = f"{ATTESTED[event.how]}: {event.reason} ({event.actor})"
     act = FenceEvidence(FenceGrade.OPERATOR, turn.now.wall_s, "operator", detail)
-    turn.state = replace(
-        turn.state, watch=replace(turn.state.watch, acts=(*turn.state.watch.acts, act))
-    )
+    acts = (*turn.state.watch.acts, act)[-ACTS_MAX:]
+    turn.state = replace(turn.state, watch=replace(turn.state.watch, acts=acts))
     turn.because = "the operator gives his word that the primary is off"
     evidence = json.dumps({"how": event.how, "reason": event.reason})
     turn.record(Record(Phase.DECISION, "attested", event.actor, evidence=evidence))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hamnd.core import stages
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
 from hamnd.model.names import Outcome, Phase, RunStatus
-from hamnd.model.plan import Plan, Step
+from hamnd.model.plan import Loss, Plan, Step
 from hamnd.model.record import Record
 
 ENDED = (Outcome.DONE, Outcome.SKIPPED)
@@ -32,9 +32,40 @@ def begin(plan: Plan, actor: str, wall_s: float, kept: Run | None) -> Run:
 
 
 def _inherited(before: StepRun | None) -> StepRun:
-    if before is None or before.outcome is Outcome.DONE:
-        return before or StepRun()
+    if before is None:
+        return StepRun()
+    if before.outcome is Outcome.DONE and not before.must_recheck:
+        return before
+    if before.outcome is Outcome.DONE:
+        # Done before the reboot: looked at first, and done again by the plan that shows it.
+        return StepRun(attempt=before.attempt, has_acted=True)
     return StepRun(attempt=before.attempt, has_acted=before.has_acted, is_unknown=before.is_unknown)
+
+
+def unproven(run: Run, facts: Facts) -> Run:
+    """Take back that the fence is done when its evidence no longer holds: it is done again."""
+    if facts.is_fence_proven:
+        return run
+    steps = {
+        step.id: replace(run.steps[step.id], outcome=Outcome.PENDING, stage=Stage.IDLE, index=0)
+        for step in run.plan.steps
+        if step.proves_fence and run.steps[step.id].outcome is Outcome.DONE
+    }
+    return replace(run, steps={**run.steps, **steps})
+
+
+def begun_steps(run: Run) -> frozenset[str]:
+    """Return the steps that a successor inherits as done or acted."""
+    return frozenset(
+        key for key, one in run.steps.items() if one.has_acted or one.outcome is Outcome.DONE
+    )
+
+
+def settled_loss(run: Run) -> Loss | None:
+    """Return what the run's promote lost, once it acted, or None."""
+    promote = run.steps.get("promote")
+    is_settled = promote is not None and promote.has_acted and promote.outcome is Outcome.DONE
+    return run.plan.loss if is_settled else None
 
 
 def advance(run: Run, facts: Facts) -> Move:
@@ -125,6 +156,7 @@ def retry(run: Run, actor: str, facts: Facts) -> Move:
     """Let a paused run go on: failed steps are looked at first, then tried again."""
     steps = {step_id: _retried(one) for step_id, one in run.steps.items()}
     resumed = replace(run, steps=steps, status=RunStatus.RUNNING, reason="", paused_step="")
+    resumed = unproven(resumed, facts)
     record = Record(Phase.DECISION, "run_resumed", actor, run.plan.digest)
     return Move(resumed, records=(record,)).then(advance(resumed, facts))
 

@@ -33,11 +33,16 @@ def start(run: Run, step: Step, facts: Facts) -> Move:
         sentence="",
         deadline=None,
     )
+    if step.proves_fence and facts.has_fence_evidence:
+        return _end(run, step, one, (Outcome.DONE, facts.fence_sentence), facts)
     may_be_done = step.skip_if_done or before.has_acted or before.must_recheck
     if may_be_done and step.postconditions:
         return _look(run, step, one, LookPurpose.ALREADY)
     if may_be_done and step.proves_fence and facts.is_fence_proven:
         return _end(run, step, one, (Outcome.DONE, facts.fence_sentence), facts)
+    if before.is_unknown:
+        told = "its outcome is unknown and nothing can be looked at: check it by hand, then skip it"
+        return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
     return _enter_before(run, step, one, facts)
 
 
@@ -126,7 +131,11 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
     if one.is_unknown and verdict is Verdict.UNKNOWN:
         told = f"still unknown, so it is not run again: {sentence}"
         return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
-    return _enter_before(run, step, replace(one, is_unknown=False), facts)
+    again = replace(one, is_unknown=False)
+    if verdict is Verdict.BLOCK and one.index >= len(step.actions) and step.reversible:
+        # Everything was carried out and it is certainly not so: do it again from the beginning.
+        again = replace(again, index=0)
+    return _enter_before(run, step, again, facts)
 
 
 def _on_after(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -> Move:

@@ -63,13 +63,14 @@ class Turn:
     def facts(self) -> Facts:
         """Return what a run needs to know, as it is now."""
         run, evidence = self.state.run, self.state.assessment.evidence
-        proven = is_enough(evidence, self.terms)
+        has_evidence = proven = is_enough(evidence, self.terms)
         sentence = f"{best_grade(evidence)}, {self.terms.policy.fence_minimum} needed"
         if evidence:
             sentence = f"{evidence[0].grade}: {evidence[0].detail}"
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
-        return Facts(self.now, self.terms.policy, self.terms.site, proven, sentence)
+        here = self.terms
+        return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence)
 
     def fire(self, trigger: Trigger, picture: Picture, why: str = "") -> fsm.Refused | None:
         """Move the state by a row of the table, or return why it does not move.

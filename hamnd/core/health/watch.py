@@ -115,6 +115,7 @@ class Watch:
 
 
 FENCE_READINGS_MAX = 4
+ACTS_MAX = 16
 
 
 def fold_answer(track: Track, answer: Answer, report: Report, gap_max_s: float) -> Track:

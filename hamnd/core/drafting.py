@@ -1,0 +1,88 @@
+"""What a plan is made from right now, and whether a run stands still: shared by every request.
+
+Owns how the engine's state becomes a draft, and the plans that were shown. Must not answer a
+request (requests) nor build a plan (plans).
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+from hamnd.core import run as runs
+from hamnd.core.asking import platform_steps
+from hamnd.core.gates import Question
+from hamnd.core.plans import Draft
+from hamnd.core.progress import Run
+from hamnd.core.state import Refusal
+from hamnd.core.turn import Turn
+from hamnd.model.names import Outcome, Phase, RunStatus
+from hamnd.model.plan import Plan, PlanRequest
+from hamnd.model.record import Record
+
+
+def keep_plan(turn: Turn, plan: Plan, actor: str) -> None:
+    """Keep a plan for its confirmation, and answer it."""
+    kept = [one for one in turn.state.plans if one.digest != plan.digest]
+    plans = (*kept, plan)[-turn.terms.policy.plans_max :]
+    turn.state = replace(turn.state, plans=plans)
+    turn.answer = plan
+    turn.because = f"plan {plan.digest} was made"
+    evidence = json.dumps({"kind": plan.kind, "variant": plan.variant, "loss": plan.loss.verdict})
+    turn.record(Record(Phase.DECISION, "plan_shown", actor, plan.digest, evidence=evidence))
+
+
+def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Draft:
+    """Return what a plan for this request is made from; `shown` is the one that is confirmed."""
+    state, run = turn.state, turn.state.run
+    kept = run if request.is_successor else None
+    question = Question(
+        state=state.state,
+        mode=state.mode,
+        mode_reason=state.mode_reason,
+        assessment=state.assessment,
+        request=request,
+        has_run=is_open(turn),
+        terms=turn.terms,
+        cause=state.cause,
+        begun=frozenset() if kept is None else runs.begun_steps(kept),
+        shown_loss=None if shown is None else shown.loss.verdict,
+    )
+    return Draft(
+        question,
+        platform_steps(state, turn.terms),
+        state.cause,
+        reach_class(turn),
+        turn.now.wall_s,
+        continues="" if kept is None else kept.plan.digest,
+        settled_loss=None if kept is None else runs.settled_loss(kept),
+    )
+
+
+def is_open(turn: Turn) -> bool:
+    """Whether a run is under way or waits for the operator."""
+    run = turn.state.run
+    return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
+
+
+def reach_class(turn: Turn) -> str:
+    """Return the reachability class that a digest covers: cause, and what answers (design §12)."""
+    state = turn.state
+    cause = "none" if state.cause is None else state.cause.value
+    found = state.assessment.condition("PrimaryReachable")
+    heard = "unknown" if found is None else found.reason
+    database = {True: "answers", False: "fails", None: "unknown"}[state.watch.partner.is_good]
+    if heard == "Silent":
+        database = "silent"
+    return f"{cause}, {heard}, database {database}"
+
+
+def why_moving(run: Run | None) -> Refusal | None:
+    """Nothing ends or replaces a run while one of its steps is under way: its report must count."""
+    if run is None:
+        return None
+    moving = [key for key, one in run.steps.items() if one.outcome is Outcome.RUNNING]
+    if not moving:
+        return None
+    told = f"step {', '.join(moving)} is still under way: wait until it has come home"
+    return Refusal("run", told, hint="hamnctl status")
