@@ -39,6 +39,7 @@ RETRIES_MAX = 3
 """After so many retries of one step he does something else."""
 SUCCESSORS_MAX = 3
 """After so many plans that continue a paused one he gives it up."""
+QUICK = (Character.HASTY, Character.RECKLESS, Character.BRISK)
 OVERRIDABLE = ("fence", "readiness", "disk", "isolation", "primary-down", "fence-truth")
 
 
@@ -51,6 +52,7 @@ class Patience:
     blocked: int = 0
     confused: int = 0
     successors: int = 0
+    has_attested: bool = False
 
 
 class Operator:
@@ -77,6 +79,8 @@ class Operator:
         self.heap.after(self._think_s(), self.come)
 
     def _think_s(self) -> float:
+        if self.character is Character.BRISK:
+            return 0.5
         if self.is_by_the_book:
             return self.dice.uniform(2.0, 4.0)
         match self.character:
@@ -132,7 +136,7 @@ class Operator:
 
     def _confirm_later(self, plan: Plan, named: str) -> None:
         """He reads the card first; a hasty one does not."""
-        is_quick = self.character in (Character.HASTY, Character.RECKLESS)
+        is_quick = self.character in QUICK
         seconds = 0.05 if is_quick else self.dice.uniform(0.5, 2.0)
         self.heap.after(seconds, lambda: self._confirm(plan.digest, named))
         self.old_digest = self.old_digest or plan.digest
@@ -190,7 +194,7 @@ class Operator:
             return True
         if self.patience.blocked < 5:
             return False
-        if gate == "fence":
+        if gate in ("fence", "fence-truth"):
             self._pull_cable()
             return True
         return gate == "readiness"
@@ -201,7 +205,9 @@ class Operator:
             self.transcript.say(WHO, f"pulls the cables of {PRIMARY}")
             self.ground.tick(self.heap.now)
             self.ground.power_off(PRIMARY)
-        self._ask(AttestRequested("pulled", "rack 12", WHO))
+        if not self.patience.has_attested:
+            self._ask(AttestRequested("pulled", "rack 12", WHO))
+            self.patience.has_attested = True
 
     # A paused run.
 

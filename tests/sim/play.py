@@ -22,9 +22,6 @@ from tests.sim.trouble import Trouble
 from tests.sim.universe import START, Crash, Universe
 from tests.sim.world import Weather, World
 
-LINGER_S = 20.0
-"""How long a settled site is watched before its story ends."""
-
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -156,17 +153,17 @@ class Play:
         end = START + self.universe.end_at_s
         while self.heap.now < end:
             self.step()
-            if not self._is_settled():
+            if not self.is_settled():
                 settled_at = None
                 continue
             settled_at = settled_at or self.heap.now
-            if self.heap.now - settled_at > LINGER_S:
+            if self.heap.now - settled_at >= self.universe.linger_s:
                 return
         state = self.daemon.state
         run = "" if state.run is None else f", run {state.run.status}: {state.run.reason}"
         raise LawBrokenError(f"liveness: still {state.state} ({state.because}){run}")
 
-    def _is_settled(self) -> bool:
+    def is_settled(self) -> bool:
         """After the faults: this node is active, or the primary serves and is protected again."""
         if not self.operator.is_by_the_book or not self.daemon.is_up:
             return False

@@ -63,6 +63,9 @@ class Shell:
 
     def _db2(self, host: str, argv: Sequence[str], at: float, session: str) -> Job:
         reply = self.ground.pair.run(host, argv, at, session)
+        if "takeover" in argv and "force" in argv:
+            # A standby that is being promoted by force takes no connection of its old primary.
+            self.ground.pair.nodes[host].reconnect_due = None
         return self._from_reply(reply)
 
     def _from_reply(self, reply: Reply) -> Job:
