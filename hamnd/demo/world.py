@@ -87,6 +87,8 @@ class World:
         self._xcatds: list[XcatdServer] = []
         self._server: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._serving: set[asyncio.Task[Any]] = set()
+        self._is_closing = False
         self._powers = dict.fromkeys(MANAGERS, HostPower.UP)
 
     async def __aenter__(self) -> Self:
@@ -129,11 +131,12 @@ class World:
 
     async def close(self) -> None:
         """End everything that was started."""
+        self._is_closing = True
         if self._server is not None:
             self._server.close()
         for task in list(self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*self._tasks, *self._serving, return_exceptions=True)
         for wire in self.wires.values():
             await wire.close()
         for server in self._xcatds:
@@ -255,18 +258,17 @@ class World:
         return answer.stdout.strip()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Answer one call. Never cancelled itself: asyncio's streams log that as a failure."""
         task = asyncio.current_task()
         if task is not None:
-            self._tasks.add(task)
-            task.add_done_callback(self._tasks.discard)
-        try:
-            call = await _receive(reader)
-        except (OSError, asyncio.IncompleteReadError, ValueError):
+            self._serving.add(task)
+            task.add_done_callback(self._serving.discard)
+        received = self._spawn(_receive(reader), "receive")
+        await asyncio.wait({received})
+        call = None if received.cancelled() else received.result()
+        if call is None or self._is_closing:
             writer.close()
             return
-        except asyncio.CancelledError:
-            writer.close()
-            raise
         # The call goes on when its caller goes away: what systemd or Db2 began is not taken back.
         answered = self._spawn(self._carry_out(call), f"call-{call.tool}")
         gone = self._spawn(_until_closed(reader), "caller")
@@ -287,13 +289,16 @@ class World:
         return answer
 
 
-async def _receive(reader: asyncio.StreamReader) -> Call:
-    """Read one request frame (see `executables`). Raises ValueError when it is not one."""
-    size = int.from_bytes(await reader.readexactly(4), "big")
-    if size > REQUEST_BYTES_MAX:
-        raise ValueError(f"a request of {size} bytes")
-    text = (await reader.readexactly(size)).decode(errors="surrogateescape")
-    tool, machine, shell, language, xcat_host, stdin, *argv = text.split("\0")
+async def _receive(reader: asyncio.StreamReader) -> Call | None:
+    """Read one request frame (see `executables`); None when it is not one."""
+    try:
+        size = int.from_bytes(await reader.readexactly(4), "big")
+        if size > REQUEST_BYTES_MAX:
+            return None
+        text = (await reader.readexactly(size)).decode(errors="surrogateescape")
+        tool, machine, shell, language, xcat_host, stdin, *argv = text.split("\0")
+    except (OSError, asyncio.IncompleteReadError, ValueError):
+        return None
     return Call(tool, machine, tuple(argv), shell, language, xcat_host, stdin)
 
 

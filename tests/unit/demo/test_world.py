@@ -374,6 +374,28 @@ async def test_faults_by_program_hang_fail_and_heal(world: World, layout: DemoDi
     assert (await control.send(layout.world_socket, "fault", "show"))[0] == 0
 
 
+async def test_world_that_ends_in_the_middle_of_a_call_complains_of_nothing(
+    layout: DemoDirectory,
+) -> None:
+    """As when hamnd was killed and what it had started still runs."""
+    complaints: list[str] = []
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(lambda _, context: complaints.append(str(context["message"])))
+    async with World(layout, openssh=False) as world:
+        world.fault("hang", "db2pd")
+        calling = loop.create_task(run(layout, "db2pd -d XCATDB -hadr"))
+        silent, other = await asyncio.open_unix_connection(str(layout.world_socket))
+        await wait_until(lambda: _has_call(world))
+    assert (await calling)[0] == 255
+    assert await silent.read() == b""
+    other.close()
+    assert complaints == []
+
+
+async def _has_call(world: World) -> bool:
+    return any(task.get_name() == "call-db2pd" for task in world._tasks)
+
+
 async def test_program_without_a_world_says_so(layout: DemoDirectory) -> None:
     async with World(layout, openssh=False):
         pass
