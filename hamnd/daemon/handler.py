@@ -17,8 +17,9 @@ from hamnd.core.state import Decision
 from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
 from hamnd.model.names import Mode
+from hamnd.model.plan import Plan
 from hamnd.ports import Caller, Clock, Request, Response
-from hamnd.views.card import plan_document
+from hamnd.views.card import eta_of, plan_document
 from hamnd.views.explain import explain_document
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
@@ -81,12 +82,17 @@ class ControlHandler:
             case Verb.WITNESSES:
                 return witnesses_document(state, now, terms)
             case Verb.PLANS:
-                plans = [plan_document(plan, now.wall_s, terms.site) for plan in state.plans]
+                plans = [self._plan_document(plan) for plan in state.plans]
                 return {"schema": wire.SCHEMAS[verb], "plans": plans}
             case Verb.RUN:
                 return self._run_document()
             case _:
                 return self.status()
+
+    def _plan_document(self, plan: Plan) -> dict[str, Any]:
+        runtime = self._runtime
+        eta = eta_of(runtime.state.finished, plan.kind.value)
+        return plan_document(plan, self._clock.now().wall_s, runtime.terms.site, eta)
 
     def _run_document(self) -> dict[str, Any]:
         runtime = self._runtime
@@ -122,8 +128,7 @@ class ControlHandler:
 
     def _answer(self, verb: Verb, decision: Decision) -> dict[str, Any]:
         if decision.answer is not None:
-            site = self._runtime.terms.site
-            return plan_document(decision.answer, self._clock.now().wall_s, site)
+            return self._plan_document(decision.answer)
         if wire.SCHEMAS[verb] == wire.SCHEMAS[Verb.ATTEST]:
             state = self._runtime.state
             return {

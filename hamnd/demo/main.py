@@ -140,7 +140,10 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 async def _by_hand(layout: DemoDirectory, story: Story, daemon: asyncio.subprocess.Process) -> None:
     """Print what to try, then every change, until the user ends it with ctrl-C."""
-    exports = " ".join(f"{key}={value}" for key, value in layout.environment.items())
+    exports = (
+        f'PATH="{layout.bin}:{Path(sys.executable).parent}:$PATH" '
+        f"HAMND_SOCKET={layout.control_socket} HAMND_STATE_DIR={layout.state}"
+    )
     print(f"""
 In another terminal:
 

@@ -7,7 +7,8 @@ or judged (core.plans, core.gates), nor a clock: countdowns are counted from the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hamnd.views.text import (
@@ -35,6 +36,7 @@ from hamnd.views.text import (
 from hamnd.views.verdict import LOSS_WORDS, loss_words
 
 if TYPE_CHECKING:
+    from hamnd.core.state import FinishedRun
     from hamnd.model.plan import GateResult, Plan, Step
     from hamnd.model.site import Site
     from hamnd.model.work import Action, Look
@@ -50,6 +52,19 @@ VARIANTS = {
     "accepted-force": "forced, with the loss you accept",
 }
 Eta = Mapping[str, Any]
+
+
+def eta_of(finished: Sequence[FinishedRun], kind: str) -> Eta | None:
+    """Return how long finished runs of this kind took, in seconds: median and 95th percentile."""
+    took = sorted(
+        one.finished_at - one.started_at
+        for one in finished
+        if one.kind == kind and one.status == "done"
+    )
+    if not took:
+        return None
+    late = took[min(len(took) - 1, math.ceil(0.95 * len(took)) - 1)]
+    return {"p50_s": round(took[(len(took) - 1) // 2], 1), "p95_s": round(late, 1), "n": len(took)}
 
 
 def plan_document(

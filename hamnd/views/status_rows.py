@@ -76,13 +76,21 @@ def _replication_state(document: Document, part: Document) -> str:
         return f"{state}{told}" + (
             f" since {when(document.get('generated_at'), since)}" if since is not None else ""
         )
+    if connected and _is_stale(document):
+        return f"{state}, connected as Db2 last knew: the primary is silent"
     return f"{state}, {'connected' if connected else 'connection unknown'}"
+
+
+def _is_stale(document: Document) -> bool:
+    """CONNECTED means little while the primary is silent: it is noticed after HADR_TIMEOUT."""
+    reachable = condition_of(document, "PrimaryReachable") or {}
+    return reachable.get("status") == "False" and reachable.get("reason") == "Silent"
 
 
 def _replication_mark(document: Document, part: Document) -> str:
     if document.get("source") == "journal":
         return UNKNOWN
-    if part.get("is_protecting"):
+    if part.get("is_protecting") and not _is_stale(document):
         return GOOD
     if document.get("state") in ("PrimaryDown", "TakingOver", "Active"):
         return PLAIN

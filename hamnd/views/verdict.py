@@ -152,7 +152,7 @@ def _only_link(document: Document) -> list[str]:
     )
     return [
         f"Do NOT take over: only the link between {partner} and {node} is down.",
-        str(document.get("advice") or f"{seen} Do not fail over."),
+        seen,
     ]
 
 

@@ -10,10 +10,11 @@ import pytest
 
 from hamnd.core.health.conditions import REQUIRED
 from hamnd.core.readiness import READY_PREFIX
+from hamnd.core.state import FinishedRun
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe, Verdict
 from hamnd.views import explain, facts
-from hamnd.views.card import plan_document
+from hamnd.views.card import eta_of, plan_document
 from hamnd.views.explain import explain_document, has_condition
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
@@ -227,3 +228,23 @@ def test_a_condition_is_found_by_name_and_a_step_by_its_id() -> None:
     assert has_condition(document, "replicationpeer")
     assert has_condition(document, "consoles")
     assert not has_condition(document, "weather")
+
+
+def test_eta_comes_from_finished_runs_of_the_same_kind() -> None:
+    def finished(took_s: float, status: str = "done", kind: str = "takeover") -> FinishedRun:
+        return FinishedRun("d", kind, status, 1000.0, 1000.0 + took_s)
+
+    runs = [finished(took) for took in (90.0, 60.0, 130.0)]
+    others = [finished(5.0, kind="undo"), finished(7.0, status="concluded")]
+    assert eta_of([*runs, *others], "takeover") == {"p50_s": 90.0, "p95_s": 130.0, "n": 3}
+    assert eta_of(others, "takeover") is None
+
+
+def test_a_connection_that_db2_believes_in_is_no_good_mark_while_the_primary_is_silent() -> None:
+    night = pair().primary_silent(for_s=3)
+    document = status_document(night.state, night.now, night.terms)
+    document["replication"]["connected"] = True
+    document["replication"]["is_protecting"] = True
+    (line,) = [one for one in render_status(document) if one.startswith("REPL")][:1]
+    assert not line.startswith("REPL  *")
+    assert "as Db2 last knew" in " ".join(render_status(document))
