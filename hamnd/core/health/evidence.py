@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.health.rule import contradiction, is_recent, judge_rule, silence_began
-from hamnd.core.health.watch import OffSeries, Watch
+from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Death
 from hamnd.model.health import FenceEvidence
@@ -83,8 +83,9 @@ def _answer_after(watch: Watch, wall_s: float, now: Instant) -> str | None:
 def void_contradicted(watch: Watch, now: Instant, terms: Terms) -> Watch:
     """Take back for good, also after a restart, what an answer contradicts.
 
-    A device that said off twice before somebody answered is a liar until it says on. One reading
-    only may have raced the dying machine: it just does not count.
+    A device that says off while somebody answers is a liar until it says on. An answer that came
+    within a probe's time of its first reading was under way when the machine died: that reading
+    just does not count.
     """
     acts = tuple(_settled(act, watch, now, terms) for act in watch.acts)
     acts = tuple(act for act in acts if not _is_void(act, watch, now))
@@ -92,17 +93,13 @@ def void_contradicted(watch: Watch, now: Instant, terms: Terms) -> Watch:
     first_off = watch.first_off
     if first_off is not None and _answer_after(watch, first_off, now) is not None:
         watch = replace(watch, first_off=None)
-    off = watch.off
-    if off is None or watch.lie or contradiction(watch, Cause.HOST, off.first) is None:
+    if watch.off is not None and contradiction(watch, Cause.HOST, watch.off.first) is not None:
+        watch = replace(watch, off=None)
+    since = watch.says_off_since
+    if since is None or watch.lie:
         return watch
-    lie = None if off.second is None else contradiction(watch, Cause.HOST, off.second)
-    if lie is not None:
-        return replace(watch, lie=lie)
-    if off.second is None:
-        return replace(watch, off=None)
-    second = off.last if off.last > off.second else None
-    first_off = off.second.wall_s
-    return replace(watch, off=OffSeries(off.second, off.last, second), first_off=first_off)
+    lie = contradiction(watch, Cause.HOST, since.ago(-terms.policy.probe_timeout_s))
+    return watch if lie is None else replace(watch, lie=lie)
 
 
 def _settled(act: FenceEvidence, watch: Watch, now: Instant, terms: Terms) -> FenceEvidence:
@@ -143,10 +140,12 @@ def _witnesses(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
 def death_of(watch: Watch, evidence: tuple[FenceEvidence, ...], silent: float | None) -> Death:
     """Return what is known about the end of the primary: no later than the first device proof.
 
-    An acknowledged shutdown is no such proof: the machine lives on for a while after it.
+    An acknowledged shutdown is no such proof: the machine lives on for a while after it. Silent
+    witnesses say nothing about its end at all: a machine that is cut off writes on.
     """
-    proofs = [act.at for act in evidence if act.grade is FenceGrade.AGENT_OFF]
-    grade = best_grade(evidence)
+    said = tuple(one for one in evidence if one.grade is not FenceGrade.WITNESSES)
+    proofs = [act.at for act in said if act.grade is FenceGrade.AGENT_OFF]
+    grade = best_grade(said)
     if grade is FenceGrade.POWER_OFF and watch.first_off is not None:
         proofs.append(watch.first_off)
     if not proofs:

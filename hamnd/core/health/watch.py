@@ -57,7 +57,7 @@ class FenceReading:
 
 @dataclass(frozen=True, slots=True)
 class OffSeries:
-    """Since `first` the fence device has said off whenever it could be read."""
+    """Since `first` the fence device said off whenever it could be read, and nobody answered."""
 
     first: Instant
     last: Instant
@@ -97,6 +97,8 @@ class Watch:
     fence: tuple[FenceReading, ...] = ()
     """The latest readings, newest last, at most `FENCE_READINGS_MAX`."""
     off: OffSeries | None = None
+    says_off_since: Instant | None = None
+    """Since when the device has not said on, whoever answered meanwhile."""
     lie: str = ""
     """What answered although the device had said off twice; distrusted until it says on."""
     first_off: float | None = None
@@ -194,14 +196,15 @@ def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
     if reading.is_off is None:
         return watch
     if reading.is_off is False:
-        return replace(watch, off=None, first_off=None, lie="")
+        return replace(watch, off=None, says_off_since=None, first_off=None, lie="")
     off = OffSeries(at, at)
     if watch.off is not None:
         off = replace(watch.off, last=at, second=watch.off.second or at)
     first_off = watch.first_off
     if first_off is None and not watch.lie:
         first_off = at.wall_s
-    return replace(watch, off=off, first_off=first_off)
+    since = watch.says_off_since or at
+    return replace(watch, off=off, says_off_since=since, first_off=first_off)
 
 
 def latest_answer(watch: Watch, probes: tuple[Probe, ...]) -> Instant | None:

@@ -93,7 +93,7 @@ class World:
     witnesses: dict[str, str] = field(default_factory=dict)
     """reaches | silent | dumb, by name; silent like the primary where nothing is said."""
     fence: str = "on"
-    """on | off | fails"""
+    """on | off | fails | unreadable (it answers, but does not know)"""
     fence_lies: bool = False
     """Switching off reports success and changes nothing."""
     database: Database = field(default_factory=Database)
@@ -162,7 +162,7 @@ class World:
         return text
 
     def _fence_status(self, verb: str) -> Answer:
-        if self.fence == "fails":
+        if self.fence == "fails" or (self.fence == "unreadable" and verb == "status"):
             return 1, "Failed: Unable to obtain correct plug status or plug is not available"
         if verb == "monitor":
             return 0, ""
@@ -329,7 +329,7 @@ class World:
         if self.fence_lies:
             return
         self.die()
-        if self.fence != "fails":
+        if self.fence == "on":
             self.fence = "off"
 
     def _done(self, action: Action) -> Answer:

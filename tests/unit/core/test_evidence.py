@@ -257,7 +257,7 @@ def test_death_is_no_later_than_the_first_reading_off() -> None:
 
 def test_a_first_reading_that_was_contradicted_is_no_time_of_death() -> None:
     """The machine was seen off, came back, and died again: the later death counts."""
-    watch = told(Watch(), (True, 1.0), (None, 2.0))
+    watch = told(Watch(), (True, 1.0), (False, 90.0))
     watch = settle(heard(ALIVE, 100.0, watch=watch), 100.1)
     watch = told(watch, (True, 200.0), (True, 201.0))
     death = death_of(watch, judge_evidence(watch, at(201.5), TERMS), None)
@@ -275,6 +275,25 @@ def test_an_acknowledged_end_does_not_make_the_proof_of_the_device_earlier() -> 
     evidence = judge_evidence(watch, at(8.5), TERMS)
     assert best_grade(evidence) is FenceGrade.POWER_OFF
     assert death_of(watch, evidence, None).no_later_than == WALL + 7.0
+
+
+def test_silent_witnesses_say_nothing_about_the_end() -> None:
+    """A machine that is cut off from everybody may write on."""
+    evidence = (
+        FenceEvidence(FenceGrade.WITNESSES, WALL, "witnesses", ""),
+        FenceEvidence(FenceGrade.OPERATOR, WALL, "operator", ""),
+    )
+    assert death_of(Watch(), evidence[:1], WALL).grade is FenceGrade.NONE
+    assert death_of(Watch(), evidence, WALL).grade is FenceGrade.OPERATOR
+
+
+def test_a_controller_read_every_five_seconds_while_the_primary_answers_is_a_liar() -> None:
+    watch = Watch()
+    for second in range(30):
+        watch = settle(heard(ALIVE, float(second), watch=watch), second + 0.1)
+        if second % 5 == 0:
+            watch = told(watch, (True, second + 0.5))
+    assert lie_of(watch) == "ping was answered"
 
 
 def test_a_proof_from_before_this_process_watched_is_marked() -> None:

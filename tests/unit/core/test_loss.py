@@ -199,6 +199,8 @@ def test_an_open_window_holds_the_primary_back() -> None:
 def test_silence_from_before_the_end_is_likely_zero_when_somebody_says_it_is_off() -> None:
     spoken = Death(None, FenceGrade.OPERATOR, WALL + 100.0)
     assert verdict(question(death=spoken)) is LossVerdict.ZERO_LIKELY
+    seen = replace(spoken, grade=FenceGrade.NONE)
+    assert verdict(question(death=seen)) is LossVerdict.UNKNOWN
     late = replace(spoken, silent_since=WALL + 119.0)
     assert verdict(question(death=late)) is LossVerdict.UNKNOWN
     assert verdict(question(death=replace(spoken, silent_since=None))) is LossVerdict.UNKNOWN
