@@ -76,6 +76,8 @@ class Replication:
     """Epoch seconds on the primary's clock; only trusted with the state it was read in."""
     bad_flags: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
+    is_congested: bool = False
+    """Connected, but the other side does not take what is sent: no sign of its life."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -100,6 +100,8 @@ class Ground:
 
     def tick(self, now: float) -> None:
         """Let the databases live until now."""
+        if now == self.now:
+            return
         self.now = now
         self.pair.tick(now)
         if self.dying_at is not None and self.dying_at <= now:

@@ -87,7 +87,7 @@ class Operator:
             case Character.HASTY | Character.RECKLESS:
                 return self.dice.uniform(0.3, 1.5)
             case Character.SLEEPY:
-                return self.dice.uniform(10.0, 60.0)
+                return self.dice.uniform(8.0, 35.0)
             case _:
                 return self.dice.uniform(2.0, 6.0)
 

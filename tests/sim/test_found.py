@@ -7,14 +7,27 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.engine import step
 from hamnd.core.events import ConfirmRequested, PlanRequested
+from hamnd.core.health.rule import judge_rule
+from hamnd.core.health.watch import Watch, fold_replication
 from hamnd.core.progress import Facts, StepRun
 from hamnd.dialects import fence as fencing
+from hamnd.model.health import Positions
 from hamnd.model.names import Outcome, PlanKind, RunStatus, State
 from hamnd.model.plan import PlanRequest
 from tests.builders import pair
 from tests.sim.ground import PRIMARY, STANDBY
 from tests.sim.play import Play
 from tests.sim.universe import plain
+from tests.unit.core.builders import (
+    ALIVE,
+    DEAD,
+    WALL,
+    at,
+    heard,
+    lost_link,
+    replication,
+    terms,
+)
 
 
 def facts_of() -> Facts:
@@ -104,6 +117,27 @@ def test_a_request_refused_in_the_moment_in_which_the_state_moves_is_only_refuse
         if decision.state.state is not daemon.state.state:
             return
     raise AssertionError("the state never moved")
+
+
+def test_congestion_is_no_sign_of_life() -> None:
+    """`since` moves with the word (db2-hadr.md §2); the partner that takes nothing may be dead."""
+    calm, busy = replication(2.0), replication(4.0, is_congested=True, since=int(WALL) + 3)
+    watch = fold_replication(Watch(), calm, at(1.9))
+    assert fold_replication(watch, busy, at(3.9)).progress is None
+
+
+def test_what_came_late_out_of_a_buffer_ends_no_silence_for_ever() -> None:
+    """The primary was dead and silent; hamnd never said so, because of one late byte."""
+    watch = heard(ALIVE, -1.0, 0.0)
+    watch = heard(DEAD, *(float(n) for n in range(1, 13)), watch=watch)
+    more = Positions(6_000, 6_000, 6_000)
+    readings = [replication(2.0)]
+    readings += [replication(seconds, positions=more) for seconds in (4.0, 6.0, 8.0)]
+    for reading in (*readings, lost_link(12.0, positions=more)):
+        watch = fold_replication(watch, reading, reading.observed.ago(0.1))
+    rule = judge_rule(watch, at(12.5), terms())
+    assert rule.is_held, rule.blockers
+    assert rule.since == at(2.0)
 
 
 def is_at(story: Play, step: str) -> bool:

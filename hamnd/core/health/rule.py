@@ -116,6 +116,8 @@ def _rule_by_silence(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     began = max(since for probe in counted if (since := silences[probe]) is not None)
     if not frozen and silences[Probe.TCP] is not None:
         began = max(began, silences[Probe.TCP] or began)
+    # What came late, out of a buffer for example, ends no silence for ever: it begins after it.
+    began = began if watch.progress is None else max(began, watch.progress)
     blockers, basis = _corroborate(watch, began, now, terms)
     if blockers:
         return DownRule(blockers=blockers, basis=basis)
@@ -166,14 +168,14 @@ def _replication_is_silent(
     view = watch.replication
     if view is None or not is_recent(view.observed, now, slow_freshness_s(terms.policy)):
         return False, "replication: no fresh reading of the local database"
-    if watch.progress is not None and watch.progress > began:
-        return False, "replication: something was received after the silence began"
     if view.observed <= began:
         return False, "replication: not read since the silence began"
     if view.connected is False:
         return True, "the replication link is lost"
     if watch.unchanged is not None and watch.unchanged > began:
         return True, "nothing was received by replication since the silence began"
+    if watch.progress is not None and watch.progress >= began:
+        return False, "replication: something was received after the silence began"
     return False, "replication: one reading is not enough to call it silent"
 
 

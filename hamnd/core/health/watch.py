@@ -184,8 +184,13 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
         return True
     if reading.connected is not True:
         return False
-    return before.connected is False or (
-        None not in (before.since, reading.since) and before.since != reading.since
+    if before.connected is False:
+        return True
+    # `since` also moves when congestion begins or ends, which a dead partner may well cause.
+    return (
+        before.is_congested is reading.is_congested
+        and None not in (before.since, reading.since)
+        and before.since != reading.since
     )
 
 

@@ -189,6 +189,7 @@ def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replicati
         peer_window_end=channel.peer_window_end or None,
         bad_flags=bad_flags,
         problems=parsed.problems,
+        is_congested=channel.connect_status is ConnectStatus.CONGESTED,
     )
 
 
