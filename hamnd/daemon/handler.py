@@ -41,6 +41,7 @@ class ControlHandler:
 
     async def __call__(self, request: Request, caller: Caller) -> Response:
         """Answer one request; never raises for what it says."""
+        await self._runtime.has_begun()  # a run under way when the last hamnd died is paused by now
         try:
             verb = Verb(request.verb.removeprefix(wire.PREFIX).strip("/"))
         except ValueError:
@@ -61,6 +62,7 @@ class ControlHandler:
         self, request: Request, caller: Caller
     ) -> AsyncGenerator[Mapping[str, Any], None]:
         """Yield the status on every change, and at least every `WATCH_INTERVAL_S`."""
+        await self._runtime.has_begun()
         log.debug("watch_began", caller=caller.name, verb=request.verb)
         while not self._runtime.is_draining:
             version = self._runtime.version

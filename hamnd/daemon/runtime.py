@@ -84,6 +84,7 @@ class Runtime:
         self._round_home = asyncio.Event()
         self._backlog = Backlog(deque(maxlen=parts.limits.unwritten_max))
         self._handled = asyncio.Event()
+        self._begun = asyncio.Event()
         self._is_handling = False
         self._is_draining = False
         self._beat_at = 0.0
@@ -145,6 +146,10 @@ class Runtime:
 
         return await self._wait(Item(None, job=job))
 
+    async def has_begun(self) -> None:
+        """Wait for the first decisions: until then the state is that of a hamnd that died."""
+        await self._begun.wait()
+
     async def wait_changed(self, version: int, limit_s: float) -> int:
         """Return the version of the state once it differs from `version`, or after `limit_s`."""
         if self.version == version:
@@ -171,6 +176,7 @@ class Runtime:
             self._group = group
             self._parts.starter.attach(self.spawn, self.deliver)
             self._urgent.extend(Item(event) for event in begin)
+            self._note_begun()
             self._beat_at = asyncio.get_running_loop().time()
             self.spawn(self._consume(), "consumer")
             self.spawn(self._feed_watchdog(), "watchdog")
@@ -233,6 +239,11 @@ class Runtime:
             finally:
                 self._is_handling = False
                 self._handled.set()
+                self._note_begun()
+
+    def _note_begun(self) -> None:
+        if not self._urgent:
+            self._begun.set()
 
     async def _handle(self, item: Item) -> None:
         if item.job is not None:

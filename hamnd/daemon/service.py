@@ -132,11 +132,10 @@ class Service:
             handler,
             handler.watch,
         )
-        pages = Pages(self._runtime, handler, self._clock)
+        self._pages = Pages(self._runtime, handler, self._clock)
         await self._control.start()
         try:
-            async with pages.served(site.metrics_listen):
-                await self._runtime.run(begin, self._serve)
+            await self._runtime.run(begin, self._serve)
         finally:
             await self._control.close()
 
@@ -164,12 +163,14 @@ class Service:
         self._beat(policy.reach_interval_s, Rhythm.REACH)
         self._beat(policy.replication_interval_s, Rhythm.REPLICATION)
         self._beat(policy.readiness_interval_s, Rhythm.READINESS)
-        log.info("started", version=__version__, node=self._first_terms.site.node)
-        await self._stop.wait()
-        log.info("draining")
-        self._ticks.stop()
-        if not await runtime.drain():
-            await self._abandon()
+        await runtime.has_begun()
+        async with self._pages.served(self._first_terms.site.metrics_listen):
+            log.info("started", version=__version__, node=self._first_terms.site.node)
+            await self._stop.wait()
+            log.info("draining")
+            self._ticks.stop()
+            if not await runtime.drain():
+                await self._abandon()
 
     async def _abandon(self) -> None:
         """End at once and leave a running action to itself; it is unknown at the next start.

@@ -89,6 +89,19 @@ async def test_every_look_is_answered_with_its_schema_and_changes_nothing(verb: 
     await desk.live(body)
 
 
+async def test_nobody_is_told_the_state_of_a_hamnd_that_died() -> None:
+    """Between the restored state and the first decision a run that nobody carries out "runs"."""
+    desk = Desk(pair().taking_over("promote"))
+
+    async def body() -> None:
+        answer = await desk.look("status")
+        assert answer.document["run"]["status"] == "paused"
+        first = await anext(desk.handler.watch(Request("watch"), GUEST))
+        assert first["run"]["status"] == "paused"
+
+    await desk.live(body, Started("boot-2"))
+
+
 @pytest.mark.parametrize(
     ("request_", "caller", "status"),
     [
