@@ -16,6 +16,7 @@ from typing import assert_never
 from hamnd.core import asking, invariants, observing, requests, stages
 from hamnd.core import run as runs
 from hamnd.core.assessing import assess
+from hamnd.core.commands import WriteReport
 from hamnd.core.events import (
     AbortRequested,
     ActionCompleted,
@@ -164,6 +165,9 @@ def _on_started(turn: Turn, event: Started) -> None:
         turn.state = replace(turn.state, since=turn.now.wall_s)
     else:
         turn.fire(Trigger.RESTARTED, Picture())
+    if turn.state.finished:
+        # Its report may have been lost with the process that finished it.
+        turn.commands.append(WriteReport(turn.state.finished[-1].digest))
 
 
 def _on_halted(turn: Turn, event: Halted) -> None:

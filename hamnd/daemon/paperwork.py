@@ -16,8 +16,11 @@ REPORTS = "reports"
 DIGEST_SHOWN = 12
 
 
-def write_report(state_dir: Path, digest: str) -> Path:
+def write_report(state_dir: Path, digest: str) -> Path | None:
     """Write the report of one run as Markdown and as JSON, and return the former. Blocking.
+
+    None: the journal does not know this run, for it was begun anew since; what was written about
+    it before stays.
 
     Raises:
         JournalError: the journal cannot be read.
@@ -25,6 +28,8 @@ def write_report(state_dir: Path, digest: str) -> Path:
     """
     with open_journal(state_dir) as journal:
         document = report_document(journal.entries(), digest)
+    if not document["found"]:
+        return None
     folder = state_dir / REPORTS
     folder.mkdir(mode=0o750, exist_ok=True)
     name = digest[:DIGEST_SHOWN]

@@ -67,6 +67,8 @@ class Service:
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
         self._ticks = TickSource()
+        self._is_beating = False
+        self._reach_interval_s: float | None = None
 
     async def run(self) -> None:
         """Live until SIGTERM or SIGINT.
@@ -160,7 +162,8 @@ class Service:
         runtime.spawn(self._reloading(), "reload")
         policy = self._first_terms.policy
         self._ticks.start()
-        self._beat(policy.reach_interval_s, Rhythm.REACH)
+        self._beat(self._reach_interval_s or policy.reach_interval_s, Rhythm.REACH)
+        self._is_beating = True
         self._beat(policy.replication_interval_s, Rhythm.REPLICATION)
         self._beat(policy.readiness_interval_s, Rhythm.READINESS)
         await runtime.has_begun()
@@ -193,12 +196,20 @@ class Service:
         self._runtime.post(ConnectionLost(host))
 
     def _set_reach_interval(self, seconds: float) -> None:
-        self._ticks.set_interval(Rhythm.REACH.value, seconds)
+        """Beat at this interval; the first decision may ask for it before anything beats."""
+        self._reach_interval_s = seconds
+        if self._is_beating:
+            self._ticks.set_interval(Rhythm.REACH.value, seconds)
 
     async def _write_report(self, digest: str) -> None:
         state_dir = Path(self._runtime.terms.site.paths.state_dir)
         path = await asyncio.to_thread(write_report, state_dir, digest)
-        log.info("report_written", digest=digest, path=str(path))
+        if path is None:
+            log.info(
+                "report_kept", digest=digest, reason="the journal was begun anew since that run"
+            )
+        else:
+            log.info("report_written", digest=digest, path=str(path))
 
     # Reload
 

@@ -34,16 +34,17 @@ class Node:
     def __init__(self, journal: MemoryJournal) -> None:
         self.journal = journal
         self.world = ScriptedWorld([])
+        self.reports: list[str] = []
 
     async def boot(self, *more: Halted, seconds: float = 20.0) -> Runtime:
         clock, ledger = LoopClock(), Ledger(lambda: self.journal, SlowWorker(), 2.0)
         text, memory = await ledger.open()
         state = NodeState() if text is None else restore(text, memory)
 
-        async def no_report(digest: str) -> None:
-            return None
+        async def report(digest: str) -> None:
+            self.reports.append(digest)
 
-        executor = Executor(self.world, clock, Hooks(lambda _: None, no_report))
+        executor = Executor(self.world, clock, Hooks(lambda _: None, report))
         parts = Parts(Core(step, dump), clock, ledger, executor, NotedSupervisor(), lambda: 1 << 30)
         runtime = Runtime(parts, pair().terms, state)
 
@@ -79,3 +80,13 @@ async def test_observe_only_survives_a_restart_until_an_operator_clears_it() -> 
     assert runtime.state.mode_reason == "the journal was too slow"
     cleared = step(runtime.state, ClearRequested("seen", "anna"), LoopClock().now(), runtime.terms)
     assert cleared.state.mode is Mode.NORMAL
+
+
+async def test_a_report_that_was_lost_with_the_process_is_written_at_the_next_start() -> None:
+    """The run's end is on disk before its report is written: a crash may come between."""
+    journal = MemoryJournal([])
+    situation = pair().active()
+    journal.state = dump(situation.state)
+    node = Node(journal)
+    await node.boot(seconds=2)
+    assert node.reports == [situation.state.finished[-1].digest]

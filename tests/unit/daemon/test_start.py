@@ -169,9 +169,11 @@ def test_a_report_is_written_whole_for_people_and_for_programs(tmp_path: Path) -
     try:
         path = write_report(tmp_path, digest)
         again = write_report(tmp_path, digest)
+        assert write_report(tmp_path, "0" * 64) is None, "a journal begun anew knows no such run"
     finally:
         journal.close()
         lock.release()
+    assert path is not None
     assert path == again == tmp_path / "reports" / "7f3a91c20000.md"
     assert path.read_text()
     assert json.loads(path.with_suffix(".json").read_text())["schema"] == "hamnd.report/1"
