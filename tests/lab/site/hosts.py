@@ -28,7 +28,15 @@ from types import TracebackType
 from typing import IO, Self
 
 from tests.lab.site import keys
-from tests.lab.site.names import CLUSTER, DOMAIN, GATEWAY, SERVICE_NAME, Plan, hosts_file
+from tests.lab.site.names import (
+    CLUSTER,
+    CONTROLLER,
+    DOMAIN,
+    GATEWAY,
+    SERVICE_NAME,
+    Plan,
+    hosts_file,
+)
 from tests.lab.site.needs import cgroup_root, missing
 from tests.lab.site.wire import Wire
 
@@ -167,6 +175,27 @@ class Host:
         place.parent.mkdir(parents=True, exist_ok=True)
         place.write_text(text)
         place.chmod(mode)
+
+    def listens(self, port: int) -> bool:
+        """Whether something listens on a TCP port here, on whatever address (IPv4 or 6)."""
+        ending = f":{port:04X}"
+        for table in ("tcp", "tcp6"):
+            for line in Path(f"/proc/{self.pid}/net/{table}").read_text().splitlines()[1:]:
+                _, local, _, state, *_ = line.split()
+                if local.endswith(ending) and state == "0A":
+                    return True
+        return False
+
+    def enable(self, name: str, script: str, start: bool = True) -> None:
+        """Have a shell script run at every boot of this host, and now unless told otherwise."""
+        place = f"/etc/lab/boot.d/{name}"
+        self.write(place, f"#!/bin/sh\n{script}", 0o755)
+        if start:
+            self.run("sh", "-c", 'setsid "$1" >>/var/lab/boot.log 2>&1 </dev/null &', "now", place)
+
+    def disable(self, name: str) -> None:
+        """Take a script out of the boot again; what runs goes on."""
+        self.path(f"/etc/lab/boot.d/{name}").unlink(missing_ok=True)
 
     # Power.
 
@@ -371,6 +400,8 @@ class Lab:
     def binds(self, host: str) -> list[tuple[str, str]]:
         """Return the machine's places that a host sees: the checkout and this Python among them."""
         wanted = [*self.plan.binds, *self.private_binds.get(host, [])]
+        if host == CONTROLLER:
+            wanted.append((str(self.folder / "power"), "/power"))
         root = Path("/").stat().st_dev
         for place in {CHECKOUT, Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()}:
             hidden = place.parts[1:2] in (("tmp",), ("run",), ("dev",))
@@ -388,6 +419,7 @@ class Lab:
         self.folder = Path(tempfile.mkdtemp(prefix=f"{self.name}-"))
         self.cgroup = root / self.name
         self.cgroup.mkdir()
+        (self.folder / "power").mkdir()
         self._write_given()
         self._start_keeper()
         self.wire.make()
