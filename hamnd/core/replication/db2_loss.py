@@ -116,7 +116,10 @@ def _loss_by_window(terms: Terms, question: LossQuestion, window_end: int) -> Lo
         if silent_there + margin <= window_end:
             basis = (first, "silent since before the window end; its end is not proven by a device")
             return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=window_end)
-    basis = (first, "the peer window is over and nothing proves when the primary stopped")
+    why = "the peer window is over and nothing proves when the primary stopped"
+    if seconds is None and question.now_wall_s + margin <= window_end:
+        why = "the clocks were never compared, so nobody knows whether the peer window still holds"
+    basis = (first, why)
     view = question.view
     assert view is not None
     return Loss(LossVerdict.UNKNOWN, basis, None, None, view.gap_bytes, window_end)

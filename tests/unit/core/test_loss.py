@@ -122,6 +122,18 @@ def test_clocks_that_were_never_compared_forbid_the_proof() -> None:
     assert verdict(asked) is LossVerdict.ZERO_LIKELY
 
 
+def test_an_open_window_on_clocks_that_were_never_compared_is_not_called_over() -> None:
+    """A primary that dies before hamnd could ask it for the time."""
+    uncompared = replace(sample(), skew_s=None, skew_uncertainty_s=None)
+    asked = question(sample=uncompared, skew=None)
+    early = judge_loss(TERMS, replace(asked, now_wall_s=WALL + 20.0))
+    assert early.verdict is LossVerdict.UNKNOWN
+    assert "never compared" in early.basis[-1]
+    late = judge_loss(TERMS, asked)
+    assert late.verdict is LossVerdict.UNKNOWN
+    assert "is over" in late.basis[-1]
+
+
 @pytest.mark.parametrize("seconds", [6.0, -6.0])
 def test_clocks_that_lie_forbid_the_proof(seconds: float) -> None:
     assert verdict(question(death=died(60.0), skew=skew(seconds))) is LossVerdict.ZERO_LIKELY
