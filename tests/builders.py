@@ -194,6 +194,7 @@ def run(done: int, current: Outcome | None, now: Instant = NIGHT, started_s: flo
     made: dict[str, StepRun] = {}
     clock = started
     for index, one in enumerate(steps()):
+        made[one.id] = StepRun()
         if index < done:
             took = 0.4 + 1.3 * index
             made[one.id] = StepRun(
