@@ -134,8 +134,8 @@ def follow_run(turn: Turn) -> None:
     if turn.state.run is None:
         _examine(turn)
         return
-    _hold_contradicted(turn)
     _note_fence(turn)
+    _hold_contradicted(turn)
     _advance(turn)
     _raise_epoch(turn)
     _end_run(turn)
@@ -154,6 +154,8 @@ def _hold_contradicted(turn: Turn) -> None:
     if run is None or run.status is not RunStatus.RUNNING or run.plan.kind is PlanKind.UNDO:
         return
     timing = state.timing
+    if _is_fencing_again(state):
+        return
     heard = None
     if timing.fence_done is not None:
         since = _later(timing.fence_done, timing.resumed)
@@ -165,6 +167,19 @@ def _hold_contradicted(turn: Turn) -> None:
         return
     turn.fire(Trigger.RUN_CONTRADICTED, Picture(), f"contradicted: {heard}")
     turn.take(runs.interrupt(run, f"contradicted: {heard}", turn.facts()))
+
+
+def _is_fencing_again(state: NodeState) -> bool:
+    """Our database is promoted, the old primary answers and the operator let the run go on.
+
+    Then nothing is more urgent than its fence: the answers that call for it must not hold it. All
+    that needs evidence waits for it anyway.
+    """
+    run = state.run
+    if run is None or state.timing.resumed is None or _is_done(state, "fence"):
+        return False
+    promote, fence = run.steps.get("promote"), run.steps.get("fence")
+    return promote is not None and promote.has_acted and fence is not None and fence.has_acted
 
 
 def _later(one: Instant | None, other: Instant | None) -> Instant:

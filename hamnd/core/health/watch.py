@@ -204,7 +204,9 @@ def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
         return replace(watch, off=None, says_off_since=None, first_off=None, lie="")
     off = OffSeries(at, at)
     if watch.off is not None:
-        off = replace(watch.off, last=at, second=watch.off.second or at)
+        # Two looks that came home together are one reading.
+        second = watch.off.second or (at if at > watch.off.first else None)
+        off = replace(watch.off, last=at, second=second)
     first_off = watch.first_off
     if first_off is None and not watch.lie:
         first_off = at.wall_s

@@ -57,6 +57,7 @@ class Database:
     received: int = 321_584_272
     window_end_s: float | None = 120.0
     """Seconds of the story at which the peer window ends; frozen once the link is lost."""
+    window_s: float = 120.0
     since_s: float = -7_200.0
     is_frozen: bool = False
     readable: bool = True
@@ -64,7 +65,7 @@ class Database:
     def text(self, at_s: float) -> str:
         """What db2pd prints; a live connection moves the window along with its heartbeats."""
         if not self.is_frozen and self.connect == "CONNECTED" and self.role == "STANDBY":
-            self.window_end_s = at_s // 10 * 10 + 120.0
+            self.window_end_s = at_s // 10 * 10 + self.window_s
         window = "0"
         if self.window_end_s is not None:
             window = f"11/22/2026 03:00:00.000000 ({int(WALL + self.window_end_s)})"
@@ -156,6 +157,10 @@ class World:
             return self._over_there(look.reads, at_s)
         if look.reads == "witness.reaches":
             return self._witness(look.arguments[0])
+        if look.reads == "reach.ping_silent":
+            is_silent = self.probes[Probe.PING] == "silent"
+            heard = "0 received" if is_silent else "1 received"
+            return int(is_silent), f"1 packets transmitted, {heard}"
         good, text = self._here(look, at_s)
         if word == "bad" or not good:
             return self._bad(look)
@@ -302,7 +307,7 @@ class World:
     def _change(self, step: str, action: Action) -> None:
         request = action.request
         if isinstance(request, Fence):
-            self._power_off()
+            self.power_off()
             return
         argv = request.argv
         match step.removeprefix("undo-"):
@@ -310,7 +315,7 @@ class World:
                 user = argv[2] if "-u" in argv else None
                 self.crontabs[user] = request.stdin or ""
             case "fence":
-                self._power_off()
+                self.power_off()
             case "promote":
                 self.database.role, self.database.state = "PRIMARY", "DISCONNECTED"
                 self.database.connect = "DISCONNECTED"
@@ -325,11 +330,12 @@ class World:
             case other:
                 self.running.add(other)
 
-    def _power_off(self) -> None:
+    def power_off(self) -> None:
+        """The primary loses its power, and the controller tells so where it can."""
         if self.fence_lies:
             return
         self.die()
-        if self.fence == "on":
+        if self.fence in ("on", "unreadable"):
             self.fence = "off"
 
     def _done(self, action: Action) -> Answer:

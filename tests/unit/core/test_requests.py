@@ -48,14 +48,16 @@ def down() -> Story:
 
 def down_late() -> Story:
     """The peer window is over, the controller does not answer: a loss has to be accepted."""
-    story = Story().in_peer()
+    story = Story()
+    story.world.database.window_s = 20.0
+    story.in_peer()
     story.world.fence = "unreadable"
     story.world.die()
     story.live(4.0)
     story.world.lose_link(story.now_s)
-    story.live(130.0)
+    story.live(20.0)
     story.world.end_window()
-    return story.live(10.0)
+    return story.live(5.0)
 
 
 # ---- the digest --------------------------------------------------------------------------------
@@ -86,7 +88,7 @@ def test_a_gap_inside_its_class_does_not_change_the_digest() -> None:
         lambda story: story.plan(overrides=("fence",)),
         lambda story: story.plan(accept_loss=LossVerdict.UNKNOWN),
         lambda story: (story.attest(), story.live(1.0)),
-        lambda story: (setattr(story.world, "fence", "off"), story.live(6.0)),
+        lambda story: (story.world.power_off(), story.live(6.0)),
         lambda story: (story.world.crontabs.update({None: "# nothing\n"}), story.live(61.0)),
         lambda story: (story.world.looks.update({"linux.unit_waiting": "bad"}), story.live(61.0)),
     ],
@@ -140,9 +142,9 @@ def test_the_wrong_name_is_refused(named: str) -> None:
 
 
 def test_an_expired_plan_is_refused() -> None:
-    story = down_late()
+    story = down_late().with_policy(plan_ttl_s=20.0)
     story.plan(accept_loss=LossVerdict.UNKNOWN)
-    story.live(601.0)
+    story.live(20.1)
     refused(story, story.confirm, "expiry")
 
 
@@ -303,11 +305,11 @@ def test_observe_only_refuses_everything_that_acts_and_clear_leads_out() -> None
     story = down()
     story.plan()
     story.feed(Halted("journal slow"))
-    assert story.state.mode is Mode.OBSERVE_ONLY
+    assert story.state.mode.value == Mode.OBSERVE_ONLY.value
     refused(story, story.plan, "mode")
     refused(story, story.confirm, "mode")
     story.feed(clear())
-    assert story.state.mode is Mode.NORMAL
+    assert story.state.mode.value == Mode.NORMAL.value
     assert story.confirm().refusal is None
 
 
