@@ -181,8 +181,8 @@ def _single_quoted(text: str) -> str:
 
 
 def _in_english(argv: Sequence[str]) -> str:
-    """Return the line with LANG=C: parsers read English (db2-hadr.md §5, xcat-hamn.md §4)."""
-    return _one_line("LANG=C " + _words(argv))
+    """Return the line in the C locale: parsers read English (db2-hadr.md §1, xcat-hamn.md §4)."""
+    return _one_line("LC_ALL=C LANG=C " + _words(argv))
 
 
 def _one_line(text: str) -> str:
