@@ -81,7 +81,7 @@ class XcatdServer:
         self._machine = machine
         self._respond = respond
         self._server: asyncio.Server | None = None
-        self._handlers: set[asyncio.Task[None]] = set()
+        self._talks: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def start(self) -> None:
         """Make the certificate and listen."""
@@ -96,16 +96,16 @@ class XcatdServer:
         """Stop listening and end every conversation."""
         if self._server is not None:
             self._server.close()
-        for handler in list(self._handlers):
-            handler.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
+        for writer in self._talks.values():
+            writer.transport.abort()  # asyncio's streams log a cancelled handler as failed
+        await asyncio.gather(*self._talks, return_exceptions=True)
         self._path.unlink(missing_ok=True)
 
     async def _handle(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         if task is not None:
-            self._handlers.add(task)
-            task.add_done_callback(self._handlers.discard)
+            self._talks[task] = writer
+            task.add_done_callback(self._talks.pop)
         try:
             async with asyncio.timeout(REQUEST_S):
                 request = await reader.readuntil(b"</xcatrequest>")

@@ -7,6 +7,7 @@ privileges; sshd is asyncssh's server unless a test says otherwise.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import shutil
 import ssl
@@ -385,11 +386,27 @@ async def test_world_that_ends_in_the_middle_of_a_call_complains_of_nothing(
         world.fault("hang", "db2pd")
         calling = loop.create_task(run(layout, "db2pd -d XCATDB -hadr"))
         silent, other = await asyncio.open_unix_connection(str(layout.world_socket))
+        asking, asker = await _begin_to_ask(layout)
         await wait_until(lambda: _has_call(world))
     assert (await calling)[0] == 255
     assert await silent.read() == b""
     other.close()
+    with contextlib.suppress(OSError):
+        assert await asking.read() == b""
+    asker.close()
     assert complaints == []
+
+
+async def _begin_to_ask(
+    layout: DemoDirectory,
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    address = layout.address(PRIMARY)
+    reader, writer = await asyncio.open_connection(address, layout.xcatd_port, ssl=context)
+    writer.write(b"<xcatrequest>")
+    await writer.drain()
+    return reader, writer
 
 
 async def _has_call(world: World) -> bool:
