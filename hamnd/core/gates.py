@@ -121,11 +121,21 @@ def _fence(question: Question) -> GateResult:
     if ready is not None and ready.status is Status.TRUE:
         return GateResult("fence", Verdict.PASS, f"{ready.message}; step fence turns it off")
     if question.terms.site.fence.ssh:
-        return GateResult("fence", Verdict.PASS, "step fence ends it over ssh")
+        return _fence_over_ssh(question)
     grade, needed = best_grade(evidence), question.terms.policy.fence_minimum
     told = ready.message if ready is not None else "the fence device was not read"
     clear = "hamnctl attest primary-off --how seen --reason …, and fence.minimum"
     return GateResult("fence", Verdict.UNKNOWN, f"{grade} of {needed} needed; {told}", clear)
+
+
+def _fence_over_ssh(question: Question) -> GateResult:
+    """A machine that is silent cannot be told to end: somebody has to see to it (design §4)."""
+    heard = question.assessment.condition("PrimaryReachable")
+    if heard is not None and heard.reason == "Silent":
+        evidence = f"{heard.message}: it cannot be ended over ssh"
+        clear = "switch it off by hand, then --override fence --reason …"
+        return GateResult("fence", Verdict.UNKNOWN, evidence, clear)
+    return GateResult("fence", Verdict.PASS, "step fence ends it over ssh")
 
 
 def _fence_truth(question: Question) -> GateResult:

@@ -107,7 +107,7 @@ class Operator:
             return
         is_down = state.state is State.PRIMARY_DOWN
         if is_down or (state.state is State.DEGRADED and self._is_rash()):
-            self._take_over(state)
+            self._take_over()
 
     def _is_rash(self) -> bool:
         if self.is_by_the_book:
@@ -118,27 +118,28 @@ class Operator:
 
     # From plan to confirmation.
 
-    def _take_over(self, state: NodeState, is_successor: bool = False) -> None:
+    def _take_over(self, is_successor: bool = False) -> bool:
+        """Plan, and confirm soon; False when no plan can be had that he may confirm."""
         request = PlanRequest(PlanKind.TAKEOVER, is_successor=is_successor)
         plan = self._plan(request)
         if plan is None:
             self.patience.blocked += 1
-            return
+            return False
         plan = self._accept(plan)
         if plan is None:
-            return
+            return False
         if self.character is Character.CONFUSED and self.patience.confused < 2:
             self.patience.confused += 1
             self._confuse(plan)
-            return
-        named = STANDBY
-        self._confirm_later(plan, named)
+            return True
+        self._confirm_later(plan)
+        return True
 
-    def _confirm_later(self, plan: Plan, named: str) -> None:
+    def _confirm_later(self, plan: Plan) -> None:
         """He reads the card first; a hasty one does not."""
         is_quick = self.character in QUICK
         seconds = 0.05 if is_quick else self.dice.uniform(0.5, 2.0)
-        self.heap.after(seconds, lambda: self._confirm(plan.digest, named))
+        self.heap.after(seconds, lambda: self._confirm(plan.digest, STANDBY))
         self.old_digest = self.old_digest or plan.digest
 
     def _confirm(self, digest: str, named: str) -> None:
@@ -243,9 +244,8 @@ class Operator:
             if step_id == "fence":
                 self._ask(SkipRequested("fence", "cables pulled", WHO))
             self._ask(RetryRequested(WHO))
-        elif step_id in ("promote", "fuse", "") and patience.successors < SUCCESSORS_MAX:
-            patience.successors += 1
-            self._take_over(state, is_successor=True)
+        elif step_id in ("promote", "fuse", "") and self._succeed(patience):
+            pass
         elif step_id in ("dns", "dhcp", "consoles", "verify"):
             self._ask(SkipRequested(step_id, "mended tomorrow", WHO))
             self._ask(RetryRequested(WHO))
@@ -253,6 +253,11 @@ class Operator:
             self._ask(ConcludeRequested("goes on by hand", WHO))
         else:
             self._abort()
+
+    def _succeed(self, patience: Patience) -> bool:
+        """Plan anew what is left of the run, a few times."""
+        patience.successors += 1
+        return patience.successors <= SUCCESSORS_MAX and self._take_over(is_successor=True)
 
     def _abort(self) -> None:
         decision = self._ask(AbortRequested("the primary is back", WHO))

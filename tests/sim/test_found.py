@@ -9,15 +9,17 @@ from hamnd.core.engine import step
 from hamnd.core.events import ConfirmRequested, PlanRequested
 from hamnd.core.health.rule import judge_rule
 from hamnd.core.health.watch import Watch, fold_replication
+from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Facts, StepRun
 from hamnd.dialects import fence as fencing
 from hamnd.model.health import Positions
-from hamnd.model.names import Outcome, PlanKind, RunStatus, State
+from hamnd.model.names import FenceGrade, Outcome, PlanKind, RunStatus, State, Verdict
 from hamnd.model.plan import PlanRequest
+from hamnd.model.site import FenceSite
 from tests.builders import pair
 from tests.sim.ground import PRIMARY, STANDBY
 from tests.sim.play import Play
-from tests.sim.universe import plain
+from tests.sim.universe import plain, site
 from tests.unit.core.builders import (
     ALIVE,
     DEAD,
@@ -117,6 +119,23 @@ def test_a_request_refused_in_the_moment_in_which_the_state_moves_is_only_refuse
         if decision.state.state is not daemon.state.state:
             return
     raise AssertionError("the state never moved")
+
+
+def test_a_silent_machine_is_not_promised_to_be_ended_over_ssh() -> None:
+    """The gate passed, the plan began, and two minutes later its step fence failed."""
+    on = Terms(site(fence=FenceSite(minimum=FenceGrade.ORDERLY, ssh=True)), Policy())
+    story = Play(plain(terms=on, heal_at_s=200.0))
+    until(story, lambda: story.daemon.state.state is State.PRIMARY_DOWN)
+    shown = step(
+        story.daemon.state,
+        PlanRequested(PlanRequest(PlanKind.TAKEOVER), "anna"),
+        story.world.instant(),
+        on,
+    )
+    assert shown.answer is not None
+    fence = next(gate for gate in shown.answer.gates if gate.name == "fence")
+    assert fence.verdict is Verdict.UNKNOWN
+    assert "silent" in fence.evidence
 
 
 def test_congestion_is_no_sign_of_life() -> None:

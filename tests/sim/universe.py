@@ -266,6 +266,7 @@ def _draw_policy(dice: random.Random, count: int, fence: FenceSite) -> Policy:
         step_timeouts_s={
             **dict.fromkeys(("dns", "dhcp", "consoles", "verify", "xcatd"), 40.0),
             "promote": dice.choice((20.0, 60.0)),
+            "fence": 10.0,
         },
     )
 
