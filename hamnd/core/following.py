@@ -82,6 +82,7 @@ def _follow_primary_down(turn: Turn) -> None:
         return
     heard = contradiction(state.watch, state.cause, since)
     if heard is None:
+        _follow_cause(turn)
         return
     turn.fire(Trigger.PRIMARY_SEEN, Picture(), heard)
     turn.state = replace(
@@ -90,6 +91,23 @@ def _follow_primary_down(turn: Turn) -> None:
         silence_began=None,
         timing=replace(turn.state.timing, down_since=None),
     )
+
+
+def _follow_cause(turn: Turn) -> None:
+    """A primary whose services failed may die altogether: then it is down by its new cause."""
+    rule = turn.state.assessment.rule
+    if not rule.is_held or rule.since is None or rule.cause in (None, turn.state.cause):
+        return
+    turn.because = "; ".join(rule.basis)
+    turn.state = replace(
+        turn.state,
+        cause=rule.cause,
+        silence_began=rule.since.wall_s,
+        because=turn.because,
+        timing=replace(turn.state.timing, down_since=rule.since),
+    )
+    evidence = json.dumps({"cause": rule.cause, "because": turn.because})
+    turn.record(Record(Phase.DECISION, "cause_changed", evidence=evidence))
 
 
 def _follow_role(turn: Turn) -> None:

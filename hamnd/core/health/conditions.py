@@ -147,10 +147,15 @@ def _primary_reachable(view: View) -> Condition:
         default=None,
     )
     seen = (latest, "reach probes")
+    hung = silence_of(tracks.get(Probe.XCATD), view.now, policy)
+    since = 0.0 if hung is None else view.now.since(hung)
     mute = [probe for probe in (Probe.SSH_BANNER, Probe.XCATD) if probe in silent]
     if len(mute) == 2:
         what = ", ".join(probe.value for probe in silent)
         verdict = (Status.FALSE, "Silent", f"{partner} is silent on {what}")
+    elif answered and hung is not None and view.now.since(hung) >= policy.down_after_s:
+        told = f"{partner} answers, but its xcatd has not answered a request for {since:.0f} s"
+        verdict = (Status.FALSE, "XcatdSilent", told)
     elif answered and view.watch.xcatd.failing_since is not None:
         verdict = (Status.FALSE, "XcatdFails", f"xcatd on {partner}: {view.watch.xcatd.detail}")
     elif answered:

@@ -22,6 +22,7 @@ from hamnd.model.names import (
     Outcome,
     Phase,
     PlanKind,
+    Probe,
     RunStatus,
     State,
     Verdict,
@@ -793,23 +794,24 @@ def test_a_successor_waits_until_what_is_under_way_has_come_home() -> None:
 # ---- fencing -----------------------------------------------------------------------------------
 def test_fencing_over_ssh_waits_for_the_silence() -> None:
     """It is acknowledged at once; the machine dies eight seconds later."""
-    here = site(
-        witnesses=service_nodes(2),
-        fence=FenceSite(minimum=FenceGrade.ORDERLY, agent=None, ssh=True),
-    )
+    fence = FenceSite(minimum=FenceGrade.ORDERLY, agent=None, ssh=True)
     story = Story(
-        terms=terms(here, witnesses_min=1, fence_minimum=FenceGrade.ORDERLY, service_down_after_s=5)
+        terms=terms(
+            site(witnesses=service_nodes(2), fence=fence),
+            witnesses_min=1,
+            fence_minimum=FenceGrade.ORDERLY,
+            service_down_after_s=5.0,
+        )
     )
     story.in_peer()
-    story.world.freeze()
+    story.world.partner, story.world.probes[Probe.XCATD] = "down", "failing"
     story.world.fence_lies = True
-    story.live(4.0)
     story.world.lose_link(story.now_s)
     story.until(lambda: story.state.state is State.PRIMARY_DOWN)
     story.plan()
-    story.confirm()
+    assert story.confirm().refusal is None
     story.live(8.0)
-    assert story.outcome("fence") == "running"
+    assert (story.outcome("fence"), story.outcome("promote")) == ("running", "pending")
     story.world.die()
     story.live(60.0)
     assert story.state.state is State.ACTIVE

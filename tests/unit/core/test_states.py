@@ -1,0 +1,300 @@
+"""Between the states: what moves them, what does not, and every pair of state and trigger."""
+
+from __future__ import annotations
+
+import pytest
+
+from hamnd.core import fsm
+from hamnd.core.events import ConnectionLost, DiskObserved, Ticked
+from hamnd.core.fsm import Refused
+from hamnd.core.table import TABLE, Picture, Row, Trigger
+from hamnd.model.names import Cause, Probe, Rhythm, State, Status
+from tests.unit.core.story import Story
+
+FULL = Picture(
+    is_plan_current=True,
+    has_overridden_all=True,
+    is_flapping=False,
+    is_identity_held=True,
+    is_past_no_return=True,
+)
+PAIRS = [(state, trigger) for state in State for trigger in Trigger]
+
+
+def rows(state: State, trigger: Trigger) -> list[Row]:
+    return [row for row in TABLE if row.source is state and row.on is trigger]
+
+
+def where(story: Story) -> str:
+    return story.state.state.value
+
+
+def status(story: Story, type_: str) -> tuple[Status, str]:
+    found = story.state.assessment.condition(type_)
+    assert found is not None
+    return found.status, found.reason
+
+
+# ---- the table ---------------------------------------------------------------------------------
+@pytest.mark.parametrize(("state", "trigger"), PAIRS)
+def test_every_pair_is_a_row_or_an_explicit_refusal(state: State, trigger: Trigger) -> None:
+    picture = FULL if trigger is not Trigger.RUN_UNDONE else Picture()
+    found = fsm.fire(state, trigger, picture)
+    if rows(state, trigger):
+        assert found in rows(state, trigger)
+    else:
+        assert found == Refused(state, trigger, f"{trigger.value} means nothing in {state.value}")
+
+
+@pytest.mark.parametrize("row", [row for row in TABLE if row.guard is not None], ids=lambda r: r.id)
+def test_a_guard_that_is_false_refuses_by_its_name(row: Row) -> None:
+    against = Picture(is_flapping=True, is_past_no_return=row.on is Trigger.RUN_UNDONE)
+    found = fsm.fire(row.source, row.on, against)
+    assert isinstance(found, Refused)
+    assert found.because == row.guard_name
+
+
+def test_ids_are_unique_and_in_order() -> None:
+    ids = [row.id for row in TABLE]
+    assert sorted(set(ids)) == ids
+
+
+def test_rows_are_disjoint() -> None:
+    pairs = [(row.source, row.on) for row in TABLE]
+    assert len(set(pairs)) == len(pairs)
+
+
+def test_every_row_says_why_and_every_guard_what_it_refuses() -> None:
+    for row in TABLE:
+        assert row.because.endswith(".")
+        assert (row.guard is None) == (row.guard_name == "")
+
+
+def test_nothing_but_a_confirmation_leads_to_taking_over() -> None:
+    into = {row.on for row in TABLE if row.target is State.TAKING_OVER}
+    assert into == {
+        Trigger.TAKEOVER_CONFIRMED,
+        Trigger.SUCCESSOR_CONFIRMED,
+        Trigger.RUN_CONTRADICTED,
+    }
+
+
+# ---- peer and degraded -------------------------------------------------------------------------
+def test_a_start_is_degraded_until_proven_otherwise() -> None:
+    story = Story().begin()
+    assert where(story) == State.DEGRADED
+    story.live(8.0)
+    assert where(story) == State.DEGRADED
+    story.live(10.0)
+    assert where(story) == State.PEER
+
+
+@pytest.mark.parametrize(
+    ("hurt", "type_"),
+    [
+        (lambda story: story.world.probes.update({Probe.XCATD: "refused"}), "PrimaryReachable"),
+        (lambda story: story.world.lose_link(story.now_s), "ReplicationPeer"),
+        (lambda story: setattr(story.world.database, "received", 1_000_000), "ReplicationGap"),
+        (lambda story: setattr(story.world.database, "flags", "X_ERROR"), "ReplicationPeer"),
+        (lambda story: setattr(story.world.database, "readable", False), "ReplicationPeer"),
+    ],
+    ids=["xcatd", "link", "gap", "flags", "unreadable"],
+)
+def test_peer_is_lost_with_any_condition_that_it_requires(hurt: object, type_: str) -> None:
+    story = Story().in_peer()
+    hurt(story)  # type: ignore[operator]  # a function of the story
+    story.live(60.0)
+    assert where(story) == State.DEGRADED
+    assert status(story, type_)[0] is not Status.TRUE
+    assert type_ in story.state.changes[-1].because
+
+
+def test_peer_comes_back_after_recover_after_s_without_a_break() -> None:
+    story = Story().in_peer()
+    story.world.probes[Probe.XCATD] = "refused"
+    story.live(3.0)
+    story.world.come_back()
+    story.live(9.0)
+    assert where(story) == State.DEGRADED
+    story.live(4.0)
+    assert where(story) == State.PEER
+
+
+def test_a_pair_that_flaps_stays_degraded() -> None:
+    story = Story().with_policy(flap_max=3, recover_after_s=2.0, flap_window_s=60.0).in_peer()
+    for _ in range(3):
+        story.world.probes[Probe.XCATD] = "refused"
+        story.live(3.0)
+        story.world.come_back()
+        story.live(5.0)
+    assert where(story) == State.DEGRADED
+    story.live(30.0)
+    assert where(story) == State.DEGRADED
+    story.live(30.0)
+    assert where(story) == State.PEER
+
+
+def test_an_xcatd_that_hangs_is_not_peer() -> None:
+    story = Story().in_peer()
+    story.world.probes[Probe.XCATD] = "silent"
+    story.live(10.0)
+    assert status(story, "PrimaryReachable") == (Status.FALSE, "XcatdSilent")
+    assert where(story) == State.DEGRADED
+    story.live(120.0)
+    assert where(story) == State.DEGRADED
+
+
+def test_only_the_link_between_the_two_is_cut() -> None:
+    story = Story().in_peer()
+    story.world.die()
+    story.world.witnesses = {"sn01": "reaches", "sn02": "reaches"}
+    story.live(120.0)
+    assert where(story) == State.DEGRADED
+    assert "Do not fail over" in story.state.assessment.advice
+    assert "2 of 2 service nodes still reach aixmn1" in story.state.assessment.advice
+
+
+def test_an_isolated_node_says_so() -> None:
+    story = Story().in_peer()
+    story.world.die()
+    story.silence()
+    story.world.witnesses = {"sn01": "dumb", "sn02": "dumb"}
+    story.live(120.0)
+    assert where(story) == State.DEGRADED
+    assert status(story, "NotIsolated") == (Status.FALSE, "Isolated")
+    assert "cut off itself" in story.state.assessment.advice
+
+
+# ---- primary down ------------------------------------------------------------------------------
+def test_a_dead_host_counts_as_down_within_two_seconds_of_down_after_s() -> None:
+    story = Story().in_peer()
+    died = story.now_s
+    story.world.die()
+    story.until(lambda: story.state.state is State.PRIMARY_DOWN)
+    assert story.now_s - died <= story.terms.policy.down_after_s + 2.0
+    assert story.state.cause is Cause.HOST
+
+
+def test_a_failed_service_whose_host_dies_becomes_a_dead_host() -> None:
+    story = Story().with_policy(service_down_after_s=10.0).in_peer()
+    story.world.probes[Probe.XCATD] = "refused"
+    story.until(lambda: story.state.state is State.PRIMARY_DOWN)
+    failed = story.state.silence_began
+    story.world.die()
+    story.live(15.0)
+    assert (story.state.state, story.state.cause) == (State.PRIMARY_DOWN, Cause.HOST)
+    assert failed is not None
+    assert story.state.silence_began is not None
+    assert story.state.silence_began > failed
+    assert any(one.what == "cause_changed" for one in story.records)
+
+
+@pytest.mark.parametrize("probe", [Probe.PING, Probe.TCP, Probe.SSH_BANNER, Probe.XCATD])
+def test_one_answer_ends_primary_down(probe: Probe) -> None:
+    story = Story().primary_down()
+    story.world.witnesses = {"sn01": "silent", "sn02": "silent"}
+    story.world.probes[probe] = "answers"
+    story.live(3.0)
+    seen = [one for one in story.state.changes if one.row == "T04"]
+    assert [one.because for one in seen] == [f"{probe} was answered"]
+    assert story.state.cause is not Cause.HOST
+
+
+def test_db2_noticing_its_lost_link_does_not_end_primary_down() -> None:
+    story = Story().in_peer()
+    story.world.die()
+    story.until(lambda: story.state.state is State.PRIMARY_DOWN)
+    story.live(55.0)
+    story.world.lose_link(story.now_s)
+    story.live(70.0)
+    story.world.end_window()
+    story.live(20.0)
+    assert where(story) == State.PRIMARY_DOWN
+
+
+def test_a_restart_begins_again_and_finds_the_primary_down_again() -> None:
+    story = Story().primary_down()
+    story.crash()
+    assert where(story) == State.DEGRADED
+    assert (story.state.cause, story.state.silence_began) == (None, None)
+    story.live(30.0)
+    assert where(story) == State.PRIMARY_DOWN
+
+
+# ---- made active, or back to standby, by hand --------------------------------------------------
+def adopted() -> Story:
+    story = Story().in_peer()
+    story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
+    story.world.has_address = True
+    return story.live(70.0)
+
+
+def test_a_node_that_was_made_active_by_hand_is_adopted() -> None:
+    story = adopted()
+    assert where(story) == State.ACTIVE
+    assert "by hand" in story.state.changes[-1].because
+
+
+def test_a_primary_database_without_the_identity_is_not_active() -> None:
+    story = Story().in_peer()
+    story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
+    story.live(70.0)
+    assert where(story) == State.DEGRADED
+
+
+def test_an_active_node_whose_database_is_standby_again_is_degraded() -> None:
+    story = adopted()
+    story.world.database.role, story.world.database.state = "STANDBY", "PEER"
+    story.live(10.0)
+    assert where(story) == State.ACTIVE
+    story.world.has_address = False
+    story.live(70.0)
+    assert where(story) != State.ACTIVE
+    assert any("T15" in one.rows for one in story.decisions)
+
+
+def test_what_was_read_before_the_takeover_does_not_take_the_active_state_back() -> None:
+    story = Story().taking_over("verify")
+    story.until(lambda: story.state.state is State.ACTIVE)
+    stale = story.state.watch.replication
+    story.live(120.0)
+    assert stale is not None
+    assert where(story) == State.ACTIVE
+
+
+def test_the_old_primary_that_answers_again_is_a_condition() -> None:
+    story = Story().taking_over().live(30.0)
+    assert status(story, "OldPrimaryReturned")[0] is Status.FALSE
+    story.world.come_back()
+    story.live(5.0)
+    assert status(story, "OldPrimaryReturned")[0] is Status.TRUE
+    assert where(story) == State.ACTIVE
+
+
+# ---- what decides nothing ----------------------------------------------------------------------
+@pytest.mark.parametrize(
+    "event",
+    [ConnectionLost("aixmn1"), Ticked(Rhythm.REACH), Ticked(Rhythm.READINESS), DiskObserved(1, 1)],
+)
+def test_hints_and_beats_change_no_state(event: object) -> None:
+    story = Story().in_peer()
+    decision = story.feed(event)  # type: ignore[arg-type]  # an event
+    assert decision.state.state is State.PEER
+    assert decision.rows == ()
+
+
+def test_a_lost_connection_looks_at_once() -> None:
+    story = Story().in_peer()
+    decision = story.feed(ConnectionLost("aixmn1"))
+    assert any(type(one).__name__ == "ProbeRound" for one in decision.commands)
+
+
+def test_suspicion_beats_faster_and_calm_beats_slower() -> None:
+    story = Story().in_peer()
+    assert story.state.timing.reach_interval_s == 1.0
+    story.world.die()
+    story.live(3.0)
+    assert story.state.timing.reach_interval_s == 0.2
+    story.world.come_back()
+    story.live(30.0)
+    assert story.state.timing.reach_interval_s == 1.0
