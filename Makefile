@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: help demo test check bench venv clean
+.PHONY: help demo test check bench lab venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -13,6 +13,7 @@ help:
 	@echo "make test                 format, lint, types, borders between rooms, tests"
 	@echo "make check                the same without the tests"
 	@echo "make bench                measure against the budgets, print JSON"
+	@echo "make lab                  real hosts to break by hand (root on Linux; packages: .ci/packages)"
 	@echo "make venv                 only make the virtual environment"
 	@echo "make clean                remove it"
 
@@ -41,6 +42,9 @@ test: check
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+lab: $(VENV)/.dev
+	@$(BIN)/python -m tests.lab.site $(ARGS)
 
 clean:
 	rm -rf $(VENV) build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
