@@ -27,10 +27,14 @@ ln -s /proc/self/fd/1 "$R/dev/stdout"
 ln -s /proc/self/fd/2 "$R/dev/stderr"
 mount -t tmpfs -o mode=1777 tmpfs "$R/dev/shm"
 mount --bind "$given" "$R/lab"
+mount -o remount,bind,ro "$R/lab"
+# Users of the hosts need the way to the programs, whoever owns it on the machine.
+while read -r folder; do chmod o+x "$R$folder"; done <"$given/ways"
 for place in $places; do
   from=${place%%:*} to=${place#*:}
   if [ -d "$from" ]; then mkdir -p "$R$to"; else mkdir -p "$(dirname "$R$to")"; : >>"$R$to"; fi
   mount --bind "$from" "$R$to"
+  mount -o remount,bind,ro "$R$to"
 done
 for u in postgres:postgresql bind:named; do chown "${u%:*}" "$R/run/${u#*:}" 2>/dev/null || :; done
 hostname "$name"

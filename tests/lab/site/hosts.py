@@ -437,6 +437,7 @@ class Lab:
         options = "options timeout:2 attempts:1\n"
         (given / "resolv.conf").write_text(f"search {DOMAIN}\nnameserver {server}\n{options}")
         (given / "gateway").write_text(CLUSTER.address(GATEWAY) + "\n")
+        (given / "ways").write_text("".join(f"{way}\n" for way in _ways()))
         (given / "sshd_config").write_text(SSHD_CONFIG)
         keys.write(given / "keys", self.plan)
 
@@ -495,6 +496,12 @@ class Lab:
             shutil.rmtree(self.folder)
             self.folder = Path()
         self.hosts.clear()
+
+
+def _ways() -> list[Path]:
+    """Return the folders on the way to this Python and the checkout, from the top down."""
+    ends = [CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve()]
+    return sorted({way for end in ends for way in end.parents if len(way.parts) > 1})
 
 
 def sweep() -> None:

@@ -46,6 +46,7 @@ class Wire:
         self.networks = tuple(networks)
         self._enter = enter
         self._cuts: set[Cut] = set()
+        self._dark: set[str] = set()
         self._relays: dict[tuple[str, Network], subprocess.Popen[bytes]] = {}
 
     def run(self, *argv: str, stdin: str = "") -> str:
@@ -67,6 +68,7 @@ class Wire:
 
     def plug(self, host: str, pid: int) -> None:
         """Give the process's network namespace its end of every wire, carrier on."""
+        self._dark.discard(host)
         for network in self.networks:
             # The namespace of a host that lost its power dies late, and its port with it.
             self._unplug(network.port(host))
@@ -93,9 +95,17 @@ class Wire:
     def carrier(self, host: str, is_on: bool, network: Network | None = None) -> None:
         """Pull a host's cable out at the switch, or put it in; None: all of them."""
         state = "up" if is_on else "down"
+        if is_on:
+            self._dark.discard(host)
+        elif network is None:
+            self._dark.add(host)
         self._batch(
             f"link set {one.port(host)} {state}" for one in self.networks if network in (None, one)
         )
+
+    def is_dark(self, host: str) -> bool:
+        """Whether all its cables are out, so that not even its kernel can say goodbye."""
+        return host in self._dark
 
     # Dropped frames: the carrier stays.
 
