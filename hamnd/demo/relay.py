@@ -44,7 +44,7 @@ class Wire:
         self.delay_s = 0.0
         self._connect = connect
         self._listener: socket.socket | None = None
-        self._accepting: asyncio.Task[None] | None = None
+        self._is_accepting = False
         self._fillers: list[socket.socket] = []
         self._flowing = asyncio.Event()
         self._links: set[asyncio.Task[None]] = set()
@@ -73,8 +73,8 @@ class Wire:
             self._flowing.clear()
             return
         self._flowing.set()
-        loop = asyncio.get_running_loop()
-        self._accepting = loop.create_task(self._accept(listener), name=f"wire-{self.port}")
+        self._is_accepting = True
+        asyncio.get_running_loop().add_reader(listener, self._accept, listener)
 
     def reset(self) -> None:
         """Reset every connection: the machine behind it has no memory of them."""
@@ -112,9 +112,9 @@ class Wire:
             self._listener = None
 
     def _stop_accepting(self) -> None:
-        if self._accepting is not None:
-            self._accepting.cancel()
-            self._accepting = None
+        if self._is_accepting and self._listener is not None:
+            asyncio.get_running_loop().remove_reader(self._listener)
+        self._is_accepting = False
 
     def _fill(self) -> None:
         for _ in range(FILLERS):
@@ -129,18 +129,22 @@ class Wire:
             filler.close()
         self._fillers.clear()
 
-    async def _accept(self, listener: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        while True:
-            try:
-                client, _ = await loop.sock_accept(listener)
-            except OSError:
-                return
-            client.setblocking(False)
-            self._clients.add(client)
-            link = loop.create_task(self._link(client), name=f"link-{self.port}")
-            self._links.add(link)
-            link.add_done_callback(self._links.discard)
+    def _accept(self, listener: socket.socket) -> None:
+        """Take one connection; no task does it, for a cancelled one would lose the socket."""
+        try:
+            client, _ = listener.accept()
+        except OSError:
+            return  # it went away again
+        client.setblocking(False)
+        self._clients.add(client)
+        link = asyncio.get_running_loop().create_task(self._link(client), name=f"link-{self.port}")
+        self._links.add(link)
+        link.add_done_callback(lambda _: self._ended(link, client))
+
+    def _ended(self, link: asyncio.Task[None], client: socket.socket) -> None:
+        self._links.discard(link)
+        self._clients.discard(client)
+        client.close()
 
     async def _link(self, client: socket.socket) -> None:
         server: socket.socket | None = None
@@ -153,8 +157,6 @@ class Wire:
         except (OSError, ExceptionGroup):
             pass  # either end went away, which is what relayed connections do
         finally:
-            self._clients.discard(client)
-            client.close()
             if server is not None:
                 server.close()
 

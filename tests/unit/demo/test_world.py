@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import os
 import shutil
+import socket
 import ssl
 import subprocess
 import tempfile
@@ -21,7 +23,7 @@ import pytest
 
 from hamnd.demo import control
 from hamnd.demo.machines import PRIMARY, SERVICE_ADDRESS, STANDBY
-from hamnd.demo.relay import WireState
+from hamnd.demo.relay import Wire, WireState
 from hamnd.demo.site import DemoDirectory, Times, lay_out, missing
 from hamnd.demo.world import World
 from hamnd.dialects import witness
@@ -480,3 +482,26 @@ async def test_primary_is_played_by_openssh_where_it_works(layout: DemoDirectory
         async with await login(layout) as connection:
             done = await connection.run("echo $HAMND_DEMO_NODE; exit 4")
             assert (done.stdout, done.exit_status) == (f"{PRIMARY}\n", 4)
+
+
+@pytest.mark.parametrize("rounds", range(5))
+async def test_wire_that_closes_while_somebody_connects_loses_no_socket(rounds: int) -> None:
+    """At whichever round of the loop it is closed, the client sees the end."""
+
+    async def unwilling() -> socket.socket:
+        never: asyncio.Future[socket.socket] = asyncio.get_running_loop().create_future()
+        return await never
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    wire = Wire("127.0.0.1", port, unwilling)
+    wire.set(WireState.UP)
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+        await wire.close()
+        client.settimeout(LIMIT_S)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+    gc.collect()  # an unclosed socket is a warning, and a warning an error
