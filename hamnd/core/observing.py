@@ -123,7 +123,8 @@ def _fold_engine(watch: Watch, looked: Looked, terms: Terms) -> Watch:
     """Fold the local database; what may be an instant of start or stop is asked again first."""
     reading = engine_of(terms).view(terms, watch.reports)
     if reading.is_database_up is not True:
-        doubts = watch.doubts + 1
+        # One run is doubted once, however often it is judged again beside another look.
+        doubts = watch.doubts + (reading.observed == looked.report.finished)
         if doubts < terms.policy.transient_tries_max and watch.replication is not None:
             return replace(watch, doubts=doubts)
         watch = replace(watch, doubts=doubts)

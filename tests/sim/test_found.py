@@ -6,16 +6,19 @@ from dataclasses import replace
 
 from hamnd.core import run as runs
 from hamnd.core.engine import step
-from hamnd.core.events import ConfirmRequested, PlanRequested
+from hamnd.core.events import ConfirmRequested, LookCompleted, PlanRequested
 from hamnd.core.health.rule import judge_rule
 from hamnd.core.health.watch import Watch, fold_replication
+from hamnd.core.observing import fold_look
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Facts, StepRun
+from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import fence as fencing
 from hamnd.model.health import Positions
 from hamnd.model.names import FenceGrade, Outcome, PlanKind, RunStatus, State, Verdict
 from hamnd.model.plan import PlanRequest
 from hamnd.model.site import FenceSite
+from hamnd.model.work import Ending, Looked, Report
 from tests.builders import pair
 from tests.sim.ground import PRIMARY, STANDBY
 from tests.sim.play import Play
@@ -136,6 +139,19 @@ def test_a_silent_machine_is_not_promised_to_be_ended_over_ssh() -> None:
     fence = next(gate for gate in shown.answer.gates if gate.name == "fence")
     assert fence.verdict is Verdict.UNKNOWN
     assert "silent" in fence.evidence
+
+
+def test_one_unreadable_run_of_db2pd_is_doubted_once() -> None:
+    """With every `get db cfg` that came home it was counted again: two runs made three tries."""
+    on = terms()
+    looks = {**engine_of(on).looks(on)}
+    lost = Report(Ending.TIMED_OUT, at(1.0), at(2.0))
+    config = Report(Ending.EXITED, at(1.0), at(2.5), 0, "")
+    watch = Watch(replication=replication(0.0))
+    watch = fold_look(watch, LookCompleted("db2pd", Looked(looks["db2pd"], lost)), on)
+    assert watch.doubts == 1
+    watch = fold_look(watch, LookCompleted("dbcfg", Looked(looks["dbcfg"], config)), on)
+    assert watch.doubts == 1
 
 
 def test_congestion_is_no_sign_of_life() -> None:

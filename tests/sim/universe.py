@@ -121,7 +121,7 @@ class Universe:
     haste: float = 1.0
     restarts_alone: bool = False
     is_kernel_awake: bool = True
-    linger_s: float = 5.0
+    linger_s: float = 3.0
     """How long a settled site is watched before its story ends."""
 
     def describe(self) -> str:
@@ -210,7 +210,7 @@ def draw(seed: int) -> Universe:
     )
     here = site(db2=db2, fence=fence, witnesses=witnesses(count))
     terms = Terms(here, _draw_policy(dice, count, fence))
-    heal_at_s = dice.uniform(40.0, 75.0)
+    heal_at_s = dice.uniform(30.0, 55.0)
     skew = dice.choice((0.0, 0.0, dice.uniform(-3.0, 3.0), dice.uniform(-30.0, 30.0)))
     return Universe(
         seed=seed,
@@ -255,7 +255,7 @@ def _draw_fence(dice: random.Random) -> FenceSite:
 def _draw_policy(dice: random.Random, count: int, fence: FenceSite) -> Policy:
     return Policy(
         reach_interval_s=1.0,
-        reach_suspicion_interval_s=dice.choice((0.2, 0.5, 1.0, 1.0)),
+        reach_suspicion_interval_s=dice.choice((0.2, 0.5, 1.0, 1.0, 1.0)),
         replication_interval_s=dice.choice((1.0, 2.0, 5.0)),
         down_after_s=dice.choice((3.0, 4.0, 8.0)),
         service_down_after_s=dice.choice((6.0, 12.0)),
@@ -295,7 +295,7 @@ def _draw_faults(dice: random.Random, heal_at_s: float) -> tuple[Fault, ...]:
     """Mostly one fault of the primary, and up to three others around it."""
     faults: list[Fault] = []
     if dice.random() < 0.92:
-        faults.append(_fault(dice, dice.choice(PRIMARY_FAULTS), dice.uniform(7.0, 16.0)))
+        faults.append(_fault(dice, dice.choice(PRIMARY_FAULTS), dice.uniform(6.0, 12.0)))
     for _ in range(dice.choice((0, 0, 1, 2, 3))):
         when = dice.uniform(5.0, heal_at_s)
         faults.append(_fault(dice, dice.choice(OTHER_FAULTS), when))
@@ -336,7 +336,7 @@ def _draw_crashes(dice: random.Random) -> tuple[Crash, ...]:
     points = ("before_persist", "before_act", "before_report")
     return tuple(
         Crash(
-            at_s=dice.uniform(3.0, 60.0),
+            at_s=dice.uniform(2.0, 45.0),
             pages=dice.randint(1, 12),
             point=dice.choice(points),
             down_s=dice.uniform(0.5, 8.0),

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Examination, LossQuestion, PartnerDatabase, Promotion
@@ -36,6 +37,10 @@ BAD_FLAG = re.compile(r"ERROR|FULL|BLOCKED")
 """Flags that make the standby's copy doubtful (db2-hadr.md §3.2)."""
 
 
+_parsed = lru_cache(maxsize=4)(parse_db2pd)
+"""The same text is judged again whenever the other look comes home: half of all readings."""
+
+
 @dataclass(frozen=True, slots=True)
 class Db2Engine:
     """The engine; it has no state."""
@@ -59,23 +64,24 @@ class Db2Engine:
         """Return the normal form of the latest db2pd run; a database that is down has its cfg."""
         del terms
         report = reports.get("db2pd")
-        config = _config(reports.get("dbcfg"))
         if report is None:
+            config = _config(reports.get("dbcfg"))
             return _blind(reports["dbcfg"], config, "db2pd was not run yet", None)
         lost = unanswered(report)
         if lost is not None:
+            config = _config(reports.get("dbcfg"))
             return _blind(report, config, f"db2pd: {lost.sentence}", None)
-        parsed = parse_db2pd(report.stdout)
+        parsed = _parsed(report.stdout)
         if parsed.verdict in (ParseVerdict.OK, ParseVerdict.INCOMPLETE) and parsed.channels:
             return _seen(report, parsed, parsed.channels[0])
-        return _unseen(report, parsed, config)
+        return _unseen(report, parsed, _config(reports.get("dbcfg")))
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:
         """Read what the partner's db2pd says of itself; only a definite text is a failure."""
         del terms
         if unanswered(report) is not None:
             return before
-        parsed = parse_db2pd(report.stdout)
+        parsed = _parsed(report.stdout)
         at = report.finished
         if parsed.verdict is ParseVerdict.OK and parsed.channels:
             channel = parsed.channels[0]
