@@ -6,15 +6,16 @@ layout (status_screen), the wire or a clock: the moment is an argument.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from hamnd.model.names import Answer, Mode, State, Status, Verdict
+from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
+from hamnd.model.names import Mode, State, Status, Verdict
 from hamnd.views import facts
+from hamnd.views.facts import Part
 from hamnd.views.status_screen import render_status
 from hamnd.views.verdict import headline, next_commands
 
 if TYPE_CHECKING:
-    from hamnd.core.health.watch import Watch
     from hamnd.core.policy import Terms
     from hamnd.core.state import NodeState
     from hamnd.model.instant import Instant
@@ -26,14 +27,18 @@ TAIL = 8
 """How many changes of state and finished runs the document carries."""
 
 
-def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, Any]:
+def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
     """Return everything hamnd knows at `now` as one JSON object; times are integer UTC seconds."""
     assessment = state.assessment
     end, remaining = facts.window(state, now)
     loss = facts.loss_part(assessment.loss, end, remaining)
     readiness = facts.readiness_part(assessment)
     seen = facts.seen_part(state.watch, now, terms.site)
-    document: dict[str, Any] = {
+    witnesses = facts.witness_parts(state.watch, now, terms)
+    old_primary = None
+    if state.state is State.ACTIVE:
+        old_primary = _old_primary_part(state, seen, witnesses, now, terms)
+    document: Part = {
         "schema": SCHEMA,
         "generated_at": int(now.wall_s),
         "source": "daemon",
@@ -51,7 +56,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, A
         "clock_skew": facts.skew_part(state.watch, now),
         "data_loss": loss,
         "fence": facts.fence_part(state, now, terms),
-        "witnesses": facts.witness_parts(state.watch, now, terms),
+        "witnesses": witnesses,
         "seen": seen,
         "files": [],
         "rule": _rule_part(state, now),
@@ -59,9 +64,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, A
         "plan": _waiting_plan(state, now),
         "finished": [facts.finished_part(finished) for finished in state.finished[-TAIL:]],
         "hold": None,
-        "old_primary": _old_primary_part(seen, state.watch)
-        if state.state is State.ACTIVE
-        else None,
+        "old_primary": old_primary,
         "history_tail": _tail(state),
     }
     document["advice"] = assessment.advice
@@ -70,7 +73,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, A
     return document
 
 
-def _state_part(state: NodeState) -> dict[str, Any]:
+def _state_part(state: NodeState) -> Part:
     return {
         "state": state.state.value,
         "since": int(state.since),
@@ -84,7 +87,7 @@ def _state_part(state: NodeState) -> dict[str, Any]:
     }
 
 
-def _rule_part(state: NodeState, now: Instant) -> dict[str, Any]:
+def _rule_part(state: NodeState, now: Instant) -> Part:
     rule = state.assessment.rule
     return {
         "cause": None if rule.cause is None else rule.cause.value,
@@ -95,7 +98,7 @@ def _rule_part(state: NodeState, now: Instant) -> dict[str, Any]:
     }
 
 
-def _waiting_plan(state: NodeState, now: Instant) -> dict[str, Any] | None:
+def _waiting_plan(state: NodeState, now: Instant) -> Part | None:
     """The plan that a confirmation would start: not expired, not blocked, of this state."""
     if not state.plans:
         return None
@@ -106,21 +109,35 @@ def _waiting_plan(state: NodeState, now: Instant) -> dict[str, Any] | None:
     return facts.plan_hint(plan)
 
 
-def _old_primary_part(seen: dict[str, Any], watch: Watch) -> dict[str, Any] | None:
-    """What became of the partner of an active node; null before any probe told something."""
-    told = {probe["answer"] for probe in seen["probes"]} - {"unknown"}
-    reached = any(sight.sees is Answer.ANSWERED for sight in watch.witnesses.values())
+def _old_primary_part(
+    state: NodeState, seen: Part, witnesses: list[Part], now: Instant, terms: Terms
+) -> Part | None:
+    """What became of the partner of an active node; null before any fresh look told something.
+
+    `serving` is what its own database tools said since this node is active, and lately; null
+    otherwise: what they said before the takeover is no fact about now.
+    """
+    told = {
+        probe["answer"]
+        for probe in seen["probes"]
+        if probe["observed_at"] is not None
+        and now.wall_s - probe["observed_at"] <= freshness_s(terms.policy) + 1.0
+    } - {"unknown"}
+    reached = any(witness["sees"] == "reached" for witness in witnesses)
     if not told and not reached:
         return None
-    serving = None if watch.partner.role is None else watch.partner.role == "primary"
+    partner, serving = state.watch.partner, None
+    is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
+    if is_fresh and partner.at is not None and partner.at.wall_s > state.since:
+        serving = partner.is_good
     return {
-        "seen": bool(told & {"answered", "refused"}) or reached,
+        "seen": bool(told & {"answered", "refused", "failing"}) or reached,
         "serving": serving,
         "epoch": None,
     }
 
 
-def _tail(state: NodeState) -> list[dict[str, Any]]:
+def _tail(state: NodeState) -> list[Part]:
     return [
         {
             "at": int(change.at),

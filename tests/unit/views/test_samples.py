@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from hamnd.model.names import Mode
+from hamnd.core.replication import PartnerDatabase
+from hamnd.model.instant import Instant
+from hamnd.model.names import Mode, State
 from hamnd.views.samples import Measures, Metric, MetricType, samples
 from hamnd.views.status import render_status, status_document
-from tests.builders import Pair, pair, situations
+from tests.builders import NIGHT, Pair, pair, situations
+from tests.unit.core.story import Story
 
 MEASURES = Measures("0.1.0", {"ping": 0.012, "ssh_banner": 2.0}, round_age_s=0.8)
 SITUATIONS = situations()
+BEFORE = NIGHT.ago(60)
+"""Before the takeover of `pair().active()`."""
 
 
 def document_of(situation: Pair) -> dict[str, Any]:
@@ -110,6 +116,58 @@ def test_a_primary_that_is_down_counts_the_seconds_until_somebody_confirms() -> 
     assert values(metrics, "unconfirmed_seconds") == {(): waited}
     (unprotected,) = values(metrics, "unprotected_seconds").values()
     assert unprotected > waited
+
+
+@pytest.mark.parametrize(
+    ("partner", "expected"),
+    [
+        (PartnerDatabase(), {"silent": None}),
+        (PartnerDatabase(True, "primary", at=BEFORE), {"silent": None}),
+        (PartnerDatabase(True, "primary", at=pair().active().now.ago(60)), {"silent": None}),
+        (PartnerDatabase(True, "primary", at=pair().active().now.ago(2)), {"serving": True}),
+        (PartnerDatabase(False, "standby", at=pair().active().now.ago(2)), {"silent": False}),
+        (PartnerDatabase(False, None, at=pair().active().now.ago(2)), {"silent": False}),
+    ],
+    ids=["never read", "read before the takeover", "read long ago", "primary", "standby", "down"],
+)
+def test_only_a_fresh_reading_since_the_takeover_says_that_the_old_primary_serves(
+    partner: PartnerDatabase, expected: dict[str, bool | None]
+) -> None:
+    situation = with_partner(pair().active(), partner)
+    ((what, serving),) = expected.items()
+    assert document_of(situation)["old_primary"]["serving"] is serving
+    assert present(metrics_of(situation), "old_primary") == (what,)
+
+
+def with_partner(situation: Pair, partner: PartnerDatabase) -> Pair:
+    watch = replace(situation.state.watch, partner=partner)
+    return replace(situation, state=replace(situation.state, watch=watch))
+
+
+def test_an_old_primary_that_answers_is_seen_and_one_that_answered_long_ago_is_not() -> None:
+    back = pair().active(returned=True)
+    assert present(metrics_of(back), "old_primary") == ("seen",)
+    later = replace(back, now=Instant(back.now.monotonic_s + 600, back.now.wall_s + 600))
+    assert present(metrics_of(later), "old_primary") == ("unknown",)
+
+
+def test_after_a_takeover_the_metric_is_silent_and_follows_the_old_primary() -> None:
+    story = Story().taking_over()
+    story.live(60.0)
+    assert story.state.state is State.ACTIVE
+    assert _what(story) == "silent"
+    story.world.come_back()
+    story.live(30.0)
+    assert _what(story) == "serving"
+    story.world.partner = "down"
+    story.live(30.0)
+    assert _what(story) == "seen"
+
+
+def _what(story: Story) -> str:
+    document = status_document(story.state, story.now, story.terms)
+    (what,) = present(samples(document, story.state, MEASURES), "old_primary")
+    return what
 
 
 def test_what_is_not_known_is_left_out_and_never_zero() -> None:
