@@ -12,17 +12,20 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.commands import WriteReport
-from hamnd.core.health.rule import contradiction, latest_host_answer
-from hamnd.core.platforms import platform_of
+from hamnd.core.health.rule import (
+    contradiction,
+    latest_host_answer,
+)
+from hamnd.core.progress import Run
 from hamnd.core.replication import Examination, PartnerDatabase
 from hamnd.core.replication.registry import engine_of
-from hamnd.core.state import Epoch, FinishedRun, NodeState
+from hamnd.core.roles import claim_epoch, follow_role, set_epoch
+from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, Outcome, Phase, PlanKind, RunStatus, State
 from hamnd.model.record import Record
-from hamnd.model.work import Ending
 
 
 def follow_rows(turn: Turn) -> None:
@@ -37,7 +40,7 @@ def follow_rows(turn: Turn) -> None:
             _follow_primary_down(turn)
         case State.TAKING_OVER | State.ACTIVE:
             pass
-    _follow_role(turn)
+    follow_role(turn)
 
 
 def _lose_peer(turn: Turn) -> None:
@@ -110,43 +113,6 @@ def _follow_cause(turn: Turn) -> None:
     turn.record(Record(Phase.DECISION, "cause_changed", evidence=evidence))
 
 
-def _follow_role(turn: Turn) -> None:
-    """A role that changed without a plan: made active, or back to standby, by hand."""
-    state = turn.state
-    reading = state.watch.replication
-    if reading is None or _has_open_run(state):
-        return
-    if reading.role == "primary" and state.state not in (State.ACTIVE, State.TAKING_OVER):
-        turn.fire(Trigger.PRIMARY_HERE, Picture(is_identity_held=holds_identity(turn)))
-    elif reading.role == "standby" and state.state is State.ACTIVE and _gave_up_identity(turn):
-        turn.fire(Trigger.STANDBY_HERE, Picture())
-
-
-def _gave_up_identity(turn: Turn) -> bool:
-    """Whether role and addresses, both looked at since this node is active, say so."""
-    state = turn.state
-    report, reading = state.watch.reports.get("seen:addresses"), state.watch.replication
-    if report is None or reading is None:
-        return False
-    if min(report.started.wall_s, reading.observed.wall_s) <= state.since:
-        return False
-    readable = report.ending is Ending.EXITED and report.exit_code == 0
-    return readable and not holds_identity(turn)
-
-
-def holds_identity(turn: Turn) -> bool:
-    """Whether this node carries every address of the identity, as last seen."""
-    report = turn.state.watch.reports.get("seen:addresses")
-    if report is None:
-        return False
-    return platform_of(turn.terms.site).holds_identity(turn.terms.site, report)
-
-
-def _has_open_run(state: NodeState) -> bool:
-    run = state.run
-    return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
-
-
 def follow_run(turn: Turn) -> None:
     """Hold a contradicted run, start what is ready, and end what is finished."""
     if turn.state.run is None:
@@ -184,7 +150,7 @@ def _hold_contradicted(turn: Turn) -> None:
     if heard is None:
         return
     turn.fire(Trigger.RUN_CONTRADICTED, Picture(), f"contradicted: {heard}")
-    turn.take(runs.interrupt(run, f"contradicted: {heard}", turn.facts()))
+    turn.take(runs.interrupt(run, f"contradicted: {heard}"))
 
 
 def _is_fencing_again(state: NodeState) -> bool:
@@ -197,7 +163,9 @@ def _is_fencing_again(state: NodeState) -> bool:
     if run is None or state.timing.resumed is None or _is_done(state, "fence"):
         return False
     promote, fence = run.steps.get("promote"), run.steps.get("fence")
-    return promote is not None and promote.has_acted and fence is not None and fence.has_acted
+    if promote is None or fence is None or not promote.has_acted or not fence.has_acted:
+        return False
+    return fence.outcome is Outcome.PENDING or fence.outcome is Outcome.RUNNING
 
 
 def _later(one: Instant | None, other: Instant | None) -> Instant:
@@ -226,15 +194,8 @@ def _raise_epoch(turn: Turn) -> None:
     if run is None or run.plan.kind is PlanKind.UNDO:
         return
     promote = run.steps.get("promote")
-    if promote is None or not promote.has_acted:
-        return
-    node, epoch = turn.terms.site.node, state.epoch
-    if epoch is not None and epoch.owner == node and epoch.boot_id == state.boot_id:
-        return
-    raised = Epoch((epoch.number if epoch is not None else 0) + 1, node, state.boot_id)
-    turn.state = replace(state, epoch=raised)
-    evidence = json.dumps({"epoch": raised.number, "owner": node})
-    turn.record(Record(Phase.DECISION, "epoch_raised", digest=run.plan.digest, evidence=evidence))
+    if promote is not None and (promote.has_acted or promote.outcome is Outcome.DONE):
+        claim_epoch(turn, run.plan.digest)
 
 
 def _end_run(turn: Turn) -> None:
@@ -243,26 +204,30 @@ def _end_run(turn: Turn) -> None:
     run = state.run
     if run is None or run.finished_at is None:
         return
-    done = FinishedRun(
-        digest=run.plan.digest,
-        kind=run.plan.kind.value,
-        status=run.status.value,
-        started_at=run.started_at,
-        finished_at=run.finished_at,
-        open_steps=runs.open_steps(run),
-        predicted=run.plan.loss.verdict.value,
-        position=state.watch.standby_end,
-    )
     if run.plan.kind is PlanKind.TAKEOVER:
-        turn.state = replace(turn.state, finished=(*state.finished, done)[-16:])
-        if run.status is RunStatus.DONE:
-            turn.fire(Trigger.RUN_VERIFIED, Picture())
-        turn.commands.append(WriteReport(run.plan.digest))
-    elif run.status is RunStatus.DONE:
-        turn.fire(Trigger.RUN_UNDONE, Picture())
+        turn.note_finished(run)
+        _become_active(turn, run)
+    else:
+        turn.fire(Trigger.RUN_UNDONE, Picture(is_past_no_return=runs.is_past_no_return(run)))
+        _give_epoch_back(turn, run)
     timing = replace(turn.state.timing, fence_done=None, resumed=None, down_since=None)
     turn.state = replace(turn.state, run=None, cause=None, silence_began=None, timing=timing)
     turn.persist = True
+
+
+def _become_active(turn: Turn, run: Run) -> None:
+    """A verified run makes active; a concluded one has done so when the operator said it."""
+    if run.status is RunStatus.DONE:
+        turn.fire(Trigger.RUN_VERIFIED, Picture())
+    elif turn.state.state is State.TAKING_OVER:
+        turn.fire(Trigger.RUN_CONCLUDED, Picture(is_past_no_return=True), run.reason)
+
+
+def _give_epoch_back(turn: Turn, run: Run) -> None:
+    """An aborted takeover raises the epoch again, for its former owner (design §5)."""
+    epoch, partner = turn.state.epoch, turn.terms.site.partner.name
+    if epoch is not None and epoch.owner == turn.terms.site.node:
+        set_epoch(turn, partner, "", run.plan.digest)
 
 
 def _examine(turn: Turn) -> None:

@@ -8,13 +8,24 @@ from __future__ import annotations
 
 from hamnd.core.commands import PerformAction
 from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequested
-from hamnd.core.gates import LOSS_RANK, is_overridden
-from hamnd.core.health.evidence import is_enough
+from hamnd.core.gates import is_overridden
+from hamnd.core.health.assessment import Assessment
+from hamnd.core.health.evidence import best_grade, is_enough
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Run
+from hamnd.core.stages import why_not_promote
 from hamnd.core.state import Decision, NodeState
 from hamnd.errors import InvariantViolation
-from hamnd.model.names import LossVerdict, Mode, Outcome, Phase, PlanKind, RunStatus, State
+from hamnd.model.names import (
+    GRADE_ORDER,
+    FenceGrade,
+    Mode,
+    Outcome,
+    Phase,
+    PlanKind,
+    RunStatus,
+    State,
+)
 
 
 def check(before: NodeState, event: Event, decision: Decision, terms: Terms) -> None:
@@ -111,8 +122,16 @@ def _fence_before_identity(after: NodeState, action: PerformAction, terms: Terms
     assert run is not None
     if not run.plan.step(action.step).needs_fence:
         return
-    proven = is_enough(after.assessment.evidence, terms) or is_fence_overridden(run)
+    proven = has_evidence_for(run, after.assessment, terms) or is_fence_overridden(run)
     _require(proven, "law 3", f"{action.step} would start without fence evidence")
+
+
+def has_evidence_for(run: Run | None, assessment: Assessment, terms: Terms) -> bool:
+    """Whether evidence reaches what policy demands, and what was agreed to at confirm (law 6)."""
+    evidence = assessment.evidence
+    agreed = FenceGrade.NONE if run is None else run.plan.fence_minimum
+    reached = GRADE_ORDER[best_grade(evidence)] >= GRADE_ORDER[agreed]
+    return reached and is_enough(evidence, terms)
 
 
 def is_fence_overridden(run: Run) -> bool:
@@ -126,12 +145,6 @@ def _loss_is_accepted(after: NodeState, action: PerformAction) -> None:
     """Law 4: plain BY FORCE on proof, or on the loss class that the operator accepted."""
     run = after.run
     assert run is not None
-    plan = run.plan
-    if plan.kind is not PlanKind.TAKEOVER or action.step != "promote":
-        return
-    if plan.variant == "force-after-proof":
-        _require(plan.loss.verdict is LossVerdict.ZERO_PROVEN, "law 4", "force without proof")
-    if plan.variant == "accepted-force":
-        accepted = plan.request.accept_loss
-        covers = accepted is not None and LOSS_RANK[accepted] >= LOSS_RANK[plan.loss.verdict]
-        _require(covers, "law 4", "force with a loss nobody accepted")
+    if run.plan.kind is PlanKind.TAKEOVER and action.step == "promote":
+        why_not = why_not_promote(run.plan, after.assessment.loss.verdict)
+        _require(why_not is None, "law 4", why_not or "")

@@ -15,6 +15,7 @@ from hamnd.core.gates import LOSS_RANK, RANK, Question, judge_gates
 from hamnd.core.health.evidence import DYING_MAX_S
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion
+from hamnd.core.replication.db2_loss import STEPS_BEFORE_PROMOTE_S
 from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import fence as fence_dialect
 from hamnd.dialects import reach, shell
@@ -48,7 +49,8 @@ def build_takeover(draft: Draft) -> Plan:
     steps = takeover_steps(terms, promotion, draft.platform_steps)
     expires_at = draft.now_wall_s + terms.policy.plan_ttl_s
     if promotion.deadline_wall_s is not None:
-        expires_at = min(expires_at, promotion.deadline_wall_s)
+        # Fuse and fence come before it and take their time.
+        expires_at = min(expires_at, promotion.deadline_wall_s - STEPS_BEFORE_PROMOTE_S)
     plan = Plan(
         request=question.request,
         digest="",
@@ -60,6 +62,7 @@ def build_takeover(draft: Draft) -> Plan:
         reach_class=draft.reach_class,
         created_at=draft.now_wall_s,
         expires_at=expires_at,
+        fence_minimum=terms.policy.fence_minimum,
     )
     return replace(plan, digest=digest_of(plan, terms, draft.continues))
 
@@ -185,6 +188,7 @@ def digest_of(plan: Plan, terms: Terms, continues: str = "") -> str:
         "steps": [_covered_step(step, terms) for step in plan.steps],
         "overrides": [[one.gate, one.reason] for one in plan.request.overrides],
         "accept_loss": plan.request.accept_loss,
+        "fence_minimum": plan.fence_minimum,
         "gates": [[gate.name, gate.verdict] for gate in plan.gates],
         "loss": plan.loss.verdict,
         "reach": plan.reach_class,

@@ -12,7 +12,7 @@ from enum import StrEnum
 from hamnd.core.commands import Command
 from hamnd.core.policy import Policy
 from hamnd.model.instant import Instant
-from hamnd.model.names import Outcome, RunStatus
+from hamnd.model.names import LossVerdict, Outcome, RunStatus
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 from hamnd.model.site import Site
@@ -76,6 +76,8 @@ class Facts:
     fence_sentence: str
     has_fence_evidence: bool = False
     """Evidence alone, without any override."""
+    loss: LossVerdict = LossVerdict.UNKNOWN
+    """What a takeover would lose now, whatever was shown when it was confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ from hamnd.core.state import Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.model.health import FenceEvidence
-from hamnd.model.names import FenceGrade, Mode, Phase, PlanKind, RunStatus
+from hamnd.model.names import GRADE_ORDER, FenceGrade, Mode, Phase, PlanKind, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
 
@@ -105,14 +105,18 @@ def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal
     if refused:
         lines = tuple(f"{one.name}: {one.evidence}" for one in refused)
         hints = " · ".join(dict.fromkeys(one.clear for one in refused if one.clear))
-        told = f"{len(refused)} gates block it: {', '.join(one.name for one in refused)}"
+        count = "1 gate blocks it" if len(refused) == 1 else f"{len(refused)} gates block it"
+        told = f"{count}: {', '.join(one.name for one in refused)}"
         return Refusal(refused[0].name, told, lines, hints)
     is_successor = shown.request.is_successor
     trigger = Trigger.SUCCESSOR_CONFIRMED if is_successor else Trigger.TAKEOVER_CONFIRMED
-    outcome = turn.fire(trigger, Picture(is_plan_current=True, has_overridden_all=True))
+    picture = Picture(is_plan_current=not worse, has_overridden_all=not refused)
+    outcome = turn.fire(trigger, picture)
     if outcome is not None:
         return Refusal("state", outcome.because, hint="hamnctl explain")
-    _begin(turn, event, replace(fresh, digest=shown.digest), is_successor)
+    stricter = max(shown.fence_minimum, fresh.fence_minimum, key=GRADE_ORDER.__getitem__)
+    agreed = replace(fresh, digest=shown.digest, fence_minimum=stricter)
+    _begin(turn, event, agreed, is_successor)
     return None
 
 
@@ -161,6 +165,9 @@ def _begin(turn: Turn, event: ConfirmRequested, plan: Plan, is_successor: bool) 
     evidence = json.dumps(
         {
             "kind": plan.kind,
+            "from": turn.terms.site.partner.name,
+            "to": turn.terms.site.node,
+            "continues": None if kept is None else kept.plan.digest,
             "variant": plan.variant,
             "down_since": turn.state.silence_began,
             "cause": turn.state.cause,
@@ -189,7 +196,9 @@ def _start_undo(turn: Turn, event: ConfirmRequested, shown: Plan) -> None:
     if refusal is not None:
         turn.refuse(refusal)
         return
-    turn.take(runs.finish(old, RunStatus.ABORTED, event.actor, shown.variant, turn.now.wall_s))
+    ended = runs.finish(old, RunStatus.ABORTED, event.actor, shown.variant, turn.now.wall_s)
+    turn.take(ended)
+    turn.note_finished(ended.run)
     run = runs.begin(shown, event.actor, turn.now.wall_s, None)
     turn.state = replace(turn.state, run=run, plans=())
     turn.record(Record(Phase.DECISION, "plan_confirmed", event.actor, shown.digest))
@@ -230,6 +239,10 @@ def on_abort(turn: Turn, event: AbortRequested) -> None:
     if run is None or run.status is not RunStatus.PAUSED:
         turn.refuse(Refusal("run", "no run is paused", hint="hamnctl status"))
         return
+    if run.plan.kind is PlanKind.UNDO:
+        told = "an undo is under way: finish it by retry or skip"
+        turn.refuse(Refusal("run", told, hint="hamnctl status"))
+        return
     if runs.is_past_no_return(run):
         told = "the point of no return is passed: there is nothing to go back to"
         turn.refuse(Refusal("no-return", told, hint="hamnctl conclude --reason …"))
@@ -247,6 +260,10 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
         return
     if (refusal := why_moving(run)) is not None:
         turn.refuse(refusal)
+        return
+    if runs.is_past_no_return(run) and not runs.is_promoted(run):
+        told = "whether the database is primary is not known: it cannot be concluded without it"
+        turn.refuse(Refusal("promote", told, hint="hamnctl retry (it looks first)"))
         return
     picture = Picture(is_past_no_return=runs.is_past_no_return(run))
     outcome = turn.fire(Trigger.RUN_CONCLUDED, picture)

@@ -102,20 +102,37 @@ def _settle(move: Move, facts: Facts) -> Move:
     if any(outcome is Outcome.RUNNING for outcome in outcomes):
         return move
     if all(outcome in ENDED for outcome in outcomes):
-        finished = replace(run, status=RunStatus.DONE, finished_at=facts.now.wall_s)
-        record = Record(Phase.DECISION, "run_finished", digest=run.plan.digest, outcome="done")
-        return move.then(Move(finished, records=(record,)))
+        return move.then(_finished(run, facts))
     waiting = next(step for step in run.plan.steps if run.steps[step.id].outcome not in ENDED)
     missing = [one for one in waiting.depends_on if not is_met(run, one)]
     reason = f"waits for {', '.join(missing)}, which was skipped and is not observed true"
     return move.then(stages.pause(run, waiting.id, reason))
 
 
-def interrupt(run: Run, reason: str, facts: Facts) -> Move:
+def _finished(run: Run, facts: Facts) -> Move:
+    """Every step ended: done and verified, or concluded where one was left out."""
+    left_out = [
+        step.id
+        for step in run.plan.steps
+        if run.steps[step.id].outcome is Outcome.SKIPPED and not step.proves_fence
+    ]
+    status = RunStatus.CONCLUDED if left_out else RunStatus.DONE
+    reason = f"left out: {', '.join(left_out)}" if left_out else ""
+    ended = replace(run, status=status, reason=reason, finished_at=facts.now.wall_s)
+    record = Record(
+        Phase.DECISION,
+        "run_finished",
+        digest=run.plan.digest,
+        outcome=status.value,
+        evidence=reason,
+    )
+    return Move(ended, records=(record,))
+
+
+def interrupt(run: Run, reason: str) -> Move:
     """Hold a running run: nothing new starts, what is under way comes home and is recorded."""
     if run.status is not RunStatus.RUNNING:
         return Move(run)
-    del facts
     return stages.pause(run, run.paused_step, reason)
 
 
@@ -206,8 +223,26 @@ def open_steps(run: Run) -> tuple[str, ...]:
 
 
 def is_past_no_return(run: Run) -> bool:
-    """Whether the intent of an irreversible step was recorded."""
-    return any(run.steps[step.id].has_acted for step in run.plan.steps if not step.reversible)
+    """Whether something irreversible is true, was begun, or may have been.
+
+    A first action that was definitely refused changed nothing (law 5: not done is not unknown).
+    """
+    return any(
+        _is_irrevocable(run.steps[step.id]) for step in run.plan.steps if not step.reversible
+    )
+
+
+def _is_irrevocable(one: StepRun) -> bool:
+    if one.outcome is Outcome.DONE:
+        return True
+    was_refused = one.outcome is Outcome.NOT_DONE and not one.is_unknown and one.index == 0
+    return one.has_acted and not was_refused
+
+
+def is_promoted(run: Run) -> bool:
+    """Whether the run's database is primary, by its own looks."""
+    promote = run.steps.get("promote")
+    return promote is not None and promote.outcome is Outcome.DONE
 
 
 def undone_by(run: Run) -> tuple[Step, ...]:

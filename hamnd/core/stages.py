@@ -12,11 +12,12 @@ import json
 from dataclasses import replace
 
 from hamnd.core.commands import LookAtStep, PerformAction
+from hamnd.core.gates import LOSS_RANK
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
 from hamnd.dialects import readers, shell
 from hamnd.model.instant import Instant
-from hamnd.model.names import LookPurpose, Outcome, Phase, RunStatus, Verdict
-from hamnd.model.plan import Step
+from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
+from hamnd.model.plan import Plan, Step
 from hamnd.model.record import Record
 from hamnd.model.work import Look, Looked, Reading, Report
 
@@ -39,7 +40,7 @@ def start(run: Run, step: Step, facts: Facts) -> Move:
     if may_be_done and step.postconditions:
         return _look(run, step, one, LookPurpose.ALREADY)
     if may_be_done and step.proves_fence and facts.is_fence_proven:
-        return _end(run, step, one, (Outcome.DONE, facts.fence_sentence), facts)
+        return _end(run, step, one, (Outcome.SKIPPED, facts.fence_sentence), facts)
     if before.is_unknown:
         told = "its outcome is unknown and nothing can be looked at: check it by hand, then skip it"
         return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
@@ -171,6 +172,9 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:
     if step.needs_fence and not facts.is_fence_proven:
         told = f"no fence evidence that policy accepts: {facts.fence_sentence}"
         return _end(run, step, one, (Outcome.NOT_DONE, told), facts)
+    if step.id == "promote" and (why_not := why_not_promote(run.plan, facts.loss)) is not None:
+        told = f"{why_not}: hamnctl plan takeover --continue"
+        return _end(run, step, one, (Outcome.NOT_DONE, told), facts)
     action = step.actions[one.index]
     timeout_s = facts.policy.step_timeout_s(step.id, step.timeout_s)
     acting = replace(one, stage=Stage.ACTING, has_acted=True, is_unknown=False)
@@ -186,12 +190,29 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:
     return Move(_with(run, step, acting), (command,), (record,))
 
 
+def why_not_promote(plan: Plan, loss: LossVerdict) -> str | None:
+    """Return why this form of promotion is not right with the loss as it is now (law 4), or None.
+
+    The plan was agreed to on a picture that may have become worse while the run was paused.
+    """
+    if plan.variant == "force-after-proof" and loss is not LossVerdict.ZERO_PROVEN:
+        return f"what is lost became worse since it was confirmed: {loss.value}, not zero_proven"
+    if plan.variant == "accepted-force":
+        accepted = plan.request.accept_loss
+        if accepted is None or LOSS_RANK[loss] > LOSS_RANK[accepted]:
+            said = "nothing" if accepted is None else accepted.value
+            return f"what is lost became worse since it was confirmed: {loss.value}, not {said}"
+    return None
+
+
 def _enter_after(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:
     if not step.postconditions:
         if one.is_unknown:
             return _end(run, step, one, (Outcome.UNKNOWN, one.sentence), facts)
         if step.proves_fence and not facts.is_fence_proven:
             return _end(run, step, one, (Outcome.NOT_DONE, facts.fence_sentence), facts)
+        if step.proves_fence and not facts.has_fence_evidence:
+            return _end(run, step, one, (Outcome.SKIPPED, facts.fence_sentence), facts)
         return _end(run, step, one, (Outcome.DONE, one.sentence or "done"), facts)
     wait_s = facts.policy.step_timeout_s(step.id, step.timeout_s) if one.is_unknown else step.wait_s
     deadline = Instant(facts.now.monotonic_s + wait_s, facts.now.wall_s + wait_s)
@@ -214,7 +235,7 @@ def _look(run: Run, step: Step, one: StepRun, purpose: LookPurpose, pause_s: flo
 
 
 def _end(run: Run, step: Step, one: StepRun, result: tuple[Outcome, str], facts: Facts) -> Move:
-    """End the step with an outcome; anything but done pauses the run."""
+    """End the step with an outcome; what is neither done nor overridden pauses the run."""
     outcome, sentence = result
     duration_s = None if one.started_at is None else max(0.0, facts.now.wall_s - one.started_at)
     ended = replace(
@@ -231,7 +252,7 @@ def _end(run: Run, step: Step, one: StepRun, result: tuple[Outcome, str], facts:
         evidence=evidence,
     )
     move = Move(_with(run, step, ended), records=(record,))
-    if outcome is Outcome.DONE or run.status is not RunStatus.RUNNING:
+    if outcome in (Outcome.DONE, Outcome.SKIPPED) or run.status is not RunStatus.RUNNING:
         return move
     return move.then(pause(move.run, step.id, sentence))
 

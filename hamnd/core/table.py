@@ -43,6 +43,7 @@ class Picture:
     """Every gate that would block was overridden by name."""
     is_flapping: bool = False
     is_identity_held: bool = False
+    is_partner_serving: bool = False
     is_past_no_return: bool = False
 
 
@@ -76,7 +77,7 @@ def _calm(picture: Picture) -> bool:
 
 
 def _identity_held(picture: Picture) -> bool:
-    return picture.is_identity_held
+    return picture.is_identity_held and not picture.is_partner_serving
 
 
 def _before_no_return(picture: Picture) -> bool:
@@ -187,7 +188,7 @@ TABLE: tuple[Row, ...] = (
             State.ACTIVE,
             _ADOPTED,
             _identity_held,
-            "this node does not hold the identity",
+            "this node does not hold the identity, or the partner is known to serve",
         )
         for row_id, source in (
             ("T12", State.PEER),

@@ -9,17 +9,21 @@ import json
 from dataclasses import replace
 
 from hamnd.core import fsm
-from hamnd.core.commands import Command
-from hamnd.core.health.evidence import best_grade, is_enough
-from hamnd.core.invariants import check_refusal, is_fence_overridden
+from hamnd.core.commands import Command, WriteReport
+from hamnd.core.health.evidence import best_grade
+from hamnd.core.invariants import check_refusal, has_evidence_for, is_fence_overridden
 from hamnd.core.policy import Terms
-from hamnd.core.progress import Facts, Move
-from hamnd.core.state import Change, Decision, NodeState, Refusal
+from hamnd.core.progress import Facts, Move, Run
+from hamnd.core.run import open_steps
+from hamnd.core.state import Change, Decision, FinishedRun, NodeState, Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.instant import Instant
 from hamnd.model.names import Phase
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
+
+FINISHED_MAX = 16
+"""How many ended takeovers are remembered; the journal keeps them all."""
 
 
 class Turn:
@@ -63,14 +67,31 @@ class Turn:
     def facts(self) -> Facts:
         """Return what a run needs to know, as it is now."""
         run, evidence = self.state.run, self.state.assessment.evidence
-        has_evidence = proven = is_enough(evidence, self.terms)
+        has_evidence = proven = has_evidence_for(run, self.state.assessment, self.terms)
         sentence = f"{best_grade(evidence)}, {self.terms.policy.fence_minimum} needed"
         if evidence:
             sentence = f"{evidence[0].grade}: {evidence[0].detail}"
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
-        here = self.terms
-        return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence)
+        here, loss = self.terms, self.state.assessment.loss.verdict
+        return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence, loss)
+
+    def note_finished(self, run: Run) -> None:
+        """Remember a takeover that ended, however it ended, and have its report written."""
+        assert run.finished_at is not None
+        done = FinishedRun(
+            digest=run.plan.digest,
+            kind=run.plan.kind.value,
+            status=run.status.value,
+            started_at=run.started_at,
+            finished_at=run.finished_at,
+            open_steps=open_steps(run),
+            predicted=run.plan.loss.verdict.value,
+            position=self.state.watch.standby_end,
+        )
+        finished = (*self.state.finished, done)[-FINISHED_MAX:]
+        self.state = replace(self.state, finished=finished)
+        self.commands.append(WriteReport(run.plan.digest))
 
     def fire(self, trigger: Trigger, picture: Picture, why: str = "") -> fsm.Refused | None:
         """Move the state by a row of the table, or return why it does not move.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hamnd.model.names import Cause, LossVerdict, PlanKind, Verdict
+from hamnd.model.names import Cause, FenceGrade, LossVerdict, PlanKind, Verdict
 from hamnd.model.work import Action, Look
 
 
@@ -108,6 +108,8 @@ class Plan:
     """State cause, and whether ssh and database of the primary answer."""
     created_at: float
     expires_at: float
+    fence_minimum: FenceGrade = FenceGrade.AGENT_OFF
+    """What the operator agreed to as proof; a later configuration can only demand more."""
 
     @property
     def kind(self) -> PlanKind:

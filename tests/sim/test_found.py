@@ -15,7 +15,7 @@ from hamnd.core.progress import Facts, StepRun
 from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import fence as fencing
 from hamnd.model.health import Positions
-from hamnd.model.names import FenceGrade, Outcome, PlanKind, RunStatus, State, Verdict
+from hamnd.model.names import FenceGrade, LossVerdict, Outcome, PlanKind, RunStatus, State, Verdict
 from hamnd.model.plan import PlanRequest
 from hamnd.model.site import FenceSite
 from hamnd.model.work import Ending, Looked, Report
@@ -37,7 +37,14 @@ from tests.unit.core.builders import (
 
 def facts_of() -> Facts:
     here = pair().paused_at("fence")
-    return Facts(here.now, here.terms.policy, here.terms.site, False, "none")
+    return Facts(
+        here.now,
+        here.terms.policy,
+        here.terms.site,
+        is_fence_proven=False,
+        fence_sentence="none",
+        loss=LossVerdict.ZERO_PROVEN,
+    )
 
 
 def test_skipping_the_fence_overrides_its_gate_so_that_promote_may_run() -> None:

@@ -225,7 +225,7 @@ def test_a_restart_begins_again_and_finds_the_primary_down_again() -> None:
 def adopted() -> Story:
     story = Story().in_peer()
     story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
-    story.world.has_address = True
+    story.world.has_address, story.world.partner = True, "down"
     return story.live(70.0)
 
 
@@ -233,6 +233,17 @@ def test_a_node_that_was_made_active_by_hand_is_adopted() -> None:
     story = adopted()
     assert where(story) == State.ACTIVE
     assert "by hand" in story.state.changes[-1].because
+    assert story.state.epoch is not None
+    assert story.state.epoch.owner == story.terms.site.node
+
+
+def test_a_second_primary_is_not_adopted_while_the_first_one_serves() -> None:
+    story = Story().in_peer()
+    story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
+    story.world.has_address = True
+    story.live(70.0)
+    assert where(story) == State.DEGRADED
+    assert story.state.epoch is None
 
 
 def test_a_primary_database_without_the_identity_is_not_active() -> None:
