@@ -274,7 +274,9 @@ class Db2:
     def close(self) -> None:
         """End the model and its sockets; the instances end with their hosts."""
         self._ended.set()
-        for process in self._instances.values():
+        with self._lock:
+            instances = list(self._instances.values())
+        for process in instances:
             process.popen.kill()
         for listener in self._sockets:
             with contextlib.suppress(OSError):

@@ -15,7 +15,7 @@ find_unit() { # sets unit, RUN, READY, LIMIT
   fi
   [ -n "$unit" ] && . "$units/$unit"
 }
-alive() { read -r pid <"$run/$unit.pid" 2>/dev/null && [ -d "/proc/$pid" ] &&
+alive() { pid=$(cat "$run/$unit.pid" 2>/dev/null) && [ -n "$pid" ] && [ -d "/proc/$pid" ] &&
   ! grep -q '^State:.Z' "/proc/$pid/status" 2>/dev/null; }
 state() {
   if [ -e "$run/$unit.starting" ] && alive; then echo activating
@@ -58,7 +58,7 @@ start() {
   return 1
 }
 finish() { # the whole session that start made
-  read -r pid <"$run/$unit.pid" 2>/dev/null || return 0
+  pid=$(cat "$run/$unit.pid" 2>/dev/null) && [ -n "$pid" ] || return 0
   pkill -TERM -s "$pid" 2>/dev/null
   n=0; while pgrep -s "$pid" >/dev/null && [ "$n" -lt 100 ]; do sleep .05; n=$((n + 1)); done
   pkill -KILL -s "$pid" 2>/dev/null
