@@ -12,11 +12,12 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.asking import platform_steps
 from hamnd.core.gates import Question
+from hamnd.core.health.rule import does_answer
 from hamnd.core.plans import Draft
 from hamnd.core.progress import Run
 from hamnd.core.state import Refusal
 from hamnd.core.turn import Turn
-from hamnd.model.names import Outcome, Phase, RunStatus
+from hamnd.model.names import Outcome, Phase, Probe, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
 
@@ -46,6 +47,7 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
         terms=turn.terms,
         cause=state.cause,
         begun=frozenset() if kept is None else runs.begun_steps(kept),
+        does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, turn.now, turn.terms.policy),
         shown_loss=None if shown is None else shown.loss.verdict,
     )
     return Draft(

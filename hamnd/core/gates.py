@@ -16,7 +16,16 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.evidence import best_grade, is_enough
 from hamnd.core.policy import Terms
 from hamnd.model.health import Condition
-from hamnd.model.names import Cause, LossVerdict, Mode, State, Status, Verdict
+from hamnd.model.names import (
+    GRADE_ORDER,
+    Cause,
+    FenceGrade,
+    LossVerdict,
+    Mode,
+    State,
+    Status,
+    Verdict,
+)
 from hamnd.model.plan import GateResult, PlanRequest
 
 RANK = {Verdict.PASS: 0, Verdict.OVERRIDDEN: 1, Verdict.UNKNOWN: 2, Verdict.BLOCK: 3}
@@ -45,6 +54,8 @@ class Question:
     cause: Cause | None = None
     begun: frozenset[str] = frozenset()
     """Steps that a successor inherits as done or acted: their readiness is history."""
+    does_ssh_answer: bool = False
+    """The old primary's ssh port answered lately: whoever is there can be told to end."""
     shown_loss: LossVerdict | None = None
     """At confirm: the class that the operator saw and, where he had to, accepted."""
 
@@ -120,7 +131,8 @@ def _fence(question: Question) -> GateResult:
     ready = question.assessment.condition("FenceReady")
     if ready is not None and ready.status is Status.TRUE:
         return GateResult("fence", Verdict.PASS, f"{ready.message}; step fence turns it off")
-    if question.terms.site.fence.ssh:
+    fence = question.terms.site.fence
+    if fence.ssh and fence.agent is None:
         return _fence_over_ssh(question)
     grade, needed = best_grade(evidence), question.terms.policy.fence_minimum
     told = ready.message if ready is not None else "the fence device was not read"
@@ -130,11 +142,16 @@ def _fence(question: Question) -> GateResult:
 
 def _fence_over_ssh(question: Question) -> GateResult:
     """A machine that is silent cannot be told to end: somebody has to see to it (design §4)."""
-    heard = question.assessment.condition("PrimaryReachable")
-    if heard is not None and heard.reason == "Silent":
-        evidence = f"{heard.message}: it cannot be ended over ssh"
+    if not question.does_ssh_answer:
+        heard = question.assessment.condition("PrimaryReachable")
+        told = "nothing is known of the primary" if heard is None else heard.message
+        evidence = f"{told}; its ssh does not answer now: it cannot be ended over ssh"
         clear = "switch it off by hand, then --override fence --reason …"
         return GateResult("fence", Verdict.UNKNOWN, evidence, clear)
+    needed = question.terms.policy.fence_minimum
+    if GRADE_ORDER[FenceGrade.ORDERLY] < GRADE_ORDER[needed]:
+        evidence = f"an end over ssh is {FenceGrade.ORDERLY}, {needed} needed"
+        return GateResult("fence", Verdict.UNKNOWN, evidence, "fence.minimum, or a fence agent")
     return GateResult("fence", Verdict.PASS, "step fence ends it over ssh")
 
 

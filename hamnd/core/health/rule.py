@@ -71,6 +71,17 @@ def silence_of(track: Track | None, now: Instant, policy: Policy) -> Instant | N
     return track.silent_since if is_recent(track.silent_last, now, freshness_s(policy)) else None
 
 
+def does_answer(watch: Watch, probe: Probe, now: Instant, policy: Policy) -> bool:
+    """Whether a probe was answered lately, not refused, and has not fallen silent since."""
+    track = watch.tracks.get(probe)
+    return (
+        track is not None
+        and track.refused is None
+        and silence_of(track, now, policy) is None
+        and is_recent(track.answered, now, freshness_s(policy))
+    )
+
+
 def judge_rule(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     """Return the rule as it stands: proof by the device first, then silence, then failure.
 

@@ -20,7 +20,7 @@ from hamnd.model.names import (
     State,
     Verdict,
 )
-from hamnd.model.plan import Plan
+from hamnd.model.plan import GateResult, Plan
 from hamnd.model.site import FenceSite
 from tests.unit.core.builders import service_nodes, site, terms
 from tests.unit.core.story import Story
@@ -431,6 +431,51 @@ def test_a_lying_controller_blocks_by_its_own_gate() -> None:
     assert shown is not None
     assert gate(shown, "fence-truth") is Verdict.BLOCK
     assert shown.loss.verdict is not LossVerdict.ZERO_PROVEN
+
+
+# ---- a gate promises no fence that cannot come -------------------------------------------------
+def hung(fence: FenceSite, minimum: FenceGrade) -> Story:
+    """xcatd and database of the primary failed; the machine itself is alive."""
+    here = terms(site(fence=fence), service_down_after_s=10.0, fence_minimum=minimum)
+    story = Story(terms=here).in_peer()
+    story.world.probes[Probe.XCATD] = "refused"
+    story.world.fence = "unreadable"
+    return story.live(60.0)
+
+
+def fence_gate(story: Story) -> GateResult:
+    shown = story.plan().answer
+    assert shown is not None
+    return next(one for one in shown.gates if one.name == "fence")
+
+
+OVER_SSH = FenceSite(minimum=FenceGrade.ORDERLY, ssh=True)
+
+
+def test_a_machine_that_answers_ssh_can_be_ended_over_it() -> None:
+    assert fence_gate(hung(OVER_SSH, FenceGrade.ORDERLY)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("word", ["silent", "refused", "cut"])
+def test_without_an_answer_of_ssh_nothing_is_ended_over_it(word: str) -> None:
+    """ping and xcatd answer or refuse: the machine is there, and nobody can be told to end it."""
+    story = hung(OVER_SSH, FenceGrade.ORDERLY)
+    story.world.probes[Probe.SSH_BANNER] = word
+    found = fence_gate(story.live(15.0))
+    assert found.verdict is Verdict.UNKNOWN
+    assert "ssh does not answer now" in found.evidence
+
+
+def test_an_end_over_ssh_is_too_little_where_more_is_demanded() -> None:
+    found = fence_gate(hung(OVER_SSH, FenceGrade.AGENT_OFF))
+    assert found.verdict is Verdict.UNKNOWN
+    assert "orderly, agent_off needed" in found.evidence
+
+
+def test_ssh_is_no_promise_where_an_agent_is_configured_that_cannot_be_read() -> None:
+    """The step would use the agent, and nothing else."""
+    both = FenceSite(minimum=FenceGrade.ORDERLY, agent="fence_ipmilan", ssh=True)
+    assert fence_gate(hung(both, FenceGrade.ORDERLY)).verdict is Verdict.UNKNOWN
 
 
 # ---- the cause ---------------------------------------------------------------------------------
