@@ -11,6 +11,7 @@ from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
 from hamnd.core.health.evidence import death_of, judge_evidence
 from hamnd.core.health.rule import (
     DownRule,
+    database_health,
     is_recent,
     judge_rule,
     latest_host_answer,
@@ -187,7 +188,10 @@ def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str
             "Do not fail over."
         )
     if rule.cause is Cause.SERVICE:
-        xcatd_only = watch.xcatd.failing_since is not None and watch.partner.is_good is True
+        is_good = database_health(watch, now, terms.policy)
+        if is_good is None:
+            return f"{partner} itself is alive; look at its xcatd and its database first."
+        xcatd_only = watch.xcatd.failing_since is not None and is_good
         what = "xcatd only: try restartxcatd" if xcatd_only else "try to restart the database"
         return f"{partner} itself is alive; {what} on {partner} first."
     if rule.cause is Cause.FROZEN:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.asking import platform_steps
 from hamnd.core.gates import Question
-from hamnd.core.health.rule import does_answer
+from hamnd.core.health.rule import database_health, does_answer
 from hamnd.core.plans import Draft
 from hamnd.core.progress import Run
 from hamnd.core.state import Refusal
@@ -73,7 +73,8 @@ def reach_class(turn: Turn) -> str:
     cause = "none" if state.cause is None else state.cause.value
     found = state.assessment.condition("PrimaryReachable")
     heard = "unknown" if found is None else found.reason
-    database = {True: "answers", False: "fails", None: "unknown"}[state.watch.partner.is_good]
+    health = database_health(state.watch, turn.now, turn.terms.policy)
+    database = {True: "answers", False: "fails", None: "unknown"}[health]
     if heard == "Silent":
         database = "silent"
     return f"{cause}, {heard}, database {database}"

@@ -82,6 +82,12 @@ def does_answer(watch: Watch, probe: Probe, now: Instant, policy: Policy) -> boo
     )
 
 
+def database_health(watch: Watch, now: Instant, policy: Policy) -> bool | None:
+    """Return what the partner's own tools said lately of its database; None: not known now."""
+    partner = watch.partner
+    return partner.is_good if is_recent(partner.at, now, slow_freshness_s(policy)) else None
+
+
 def judge_rule(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     """Return the rule as it stands: proof by the device first, then silence, then failure.
 

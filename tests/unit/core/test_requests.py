@@ -492,6 +492,19 @@ def test_a_failed_service_is_taken_over_gracefully_before_the_fence() -> None:
     assert all(shown.step(one).needs_fence for one in ("identity", "xcatd", "dns", "dhcp"))
 
 
+def test_what_the_database_said_long_ago_is_neither_in_the_digest_nor_in_the_advice() -> None:
+    """Its db2pd answered ten minutes ago and hangs since: nobody knows how it is."""
+    story = Story(terms=Terms(site(), terms(service_down_after_s=10.0).policy)).in_peer()
+    story.world.partner = "dumb"
+    story.world.probes[Probe.XCATD] = "refused"
+    story.live(600.0)
+    assert story.state.watch.partner.at is not None
+    shown = story.plan().answer
+    assert shown is not None
+    assert shown.reach_class == "service, XcatdFails, database unknown"
+    assert "look at its xcatd and its database" in story.state.assessment.advice
+
+
 def clear() -> ClearRequested:
 
     return ClearRequested("seen", "anna")
