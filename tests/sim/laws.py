@@ -177,6 +177,17 @@ class Laws:
         if after.state is State.TAKING_OVER:
             self.require(after.run is not None, "law 1", "TakingOver without a run")
         self._is_moving(decision)
+        self._device_says_on(after)
+
+    def _device_says_on(self, after: NodeState) -> None:
+        """No act proves the primary off that the power controller said after it is on."""
+        known = [one for one in after.watch.fence if one.is_off is not None]
+        if not known or known[-1].is_off:
+            return
+        at = known[-1].at.wall_s
+        stale = [one.grade.value for one in after.assessment.evidence if one.at <= at]
+        proofs = [grade for grade in stale if grade != FenceGrade.WITNESSES.value]
+        self.require(not proofs, "law 3", f"the device says on, and {proofs} still count")
 
     def _confirmed(self, after: NodeState) -> None:
         self.counts.confirmations += 1

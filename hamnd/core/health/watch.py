@@ -195,13 +195,17 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
 
 
 def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
-    """Fold a status reading of the fence device; only "on" makes a liar credible again."""
+    """Fold a status reading of the fence device.
+
+    "on" takes back every act before it, whoever did it, and makes a liar credible again.
+    """
     watch = replace(watch, fence=(*watch.fence, reading)[-FENCE_READINGS_MAX:])
     at = reading.at
     if reading.is_off is None:
         return watch
     if reading.is_off is False:
-        return replace(watch, off=None, says_off_since=None, first_off=None, lie="")
+        acts = tuple(act for act in watch.acts if act.at > at.wall_s)
+        return replace(watch, acts=acts, off=None, says_off_since=None, first_off=None, lie="")
     off = OffSeries(at, at)
     if watch.off is not None:
         # Two looks that came home together are one reading.

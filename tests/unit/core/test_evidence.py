@@ -300,3 +300,23 @@ def test_a_proof_from_before_this_process_watched_is_marked() -> None:
     watch = replace(silent_with(FenceGrade.AGENT_OFF), watched_since=WALL + 0.5)
     death = death_of(watch, judge_evidence(watch, at(6.0), TERMS), None)
     assert (death.no_later_than, death.is_watched) == (WALL, False)
+
+
+# ---- the device says on ------------------------------------------------------------------------
+@pytest.mark.parametrize("grade", [*DATED, FenceGrade.ORDERLY])
+def test_a_device_that_says_on_takes_back_every_act_before_it(grade: FenceGrade) -> None:
+    """Switched off, switched on again by somebody, and cut off: all probes stay silent."""
+    watch = told(silent_with(grade), (False, 7.0))
+    assert watch.acts == ()
+    watch = heard(DEAD, 8.0, 9.0, watch=told(watch, (None, 8.0)))
+    assert grades(watch, 11.1) == []
+
+
+def test_an_act_after_the_device_said_on_counts() -> None:
+    watch = told(replace(heard(ALIVE, -1.0), acts=(act(FenceGrade.AGENT_OFF, 3.0),)), (False, 2.0))
+    assert len(watch.acts) == 1
+
+
+def test_a_device_that_cannot_be_read_takes_nothing_back() -> None:
+    watch = told(silent_with(FenceGrade.AGENT_OFF), (None, 7.0))
+    assert grades(watch, 6.5) == [FenceGrade.AGENT_OFF]
