@@ -13,7 +13,7 @@ import json
 from dataclasses import replace
 from typing import assert_never
 
-from hamnd.core import asking, invariants, observing, requests, stages
+from hamnd.core import asking, declaring, invariants, observing, requests, stages
 from hamnd.core import run as runs
 from hamnd.core.assessing import assess
 from hamnd.core.commands import WriteReport
@@ -136,10 +136,10 @@ def _answer(turn: Turn, event: Request) -> None:
         case ConcludeRequested():
             requests.on_conclude(turn, event)
         case AttestRequested():
-            requests.on_attest(turn, event)
+            declaring.on_attest(turn, event)
             turn.state = replace(turn.state, assessment=assess(turn.state, turn.now, turn.terms))
         case ClearRequested():
-            requests.on_clear(turn, event)
+            declaring.on_clear(turn, event)
         case _:
             assert_never(event)
 
@@ -180,7 +180,7 @@ def _on_halted(turn: Turn, event: Halted) -> None:
     turn.record(Record(Phase.DECISION, "mode_changed", evidence=evidence))
     run = turn.state.run
     if run is not None:
-        turn.take(runs.interrupt(run, f"observe_only: {event.reason}", turn.facts()))
+        turn.take(runs.interrupt(run, f"observe_only: {event.reason}"))
 
 
 def _on_run_event(turn: Turn, event: StepLooked | ActionCompleted) -> None:

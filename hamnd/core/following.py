@@ -12,6 +12,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.commands import WriteReport
+from hamnd.core.contradicting import heard_against, is_done
 from hamnd.core.health.rule import (
     contradiction,
     latest_host_answer,
@@ -20,16 +21,15 @@ from hamnd.core.progress import Run
 from hamnd.core.replication import Examination, PartnerDatabase
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.roles import claim_epoch, follow_role, set_epoch
-from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
-from hamnd.model.instant import Instant
-from hamnd.model.names import Cause, Mode, Outcome, Phase, PlanKind, RunStatus, State
+from hamnd.model.names import Mode, Outcome, Phase, PlanKind, RunStatus, State
 from hamnd.model.record import Record
 
 
 def follow_rows(turn: Turn) -> None:
-    """Derive triggers from the picture and fire their rows."""
+    """Derive triggers from the picture and fire their rows; what was done by hand goes first."""
+    follow_role(turn)
     match turn.state.state:
         case State.PEER:
             if not are_required_true(turn.state.assessment):
@@ -40,7 +40,6 @@ def follow_rows(turn: Turn) -> None:
             _follow_primary_down(turn)
         case State.TAKING_OVER | State.ACTIVE:
             pass
-    follow_role(turn)
 
 
 def _lose_peer(turn: Turn) -> None:
@@ -133,56 +132,20 @@ def _advance(turn: Turn) -> None:
 
 def _hold_contradicted(turn: Turn) -> None:
     """An answer of the old primary that the plan excludes holds the run (design §3)."""
-    state = turn.state
-    run = state.run
-    if run is None or run.status is not RunStatus.RUNNING or run.plan.kind is PlanKind.UNDO:
+    run = turn.state.run
+    if run is None or run.status is not RunStatus.RUNNING:
         return
-    timing = state.timing
-    if _is_fencing_again(state):
-        return
-    heard = None
-    if timing.fence_done is not None:
-        since = _later(timing.fence_done, timing.resumed)
-        heard = contradiction(state.watch, Cause.HOST, since)
-    elif run.plan.cause is not None and not _is_done(state, "identity"):
-        since = _later(timing.down_since, timing.resumed)
-        heard = contradiction(state.watch, run.plan.cause, since)
+    heard = heard_against(turn.state, turn.state.timing.resumed)
     if heard is None:
         return
     turn.fire(Trigger.RUN_CONTRADICTED, Picture(), f"contradicted: {heard}")
     turn.take(runs.interrupt(run, f"contradicted: {heard}"))
 
 
-def _is_fencing_again(state: NodeState) -> bool:
-    """Our database is promoted, the old primary answers and the operator let the run go on.
-
-    Then nothing is more urgent than its fence: the answers that call for it must not hold it. All
-    that needs evidence waits for it anyway.
-    """
-    run = state.run
-    if run is None or state.timing.resumed is None or _is_done(state, "fence"):
-        return False
-    promote, fence = run.steps.get("promote"), run.steps.get("fence")
-    if promote is None or fence is None or not promote.has_acted or not fence.has_acted:
-        return False
-    return fence.outcome is Outcome.PENDING or fence.outcome is Outcome.RUNNING
-
-
-def _later(one: Instant | None, other: Instant | None) -> Instant:
-    moments = [moment for moment in (one, other) if moment is not None]
-    return max(moments) if moments else Instant(0.0, 0.0)
-
-
-def _is_done(state: NodeState, step_id: str) -> bool:
-    run = state.run
-    one = None if run is None else run.steps.get(step_id)
-    return one is not None and one.outcome is Outcome.DONE
-
-
 def _note_fence(turn: Turn) -> None:
     """From a completed fence on any answer contradicts; one that is done again begins anew."""
     before = turn.state.timing.fence_done
-    after = (before or turn.now) if _is_done(turn.state, "fence") else None
+    after = (before or turn.now) if is_done(turn.state, "fence") else None
     if after != before:
         turn.state = replace(turn.state, timing=replace(turn.state.timing, fence_done=after))
 

@@ -11,11 +11,10 @@ import json
 from dataclasses import replace
 
 from hamnd.core import run as runs
+from hamnd.core.contradicting import heard_now
 from hamnd.core.drafting import draft_of, keep_plan, why_moving
 from hamnd.core.events import (
     AbortRequested,
-    AttestRequested,
-    ClearRequested,
     ConcludeRequested,
     ConfirmRequested,
     PlanRequested,
@@ -23,17 +22,14 @@ from hamnd.core.events import (
     SkipRequested,
 )
 from hamnd.core.gates import OVERRIDABLE, blocking, why_impossible
-from hamnd.core.health.watch import ACTS_MAX
 from hamnd.core.plans import build_takeover, build_undo, what_became_worse
+from hamnd.core.progress import Run
 from hamnd.core.state import Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
-from hamnd.model.health import FenceEvidence
-from hamnd.model.names import GRADE_ORDER, FenceGrade, Mode, Phase, PlanKind, RunStatus
+from hamnd.model.names import GRADE_ORDER, Mode, Phase, PlanKind, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
-
-ATTESTED = {"seen": "seen switched off", "pulled": "power cable pulled", "facility": "feed cut"}
 
 
 def on_plan(turn: Turn, event: PlanRequested) -> None:
@@ -214,9 +210,22 @@ def on_retry(turn: Turn, event: RetryRequested) -> None:
         told = f"hamnd only observes: {turn.state.mode_reason}"
         turn.refuse(Refusal("mode", told, hint="hamnctl clear --reason …"))
         return
+    heard = heard_now(turn.state, turn.now, turn.terms.policy)
+    if heard is not None:
+        partner = turn.terms.site.partner.name
+        told = f"{partner} is alive ({heard}): this plan was made for a dead one"
+        turn.refuse(Refusal("contradicted", told, hint=_way_out(run)))
+        return
     turn.state = replace(turn.state, timing=replace(turn.state.timing, resumed=turn.now))
     turn.because = "the operator lets the run go on"
     turn.take(runs.retry(run, event.actor, turn.facts()))
+
+
+def _way_out(run: Run) -> str:
+    """Say what to do with a run whose old primary is alive."""
+    if not runs.is_past_no_return(run):
+        return "hamnctl abort --reason …"
+    return "power it off by hand; then hamnctl retry, or hamnctl conclude --reason …"
 
 
 def on_skip(turn: Turn, event: SkipRequested) -> None:
@@ -271,30 +280,3 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
         turn.refuse(Refusal("no-return", outcome.because, hint="hamnctl abort --reason …"))
         return
     turn.take(runs.finish(run, RunStatus.CONCLUDED, event.actor, event.reason, turn.now.wall_s))
-
-
-def on_attest(turn: Turn, event: AttestRequested) -> None:
-    """Take the operator's word that the primary is off: a dated act, the weakest of all."""
-    if event.how not in ATTESTED:
-        told = f"how must be one of {', '.join(ATTESTED)}, not {event.how!r}"
-        turn.refuse(Refusal("attest", told))
-        return
-    detail = f"{ATTESTED[event.how]}: {event.reason} ({event.actor})"
-    act = FenceEvidence(FenceGrade.OPERATOR, turn.now.wall_s, "operator", detail)
-    acts = (*turn.state.watch.acts, act)[-ACTS_MAX:]
-    turn.state = replace(turn.state, watch=replace(turn.state.watch, acts=acts))
-    turn.because = "the operator gives his word that the primary is off"
-    evidence = json.dumps({"how": event.how, "reason": event.reason})
-    turn.record(Record(Phase.DECISION, "attested", event.actor, evidence=evidence))
-
-
-def on_clear(turn: Turn, event: ClearRequested) -> None:
-    """End observe_only."""
-    if turn.state.mode is Mode.NORMAL:
-        turn.refuse(Refusal("mode", "hamnd does not only observe: there is nothing to clear"))
-        return
-    was = turn.state.mode_reason
-    turn.state = replace(turn.state, mode=Mode.NORMAL, mode_reason="")
-    turn.because = f"the operator ends observe_only ({was}): {event.reason}"
-    evidence = json.dumps({"mode": "normal", "was": was, "reason": event.reason})
-    turn.record(Record(Phase.DECISION, "mode_changed", event.actor, evidence=evidence))

@@ -845,3 +845,35 @@ def test_a_skipped_fence_is_an_override_in_the_journal() -> None:
 def test_stages_are_the_looks_they_wait_for() -> None:
     assert set(stages.STAGE_OF) == set(LookPurpose)
     assert set(stages.STAGE_OF.values()) == {Stage.ALREADY, Stage.BEFORE, Stage.AFTER}
+
+
+def test_a_retry_is_refused_while_a_primary_that_should_be_dead_answers() -> None:
+    """It used to be a race of the next action against the next probe."""
+    story = Story().taking_over("fuse")
+    story.world.come_back()
+    story.live(5.0)
+    assert status(story) == "paused"
+    before = story.state
+    refusal = story.retry().refusal
+    assert refusal is not None
+    assert (refusal.gate, refusal.hint) == ("contradicted", "hamnctl abort --reason …")
+    assert story.state.run == before.run
+    story.world.die()
+    story.live(20.0)
+    assert story.retry().refusal is None
+
+
+def test_a_skipped_fence_lets_nothing_go_on_while_the_primary_answers() -> None:
+    story = Story().taking_over("identity")
+    story.world.come_back()
+    story.world.fence, story.world.actions["fence"] = "on", "fails"
+    story.live(3.0)
+    story.retry()
+    story.live(5.0)
+    story.skip("fence")
+    for _ in range(3):
+        story.retry()
+        story.live(5.0)
+    assert story.state.state is State.TAKING_OVER
+    assert status(story) == "paused"
+    assert story.world.has_address is False
