@@ -12,7 +12,6 @@ from typing import Any
 import structlog
 
 from hamnd import wire
-from hamnd.core.events import Event
 from hamnd.core.state import Decision
 from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
@@ -21,6 +20,7 @@ from hamnd.model.plan import Plan
 from hamnd.ports import Caller, Clock, Request, Response
 from hamnd.views.card import eta_of, plan_document
 from hamnd.views.explain import explain_document
+from hamnd.views.facts import skew_s
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
 from hamnd.views.status import status_document
@@ -94,7 +94,8 @@ class ControlHandler:
     def _plan_document(self, plan: Plan) -> dict[str, Any]:
         runtime = self._runtime
         eta = eta_of(runtime.state.finished, plan.kind.value)
-        return plan_document(plan, self._clock.now().wall_s, runtime.terms.site, eta)
+        now_wall, site = self._clock.now().wall_s, runtime.terms.site
+        return plan_document(plan, now_wall, site, eta, skew_s(runtime.state.watch))
 
     def _run_document(self) -> dict[str, Any]:
         runtime = self._runtime
@@ -120,13 +121,10 @@ class ControlHandler:
 
     async def _ask(self, asked: wire.Asked) -> Decision | None:
         if not isinstance(asked, wire.JournalRestart):
-            return await self._ask_core(asked)
+            return await self._runtime.ask(asked)
         if self._runtime.state.mode is Mode.NORMAL:
             return None
         return await self._runtime.restart_journal(self._set_aside, asked.reason, asked.actor)
-
-    async def _ask_core(self, event: Event) -> Decision:
-        return await self._runtime.ask(event)
 
     def _answer(self, verb: Verb, decision: Decision) -> dict[str, Any]:
         if decision.answer is not None:

@@ -68,14 +68,15 @@ def eta_of(finished: Sequence[FinishedRun], kind: str) -> Eta | None:
 
 
 def plan_document(
-    plan: Plan, now_wall: float, site: Site, eta: Eta | None = None
+    plan: Plan, now_wall: float, site: Site, eta: Eta | None = None, skew_s: float = 0.0
 ) -> dict[str, Any]:
     """Return a plan as its contract has it, with what the card shows besides.
 
-    `eta` is {p50_s, p95_s, n} from history, or None before the first run.
+    `eta` is {p50_s, p95_s, n} from history, or None before the first run; `skew_s` is the primary's
+    clock minus ours: the peer window is told on our clock, as in `status`.
     """
     loss = plan.loss
-    end = loss.peer_window_end
+    end, remaining = _window(loss.peer_window_end, now_wall, skew_s)
     return {
         "schema": SCHEMA,
         "digest": plan.digest,
@@ -89,7 +90,7 @@ def plan_document(
             "estimated_bytes": loss.estimated_bytes,
             "basis": list(loss.basis),
             "peer_window_end": end,
-            "peer_window_remaining_s": None if end is None else max(0, int(end - now_wall)),
+            "peer_window_remaining_s": remaining,
         },
         "gates": [_gate(gate) for gate in plan.gates],
         "steps": [_step(step, site) for step in plan.steps],
@@ -108,6 +109,12 @@ def plan_document(
         ],
         "point_of_no_return": next((one.id for one in plan.steps if not one.reversible), None),
     }
+
+
+def _window(end: int | None, now_wall: float, skew_s: float) -> tuple[int | None, int | None]:
+    from hamnd.views import facts
+
+    return (None, None) if end is None else facts.window_here(end, now_wall, skew_s)
 
 
 def _gate(gate: GateResult) -> dict[str, Any]:

@@ -103,6 +103,8 @@ def _exits_of_degraded(document: Document) -> list[str]:
     quiet, held = span(terms.get("recover_after_s")), span(terms.get("down_after_s"))
     peer = f"to Peer: all required conditions true for {quiet}"
     peer += f"; missing: {', '.join(open_)}" if open_ else ""
+    if held_back := document.get("held_back"):
+        peer += f"; they are, but {held_back}"
     down = f"to PrimaryDown: the primary-down rule held for {held}"
     return [peer, f"{down} (cause service: {span(terms.get('service_down_after_s'))})"]
 

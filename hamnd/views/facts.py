@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
+from hamnd.core.health.rule import slow_freshness_s
 from hamnd.model.names import Answer, FenceGrade, Outcome, Probe, Status, Verdict
 from hamnd.model.work import Exec, Fence, FenceStatus, Reach, Read
 
@@ -28,20 +29,7 @@ if TYPE_CHECKING:
 Part = dict[str, Any]
 
 STEP_READY = "StepReady"
-READINESS_TYPES = frozenset(
-    {
-        "FilesIdentical",
-        "DiskSpace",
-        "StandbyQuiet",
-        "FuseClear",
-        "ParityOs",
-        "ParityXcat",
-        "ParityDatabase",
-        "FenceReady",
-        "FenceLies",
-        "CfglocMatches",
-    }
-)
+READINESS_TYPES = frozenset({"DiskSpace", "FenceReady", "FenceLies"})
 """Conditions besides StepReady that TakeoverReady is made of (design §4)."""
 
 SEES = {Answer.ANSWERED: "reached", Answer.REFUSED: "reached", Answer.SILENT: "silent"}
@@ -115,7 +103,7 @@ def window(state: NodeState, now: Instant) -> tuple[int | None, int | None]:
     """Return end of the peer window on this node's clock, and the seconds left of it.
 
     Frozen once the standby left Peer (db2-hadr.md §6.3), otherwise the running one: what would be
-    left if the primary died now. The primary's clock is brought to ours by the measured skew.
+    left if the primary died now.
     """
     watch = state.watch
     end = watch.frozen_window_end
@@ -126,8 +114,24 @@ def window(state: NodeState, now: Instant) -> tuple[int | None, int | None]:
         end = state.assessment.loss.peer_window_end
     if end is None:
         return None, None
-    ours = end - (watch.skew.seconds if watch.skew is not None else 0.0)
-    return int(ours), max(0, int(ours - now.wall_s))
+    return window_here(end, now.wall_s, skew_s(watch))
+
+
+def window_here(end: int, now_wall: float, skew: float) -> tuple[int, int]:
+    """Return the end of the peer window on this node's clock, and the seconds left of it.
+
+    Db2 tells it on the primary's clock, which is `skew` seconds ahead of ours.
+    """
+    ours = end - skew
+    return int(ours), max(0, int(ours - now_wall))
+
+
+def skew_s(watch: Watch) -> float:
+    """Return the primary's clock minus ours: measured, or as of the last sample; 0 if neither."""
+    if watch.skew is not None:
+        return watch.skew.seconds
+    sample = watch.sample
+    return 0.0 if sample is None or sample.skew_s is None else sample.skew_s
 
 
 def evidence_part(evidence: FenceEvidence) -> Part:
@@ -166,7 +170,7 @@ def fence_part(state: NodeState, now: Instant, terms: Terms) -> Part:
 
 def witness_parts(watch: Watch, now: Instant, terms: Terms) -> list[Part]:
     """Return what each configured witness says; an answer of long ago is not one of now."""
-    limit_s = 2 * terms.policy.replication_interval_s + terms.policy.probe_timeout_s + 1.0
+    limit_s = slow_freshness_s(terms.policy)
     parts = []
     for witness in terms.site.witnesses:
         sight = watch.witnesses.get(witness.name)

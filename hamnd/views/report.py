@@ -304,7 +304,7 @@ def _timeline(
         if e.seq in mine
         or (
             e.record.what in ("state_changed", "attested")
-            and e.wall_s >= began - 60
+            and e.wall_s >= began - BEFORE_DOWN_S
             and e.seq <= last + 1
         )
     ]

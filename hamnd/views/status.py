@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hamnd.core.fsm import Refused, fire
 from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
+from hamnd.core.table import Picture, Trigger
 from hamnd.model.names import Mode, State, Status, Verdict
 from hamnd.views import facts
 from hamnd.views.facts import Part
 from hamnd.views.status_screen import render_status
+from hamnd.views.text import span
 from hamnd.views.verdict import headline, next_commands
 
 if TYPE_CHECKING:
@@ -46,6 +49,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
         "node": terms.site.node,
         "partner": terms.site.partner.name,
         **_state_part(state),
+        "held_back": _held_back(state, now, terms),
         "protected": assessment.is_protected is Status.TRUE,
         "protected_status": assessment.is_protected.value,
         "ready": assessment.is_ready is Status.TRUE and state.mode is Mode.NORMAL,
@@ -85,6 +89,26 @@ def _state_part(state: NodeState) -> Part:
         "epoch": None if state.epoch is None else state.epoch.number,
         "epoch_owner": None if state.epoch is None else state.epoch.owner,
     }
+
+
+def _held_back(state: NodeState, now: Instant, terms: Terms) -> str | None:
+    """Say why Degraded does not become Peer although everything it requires has been true.
+
+    The sentence is that of the row's guard; what counts as a flap is core.following's.
+    """
+    since, policy = state.timing.all_true_since, terms.policy
+    if state.state is not State.DEGRADED or since is None:
+        return None
+    flaps = [at for at in state.timing.flaps if now.since(at) <= policy.flap_window_s]
+    if now.since(since) < policy.recover_after_s or len(flaps) < policy.flap_max:
+        return None
+    outcome = fire(state.state, Trigger.PEER_PROVEN, Picture(is_flapping=True))
+    if not isinstance(outcome, Refused):
+        return None
+    # Peer comes when so many of the flaps are forgotten that fewer than the limit are left.
+    left = policy.flap_window_s - now.since(flaps[-policy.flap_max])
+    times = f"{len(flaps)} times in {span(policy.flap_window_s)}"
+    return f"{outcome.because}; it left Peer {times}: {span(max(1.0, left))} to go"
 
 
 def _rule_part(state: NodeState, now: Instant) -> Part:

@@ -133,6 +133,11 @@ def _degraded(document: Document) -> list[str]:
         ]
     if answers(document, "failing"):
         return [f"{partner} is up, but its xcatd fails. Try it there first; nothing is lost yet."]
+    if not bad and document.get("held_back"):
+        return [
+            f"{node} is STANDBY and all is in order, but not yet for long enough.",
+            clean(document["held_back"]),
+        ]
     if not bad:
         return [f"{node} is STANDBY; whether it protects {partner} is NOT YET KNOWN."]
     names = ", ".join(str(c.get("type")) for c in bad[:3])

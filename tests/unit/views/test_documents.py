@@ -12,13 +12,14 @@ from hamnd.core.health.conditions import REQUIRED
 from hamnd.core.readiness import READY_PREFIX
 from hamnd.core.state import FinishedRun
 from hamnd.model.instant import Instant
-from hamnd.model.names import Answer, Probe, Verdict
+from hamnd.model.names import Answer, Probe, State, Verdict
 from hamnd.views import explain, facts
 from hamnd.views.card import eta_of, plan_document
 from hamnd.views.explain import explain_document, has_condition
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
 from hamnd.views.status import render_status, status_document
+from hamnd.views.text import span
 from hamnd.views.witnesses import witnesses_document
 from tests.builders import (
     DIED,
@@ -31,6 +32,7 @@ from tests.builders import (
     site,
     situations,
 )
+from tests.unit.core.story import Story
 
 SITUATIONS = situations()
 
@@ -220,6 +222,72 @@ def test_words_shared_with_the_core_are_the_core_s() -> None:
     assert explain.PEER_NEEDS == REQUIRED
     assert explain.STEP_READY == READY_PREFIX
     assert facts.step_of(f"{READY_PREFIX}dns") == "dns"
+
+
+def test_readiness_names_only_conditions_that_the_core_makes() -> None:
+    made = {one.type for one in Story().in_peer().state.assessment.conditions}
+    assert made >= facts.READINESS_TYPES
+
+
+@pytest.mark.parametrize("skew_s", [4.0, -4.0])
+def test_status_and_plan_tell_the_peer_window_on_the_same_clock(skew_s: float) -> None:
+    story = Story()
+    story.world.skew_s = skew_s
+    story.primary_down().plan()
+    told = [status_document(story.state, story.now, story.terms)["data_loss"]]
+    told += [plan_document_of(story)["data_loss"]]
+    assert told[0]["peer_window_end"] == told[1]["peer_window_end"] is not None
+    assert told[0]["peer_window_remaining_s"] == told[1]["peer_window_remaining_s"] > 0
+
+
+def plan_document_of(story: Story) -> dict[str, Any]:
+    skew_s = facts.skew_s(story.state.watch)
+    return plan_document(story.shown(), story.now.wall_s, story.terms.site, skew_s=skew_s)
+
+
+def test_a_skew_that_was_stored_with_the_sample_moves_the_window_too() -> None:
+    story = Story()
+    story.world.skew_s = 4.0
+    story.primary_down()
+    before = status_document(story.state, story.now, story.terms)["data_loss"]["peer_window_end"]
+    story.crash(0.0)
+    assert story.state.watch.skew is None
+    after = status_document(story.state, story.now, story.terms)["data_loss"]["peer_window_end"]
+    assert abs(after - before) <= 1
+
+
+def flapping() -> Story:
+    """All is in order again, for the third time in two minutes."""
+    story = Story().with_policy(flap_max=2).in_peer()
+    for _ in range(3):
+        story.world.database.flags = "STANDBY_LOG_RETRIEVAL_ERROR"
+        story.live(8.0)
+        story.world.database.flags = "TCP_PROTOCOL"
+        story.live(20.0)
+    return story
+
+
+def test_a_pair_that_flaps_is_told_why_it_is_not_yet_peer() -> None:
+    story = flapping()
+    assert story.state.state is State.DEGRADED
+    document = explain_document(story.state, story.now, story.terms)
+    assert "the pair flaps" in document["held_back"]
+    assert "the pair flaps" in document["exits"][0]
+    assert any("the pair flaps" in line for line in document["headline"])
+
+
+def test_the_pair_is_peer_when_the_time_that_was_told_is_over() -> None:
+    story = flapping()
+    story.until(lambda: story.state.state is State.PEER, 400.0)
+    told = story.now_s
+    again = flapping()
+    document = status_document(again.state, again.now, again.terms)
+    assert document["held_back"].endswith(f": {span(told - again.now_s)} to go")
+
+
+def test_a_pair_that_does_not_flap_is_not_held_back() -> None:
+    story = Story().begin().live(3.0)
+    assert status_document(story.state, story.now, story.terms)["held_back"] is None
 
 
 def test_a_condition_is_found_by_name_and_a_step_by_its_id() -> None:
