@@ -36,6 +36,7 @@ PACKAGES = {
     "pgrep": "procps",
     "ethtool": "ethtool",
     "ps": "procps",
+    "crontab": "cron",
 }
 """The package of every program that the lab or its tests call, by the program's name."""
 

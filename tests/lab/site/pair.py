@@ -1,0 +1,204 @@
+"""A whole xCAT site in the lab: two management nodes, xCAT over a replicated database, hamnd.
+
+Owns the assembly: who holds the service address, which servers run on the primary, hamnd's
+configuration and process on the standby. MUST NOT judge: what hamnd says is compared with the
+lab's own truth by the stories.
+
+    with Lab() as lab:
+        site = Db2Pair(lab)
+        site.watch()                     # hamnd runs on mn2
+        site.faults.off("mn1")
+"""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from typing import Any
+
+from tests.lab.site import services, xcat
+from tests.lab.site.db2 import OWNER, Db2
+from tests.lab.site.faults import Faults
+from tests.lab.site.hosts import CHECKOUT, Done, Lab, wait_until
+from tests.lab.site.names import (
+    CLUSTER,
+    CONTROLLER,
+    GATEWAY,
+    MANAGERS,
+    PRIMARY,
+    SERVICE_NAME,
+    STANDBY,
+    WITNESSES,
+)
+from tests.lab.site.power import PASSWORD, USER, Power
+
+CONFIG = "/etc/hamnd/hamnd.toml"
+SERVICE_ADDRESS = CLUSTER.address(SERVICE_NAME)
+
+TEXT = f"""\
+cluster = "lab"
+node = "{{node}}"
+platform = "linux"
+operators = "root"
+operators_users = ["root"]
+
+[primary]
+name = "{PRIMARY}"
+address = "{CLUSTER.address(PRIMARY)}"
+
+[standby]
+name = "{STANDBY}"
+address = "{CLUSTER.address(STANDBY)}"
+
+[identity]
+mode = "service_address"
+[[identity.address]]
+interface = "eth0"
+address = "{SERVICE_ADDRESS}"
+prefix = 24
+gateway = "{CLUSTER.address(GATEWAY)}"
+name = "{SERVICE_NAME}"
+
+[network]
+gateway = "{CLUSTER.address(GATEWAY)}"
+
+[replication]
+engine = "db2"
+[replication.db2]
+database = "XCATDB"
+instance_owner = "{OWNER}"
+profile = "/home/{OWNER}/sqllib/db2profile"
+hadr_timeout_s = 5
+peer_window_s = 20
+
+[fence]
+minimum = "agent_off"
+agent = "/usr/sbin/{{agent}}"
+timeout_s = 5
+[fence.options]
+ip = "{CLUSTER.address(CONTROLLER)}"
+username = "{USER}"
+plug = "{PRIMARY}"
+[fence.secret_files]
+password = "/etc/hamnd/fence.password"
+
+[witnesses]
+min = 1
+{{witnesses}}
+[ssh]
+transport = "{{transport}}"
+user = "root"
+key_file = "/root/.ssh/id_ed25519"
+known_hosts_file = "/root/.ssh/known_hosts"
+connect_timeout_s = 2
+
+[watch]
+reach_interval_s = 0.5
+reach_suspicion_interval_s = 0.2
+probe_timeout_s = 1.0
+replication_interval_s = 1.0
+readiness_interval_s = 5.0
+down_after_s = 2.0
+service_down_after_s = 8.0
+recover_after_s = 2.0
+flap_window_s = 60.0
+"""
+
+
+def configuration(node: str, agent: str = "fence_lab", transport: str = "asyncssh") -> str:
+    """Return the hamnd.toml of one node."""
+    witnesses = "\n".join(
+        f'[[witness]]\nname = "{name}"\naddress = "{CLUSTER.address(name)}"\n' for name in WITNESSES
+    )
+    return TEXT.format(node=node, agent=agent, transport=transport, witnesses=witnesses)
+
+
+class Db2Pair:
+    """xCAT over Db2, mn1 the management node, everything running there and nothing on mn2."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.faults = Faults(lab)
+        self.power = Power(lab, self.faults)
+        self.power.install(*MANAGERS)
+        self.db2 = Db2(lab)
+        for name in MANAGERS:
+            lab[name].write(f"/home/{OWNER}/sqllib/db2profile", f"export DB2INSTANCE={OWNER}\n")
+        xcat.in_db2(self.db2)
+        xcat.install(lab, "db2")
+        self._serve()
+
+    def _serve(self) -> None:
+        primary = self.lab[PRIMARY]
+        primary.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
+        primary.run("arping", "-q", "-U", "-c", "1", "-I", "eth0", SERVICE_ADDRESS)
+        primary.run("systemctl", "start", "xcatd", timeout_s=60)
+        for command in ("makedns -n", "makedhcp -n", "makedhcp -a", "makeconservercf"):
+            primary.run(*shlex.split(command), timeout_s=120)
+
+    # hamnd.
+
+    def configure(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
+        """Write hamnd's configuration on a node, with the secret of its fence agent."""
+        host = self.lab[node]
+        host.write(CONFIG, configuration(node, agent), 0o640)
+        host.write("/etc/hamnd/fence.password", f"{PASSWORD}\n", 0o600)
+        command = shlex.join([sys.executable, "-m", "hamnd", "--config", CONFIG])
+        prepare = "mkdir -p -m 0750 /var/lib/hamnd; mkdir -p /run/hamnd"
+        run = f"sh -c {shlex.quote(f'{prepare}; PYTHONPATH={CHECKOUT} exec {command}')}"
+        ready = "[ -S /run/hamnd/hamnd.sock ]"
+        services.install(host, services.Unit("hamnd", run, ready, 30))
+
+    def watch(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
+        """Start hamnd on a node and wait until it answers. Raises RuntimeError with its log."""
+        self.configure(node, agent)
+        started = self.lab[node].ask("systemctl", "start", "hamnd", timeout_s=60)
+        if started.code != 0:
+            raise RuntimeError(f"{started.text}\n{self.log(node)}")
+
+    def log(self, node: str = STANDBY) -> str:
+        """Return what hamnd on a node logged."""
+        return self.lab[node].path("/var/lab/hamnd.log").read_text(errors="replace")
+
+    def hamnctl(self, *words: str, node: str = STANDBY, timeout_s: float = 60.0) -> Done:
+        """Run hamnctl on a node."""
+        environment = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "200"}
+        argv = (sys.executable, "-m", "hamnd.cli.main", *words)
+        return self.lab[node].ask(*argv, environment=environment, timeout_s=timeout_s)
+
+    def ask(self, *words: str, node: str = STANDBY) -> dict[str, Any]:
+        """Run `hamnctl --json` and return its document. Raises RuntimeError when it fails."""
+        done = self.hamnctl("--json", *words, node=node)
+        try:
+            document: dict[str, Any] = json.loads(done.out)
+        except ValueError:
+            raise RuntimeError(f"hamnctl {' '.join(words)}: {done.code}\n{done.text}") from None
+        return document
+
+    def wait_state(self, *states: str, limit_s: float = 60.0, node: str = STANDBY) -> str:
+        """Wait until hamnd's state is one of these. Raises TimeoutError with what it says."""
+        try:
+            wait_until(lambda: self.ask("status", node=node)["state"] in states, "", limit_s)
+        except TimeoutError:
+            status = self.hamnctl("status", node=node).text
+            raise TimeoutError(f"not {states} within {limit_s:g} s:\n{status}") from None
+        return str(self.ask("status", node=node)["state"])
+
+    def wait_ready(self, limit_s: float = 60.0) -> None:
+        """Wait until a takeover would work now."""
+        try:
+            wait_until(lambda: self.hamnctl("ready").code == 0, "", limit_s)
+        except TimeoutError:
+            raise TimeoutError(self.hamnctl("ready").text) from None
+
+    # The lab's own truth.
+
+    def owners(self) -> list[str]:
+        """Return which hosts hold the service address; two of them are a disaster."""
+        return [
+            name
+            for name in MANAGERS
+            if self.lab[name].is_up
+            and f" {SERVICE_ADDRESS}/" in self.lab[name].run("ip", "-o", "addr", "show")
+        ]
