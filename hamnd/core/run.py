@@ -27,15 +27,16 @@ def begin(plan: Plan, actor: str, wall_s: float, kept: Run | None) -> Run:
     forerunner that comes home late must not be taken for one of its successor.
     """
     before = {} if kept is None else kept.steps
-    steps = {step.id: _inherited(before.get(step.id)) for step in plan.steps}
+    steps = {step.id: _inherited(step, before.get(step.id)) for step in plan.steps}
     return Run(plan=plan, status=RunStatus.RUNNING, actor=actor, started_at=wall_s, steps=steps)
 
 
-def _inherited(before: StepRun | None) -> StepRun:
+def _inherited(step: Step, before: StepRun | None) -> StepRun:
     if before is None:
         return StepRun()
     if before.outcome is Outcome.DONE and not before.must_recheck:
-        return before
+        # What was disarmed or taken is no longer planned: the new step may have fewer actions.
+        return replace(before, index=len(step.actions))
     if before.outcome is Outcome.DONE:
         # Done before the reboot: looked at first, and done again by the plan that shows it.
         return StepRun(attempt=before.attempt, has_acted=True)

@@ -92,6 +92,8 @@ class Ground:
         """Who carries the service address."""
         self.restarts_alone = False
         """The primary takes its address and xcatd back whenever it boots."""
+        self.is_by_hand = False
+        """Somebody promoted the standby past hamnd."""
         self.rows_per_s = config.write_rows_per_s
         self.dying_at: float | None = None
         """When the primary ends that was killed over ssh."""

@@ -92,6 +92,7 @@ class Laws:
         self._deeds: dict[str, Deed] = {}
         self._awaited: Counter[tuple[str, str, int]] = Counter()
         self._held_identity = False
+        self._is_fence_proven = False
         self._served_since: float | None = None
         self._served_here_since: float | None = None
         self.is_every_report_heard = True
@@ -127,6 +128,8 @@ class Laws:
         self._served_since = (self._served_since or now) if anywhere else None
 
     def _may_split(self) -> bool:
+        if self.ground.is_by_hand:
+            self.excuse("somebody promoted by hand")
         if self.ground.has_lied:
             self.excuse("the controller lied")
         if self._is_weak():
@@ -146,10 +149,7 @@ class Laws:
         booted = ground.booted_at
         if booted is not None and now - booted <= BOOT_GRACE_S:
             self.excuse("switched on a moment ago")
-        if ground.has_lied:
-            self.excuse("the controller lied")
-        if self._is_weak():
-            self.excuse("the site accepts weak evidence")
+        self._may_split()
         self.require(
             bool(self.excuses), "law 3", f"identity moved, primary is {ground.power(PRIMARY)}"
         )
@@ -255,6 +255,10 @@ class Laws:
         for record in decision.records:
             if record.phase is Phase.INTENT:
                 self._intents[record.digest, record.step] += 1
+            is_done = record.step == "fence" and record.outcome == "done"
+            self._is_fence_proven = self._is_fence_proven or (
+                is_done and record.what == "step_finished"
+            )
 
     def awaits(self, command: LookAtStep) -> None:
         """Note a look that a step waits for."""
@@ -280,13 +284,16 @@ class Laws:
         self._awaited[command.digest, command.step, command.attempt] += 1
         if command.step == "promote":
             self._promotes(plan)
+        if command.step == "identity":
+            overridden = self._is_fence_proven or bool(self.excuses)
+            self.require(overridden, "law 3", "identity before step fence was done or overridden")
 
     def _promotes(self, plan: Plan) -> None:
         if plan.variant == "graceful" or self.ground.power(PRIMARY) is HostPower.OFF:
             return
         booted = self.ground.booted_at
         is_fresh = booted is not None and self.clock() - booted <= BOOT_GRACE_S
-        excused = self.excuses or self.ground.has_lied or is_fresh or self._is_weak()
+        excused = self._may_split() or is_fresh
         power = self.ground.power(PRIMARY)
         self.require(bool(excused), "law 3", f"promoted by force, the primary is {power}")
 
@@ -330,9 +337,7 @@ class Laws:
             return
         loss = ground.pair.loss(PRIMARY, STANDBY)
         verdict, plan = taken[-1].loss.verdict, taken[-1]
-        if ground.has_lied:
-            self.excuse("the controller lied")
-        if self.excuses:
+        if self._may_split():
             return
         if verdict is LossVerdict.ZERO_PROVEN or plan.variant in ("graceful", "peer-window-only"):
             told = f"{plan.variant}, {verdict.value}, lost {loss.rows} rows"

@@ -13,6 +13,7 @@ from hamnd.core.observing import fold_look
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Facts, StepRun
 from hamnd.core.replication.registry import engine_of
+from hamnd.core.snapshot import dump, restore
 from hamnd.dialects import fence as fencing
 from hamnd.model.health import Positions
 from hamnd.model.names import FenceGrade, LossVerdict, Outcome, PlanKind, RunStatus, State, Verdict
@@ -94,6 +95,20 @@ def test_a_successor_does_not_forget_that_the_promotion_may_have_happened() -> N
     assert promote.outcome is Outcome.PENDING
     assert (promote.is_unknown, promote.has_acted, promote.attempt) == (True, True, 2)
     assert runs.is_past_no_return(successor)
+
+
+def test_a_successor_that_plans_less_can_be_read_again_after_a_crash() -> None:
+    """Jobs that were disarmed are not planned again; hamnd could not start on what it had written."""
+    here = pair().paused_at("promote")
+    run = here.state.run
+    assert run is not None
+    fuse = replace(run.plan.step("fuse"), actions=())
+    plan = replace(run.plan, steps=(fuse, *run.plan.steps[1:]))
+    successor = runs.begin(plan, "anna", 0.0, run)
+    text = dump(replace(here.state, run=successor))
+    kept = restore(text, {}).run
+    assert kept is not None
+    assert kept.steps["fuse"].outcome is Outcome.DONE
 
 
 def test_a_successor_waits_for_what_its_forerunner_began() -> None:

@@ -5,6 +5,7 @@ Owns the lines. Must not know what matters: who tells it something decides that.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 
 from hamnd.core.state import Decision, NodeState
@@ -48,5 +49,17 @@ def _line_of(record: Record) -> str:
     words = [record.phase.value, record.what, record.step, record.outcome]
     if record.exit_code is not None:
         words.append(f"exit {record.exit_code}")
-    tail = record.preview or record.evidence
+    tail = record.preview or _sentence_of(record.evidence)
     return " ".join(word for word in words if word) + (f"  {tail[:WIDTH]}" if tail else "")
+
+
+def _sentence_of(evidence: str) -> str:
+    """Return what a record's evidence says, without the braces."""
+    if not evidence.startswith("{"):
+        return evidence
+    known = json.loads(evidence)
+    if "sentence" in known:
+        return str(known["sentence"])
+    return ", ".join(
+        f"{key} {value}" for key, value in known.items() if value not in (None, [], "")
+    )

@@ -58,6 +58,9 @@ class Trouble:
         self._wake()
         if ground.runs(PRIMARY):
             self._restart_database()
+        if ground.is_by_hand and not ground.has_database(STANDBY):
+            self._finish_by_hand()
+        if ground.runs(PRIMARY) and not ground.is_by_hand:
             ground.start_xcatd_on_primary()
 
     def _do(self, fault: Fault) -> None:
@@ -71,6 +74,7 @@ class Trouble:
             FaultKind.HANG_XCATD: self._stop_xcatd,
             FaultKind.SLOW: self._slow,
             FaultKind.CLOCK: self._clock,
+            FaultKind.BY_HAND: self._promote_by_hand,
         }
         deeds.get(fault.kind, self._break)(fault)
 
@@ -97,6 +101,36 @@ class Trouble:
     def _clock(self, fault: Fault) -> None:
         node = self.ground.pair.nodes[fault.word]
         self.ground.pair.set_skew(fault.word, node.clock_skew_s + fault.value)
+
+    def _promote_by_hand(self, _: Fault) -> None:
+        """Take over at the console: gracefully, or by force with the old primary's power cut."""
+        ground = self.ground
+        ground.is_by_hand = True
+        can_ask = ground.runs(PRIMARY) and ground.has_path(PRIMARY, STANDBY)
+        if not can_ask:
+            ground.power_off(PRIMARY)
+        command = f"takeover hadr on db {ground.pair.config.database}"
+        words = command if can_ask else f"{command} by force"
+        ground.pair.run(STANDBY, ("db2", words), self.heap.now)
+        ground.pair.nodes[STANDBY].reconnect_due = None
+        self.heap.after(12.0, self._serve_by_hand)
+
+    def _finish_by_hand(self) -> None:
+        """A handover that broke off in the middle left two standbys: who began it ends it."""
+        self.ground.power_off(PRIMARY)
+        command = f"takeover hadr on db {self.ground.pair.config.database} by force"
+        self.ground.pair.run(STANDBY, ("db2", command), self.heap.now)
+        self.heap.after(12.0, self._serve_by_hand)
+
+    def _serve_by_hand(self) -> None:
+        ground = self.ground
+        ground.tick(self.heap.now)
+        if not ground.has_database(STANDBY):
+            return
+        self.transcript.say("FAULT", "by_hand: address and xcatd are started here")
+        ground.stop_xcatd_on_primary(Xcatd.DOWN)
+        ground.holds.update({PRIMARY: False, STANDBY: True})
+        ground.set_unit("xcatd")
 
     def _break(self, fault: Fault) -> None:
         """Cut something, or make something misbehave."""
@@ -134,7 +168,7 @@ class Trouble:
             case FaultKind.FREEZE | FaultKind.FREEZE_SOLID:
                 self._wake()
             case FaultKind.STOP_XCATD | FaultKind.HANG_XCATD:
-                if ground.runs(PRIMARY):
+                if ground.runs(PRIMARY) and not ground.is_by_hand:
                     ground.start_xcatd_on_primary()
             case FaultKind.SLOW:
                 ground.delay_s = 0.0

@@ -58,6 +58,8 @@ class FaultKind(StrEnum):
     BREAK_UNIT = "break_unit"
     JOB = "job"
     """A copy onto the standby is running."""
+    BY_HAND = "by_hand"
+    """Somebody promotes at the console and takes the address, past hamnd."""
 
 
 @dataclass(frozen=True, slots=True)
