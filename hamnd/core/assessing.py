@@ -11,10 +11,12 @@ from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
 from hamnd.core.health.evidence import death_of, judge_evidence
 from hamnd.core.health.rule import (
     DownRule,
+    asked_at,
     database_health,
     is_recent,
     judge_rule,
     latest_host_answer,
+    silence_began,
     slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch
@@ -174,14 +176,16 @@ def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str
     """Return what to try, or not to do, in one or two sentences (design §3)."""
     site, watch = terms.site, state.watch
     partner = site.partner.name
+    began = silence_began(watch, now, terms.policy)
     reaching = [
         sight
         for sight in watch.witnesses.values()
         if sight.sees is Answer.ANSWERED
+        and began is not None
+        and asked_at(sight) > began
         and is_recent(sight.at, now, slow_freshness_s(terms.policy))
     ]
-    reachable = state.assessment.condition("PrimaryReachable")
-    if reaching and reachable is not None and reachable.status is Status.FALSE:
+    if reaching:
         return (
             "Only the link between the two management nodes is down. "
             f"{len(reaching)} of {len(site.witnesses)} service nodes still reach {partner}. "

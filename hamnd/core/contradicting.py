@@ -51,9 +51,9 @@ def _can_fence(state: NodeState) -> bool:
     run = state.run
     promote = None if run is None else run.steps.get("promote")
     fence = None if run is None else run.steps.get("fence")
-    if promote is None or fence is None or not promote.has_acted or not fence.has_acted:
+    if run is None or promote is None or fence is None or not promote.has_acted:
         return False
-    return fence.outcome is not Outcome.SKIPPED
+    return fence.outcome is not Outcome.SKIPPED and len(run.plan.step("fence").actions) > 0
 
 
 def is_done(state: NodeState, step_id: str) -> bool:
