@@ -24,6 +24,7 @@ from hamnd.model.hadr import (
     ConnectStatus,
     DbConfig,
     HadrChannel,
+    HadrLayout,
     HadrReport,
     HadrRole,
     HadrState,
@@ -91,10 +92,10 @@ class Db2Engine:
             return PartnerDatabase(role == "primary", role, position or None, at, None, detail)
         if parsed.verdict in (ParseVerdict.DATABASE_DOWN, ParseVerdict.INSTANCE_DOWN):
             word = parsed.verdict.value.replace("_", " ")
-            return PartnerDatabase(
-                False, before.role, before.position, at, before.failing_since or at, word
-            )
-        return PartnerDatabase(None, before.role, before.position, at, None, last_lines(report))
+            # Role and position of an earlier report say nothing about this one's instant.
+            failing_since = before.failing_since or at
+            return PartnerDatabase(False, at=at, failing_since=failing_since, detail=word)
+        return PartnerDatabase(None, at=at, detail=last_lines(report))
 
     def loss(self, terms: Terms, question: LossQuestion) -> Loss:
         """Return what a takeover now would lose."""
@@ -118,6 +119,8 @@ class Db2Engine:
             depends_on=("fuse",),
             actions=() if is_primary else (commands.takeover(site, variant),),
             readiness=(commands.is_standby_configured(site),),
+            # A takeover outlives the hamnd that began it (law 8): a later one must not begin again.
+            preconditions=() if is_primary else (commands.no_takeover_runs(site),),
             postconditions=(commands.is_primary(site), commands.is_writable(site)),
             timeout_s=terms.policy.step_timeout_s("promote", 300.0),
             wait_s=30.0,
@@ -130,6 +133,7 @@ class Db2Engine:
 
         An old primary joins only when its log has nothing that ours lacks; DB20000I alone is not
         joining. One that was restored from our backup joins too, and nobody can tell from here.
+        Where our own end is not known (9.x tells only what was replayed) positions tell nothing.
         """
         view, partner = exam.view, exam.partner
         if view is not None and view.role == "primary" and view.is_protecting:
@@ -158,9 +162,11 @@ def _config(report: Report | None) -> DbConfig | None:
 
 def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replication:
     """One db2pd run with a channel; incomplete values stay None and are never best state."""
-    primary = None if channel.primary_log is None else channel.primary_log.position
-    received = None if channel.standby_log is None else channel.standby_log.position
-    replayed = channel.standby_replay_log
+    positions = _positions(parsed, channel)
+    gap, replay_gap = channel.log_gap_bytes, channel.replay_gap_bytes
+    if _is_replay_only(parsed):
+        # Whatever was replayed was received: without a lag between them there is no gap at all.
+        gap, replay_gap = 0 if gap == 0 else None, gap
     connected = None
     if channel.connect_status is not None:
         connected = channel.connect_status is not ConnectStatus.DISCONNECTED
@@ -180,11 +186,9 @@ def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replicati
         state=None if channel.state is None else channel.state.value,
         connected=connected,
         sync_mode=None if channel.sync_mode is None else channel.sync_mode.value,
-        positions=Positions(
-            primary or None, received or None, None if replayed is None else replayed.position
-        ),
-        gap_bytes=channel.log_gap_bytes,
-        replay_gap_bytes=channel.replay_gap_bytes,
+        positions=positions,
+        gap_bytes=gap,
+        replay_gap_bytes=replay_gap,
         since=channel.connect_status_since,
         observed=report.finished,
         source="db2pd",
@@ -197,6 +201,21 @@ def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replicati
         problems=parsed.problems,
         is_congested=channel.connect_status is ConnectStatus.CONGESTED,
     )
+
+
+def _is_replay_only(parsed: HadrReport) -> bool:
+    """9.x shows no receive position: its "StandBy" is what was replayed (db2-hadr.md §2)."""
+    return parsed.layout is HadrLayout.COLUMNS
+
+
+def _positions(parsed: HadrReport, channel: HadrChannel) -> Positions:
+    """Return the log positions in their normal form; 0 and the unreadable are not known."""
+    primary = None if channel.primary_log is None else channel.primary_log.position or None
+    standby = None if channel.standby_log is None else channel.standby_log.position or None
+    if _is_replay_only(parsed):
+        return Positions(primary, None, standby)
+    replayed = channel.standby_replay_log
+    return Positions(primary, standby, None if replayed is None else replayed.position)
 
 
 def _unseen(report: Report, parsed: HadrReport, config: DbConfig | None) -> Replication:

@@ -91,6 +91,16 @@ def is_primary(site: Site) -> Look:
     )
 
 
+def no_takeover_runs(site: Site) -> Look:
+    """Return the look that keeps a second TAKEOVER away from one that still runs (§8.2)."""
+    return Look(
+        run(site, site.node, site.tool("db2pd"), "-d", site.db2.database, "-hadr"),
+        reads="db2.no_takeover_runs",
+        expects=f"no takeover of {site.db2.database} runs on {site.node}",
+        timeout_s=10.0,
+    )
+
+
 def is_writable(site: Site) -> Look:
     """Return the look that connects and selects, which a standby refuses with SQL1776N (§8)."""
     return Look(

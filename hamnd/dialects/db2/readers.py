@@ -133,6 +133,22 @@ def read_role_primary(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     return read_hadr_readable(report)
 
 
+def read_no_takeover_runs(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """BLOCK while Db2 itself says that a takeover runs: one that somebody began goes on alone.
+
+    TAKEOVER_APP_REMAINING_* are printed only then, and by 10.1 and later only (db2-hadr.md §3.2);
+    an older db2pd cannot tell, and passes.
+    """
+    reading = read_hadr_readable(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    channel = parse_db2pd(report.stdout).channels[0]
+    remaining = (channel.takeover_remaining_primary, channel.takeover_remaining_standby)
+    if any(count is not None for count in remaining):
+        return Reading(Verdict.BLOCK, "a takeover runs here already: wait for it, then retry")
+    return Reading(Verdict.PASS, "no takeover runs here")
+
+
 def read_selects(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the SELECT printed its row."""
     lost = unanswered(report)
@@ -236,6 +252,7 @@ READERS: dict[str, Reader] = {
     "db2.cfg_standby": read_cfg_standby,
     "db2.snapshot_readable": read_snapshot_readable,
     "db2.role_primary": read_role_primary,
+    "db2.no_takeover_runs": read_no_takeover_runs,
     "db2.selects": read_selects,
     "db2.takeover_done": read_done,
     "db2.activated": read_activated,

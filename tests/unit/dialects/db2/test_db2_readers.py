@@ -150,3 +150,15 @@ def test_db2gcf_is_believed_for_its_status_and_never_for_its_start() -> None:
     assert read("db2.instance_available", 1, operable).verdict is Verdict.BLOCK
     assert read("db2.instance_available", 0, "").verdict is Verdict.UNKNOWN
     assert read("db2.gcf_started", 0, available).verdict is Verdict.UNKNOWN
+
+
+def test_a_takeover_that_runs_is_seen_and_nothing_unreadable_passes_for_none() -> None:
+    name = "db2.no_takeover_runs"
+    running = read(name, 0, sample("db2pd/11.5-standby-takeover-running"))
+    assert running.verdict is Verdict.BLOCK
+    assert "takeover runs here already" in running.sentence
+    quiet = read(name, 0, sample("db2pd/11.5-standby-disconnected-peer"))
+    assert quiet.verdict is Verdict.PASS
+    assert read(name, 0, sample("db2pd/text-empty")).verdict is Verdict.UNKNOWN
+    assert read(name, 0, sample("db2pd/cut-mid-line")).verdict is Verdict.UNKNOWN
+    assert all(READERS[name](report, ()).verdict is Verdict.UNKNOWN for report in MUTE)
