@@ -12,6 +12,7 @@ help:
 	@echo "make demo [ARGS=--auto]   a simulated pair of management nodes to break and to take over"
 	@echo "make test                 format, lint, types, borders between rooms, tests"
 	@echo "make check                the same without the tests"
+	@echo "make matrix               SIGKILL at every point of a takeover; minutes, prints a table"
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make lab                  real hosts to break by hand (root on Linux; packages: .ci/packages)"
 	@echo "make venv                 only make the virtual environment"
@@ -39,6 +40,9 @@ check: $(VENV)/.dev
 
 test: check
 	$(BIN)/pytest $(PYTEST_ARGS)
+
+matrix: $(VENV)/.dev
+	HAMND_MATRIX=1 $(BIN)/pytest tests/lab/test_demo_kills.py $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
