@@ -18,7 +18,7 @@ from hamnd.core.run import open_steps
 from hamnd.core.state import Change, Decision, FinishedRun, NodeState, Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.instant import Instant
-from hamnd.model.names import Phase
+from hamnd.model.names import Phase, State
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 
@@ -113,7 +113,12 @@ class Turn:
             since=self.now.wall_s,
             because=self.because,
             changes=history,
+            timing=replace(self.state.timing, all_true_since=None),
         )
+        if outcome.target not in (State.PRIMARY_DOWN, State.TAKING_OVER):
+            # Why and since when it was down says nothing about a later silence.
+            timing = replace(self.state.timing, down_since=None)
+            self.state = replace(self.state, cause=None, silence_began=None, timing=timing)
         self.record(state_changed(change))
         return None
 

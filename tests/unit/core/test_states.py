@@ -246,6 +246,27 @@ def test_a_second_primary_is_not_adopted_while_the_first_one_serves() -> None:
     assert story.state.epoch is None
 
 
+def test_an_adopted_node_forgets_why_the_old_primary_was_down() -> None:
+    """Weeks later its silence would have counted as the beginning of the next one."""
+    story = Story().primary_down()
+    story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
+    story.world.has_address = True
+    story.live(70.0)
+    assert where(story) == State.ACTIVE
+    assert (story.state.cause, story.state.silence_began) == (None, None)
+
+
+def test_a_node_that_went_back_to_standby_proves_its_peer_anew() -> None:
+    story = adopted()
+    story.world.database.role, story.world.database.state = "STANDBY", "PEER"
+    story.world.has_address = False
+    story.world.partner = "good"
+    story.until(lambda: where(story) != State.ACTIVE)
+    left = story.now_s
+    story.until(lambda: where(story) == State.PEER)
+    assert story.now_s - left >= story.terms.policy.recover_after_s
+
+
 def test_a_primary_database_without_the_identity_is_not_active() -> None:
     story = Story().in_peer()
     story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
