@@ -15,7 +15,6 @@ from hamnd import wire
 from hamnd.core.state import Decision
 from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
-from hamnd.model.names import Mode
 from hamnd.model.plan import Plan
 from hamnd.ports import Caller, Clock, Request, Response
 from hamnd.views.card import eta_of, plan_document
@@ -122,7 +121,7 @@ class ControlHandler:
     async def _ask(self, asked: wire.Asked) -> Decision | None:
         if not isinstance(asked, wire.JournalRestart):
             return await self._runtime.ask(asked)
-        if self._runtime.state.mode is Mode.NORMAL:
+        if self._runtime.is_journal_sound:
             return None
         return await self._runtime.restart_journal(self._set_aside, asked.reason, asked.actor)
 

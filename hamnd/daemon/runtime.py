@@ -142,9 +142,16 @@ class Runtime:
             now = self._parts.clock.now()
             record = Record(Phase.DECISION, "journal_restarted", actor, evidence=reason)
             await self._parts.ledger.reopen(lambda: set_aside(record, now))
+            told = f"a new journal was begun, because {self.state.mode_reason or reason}"
+            self.state = replace(self.state, mode_reason=told)
             await self._rewrite()
 
         return await self._wait(Item(None, job=job))
+
+    @property
+    def is_journal_sound(self) -> bool:
+        """Whether the journal is open and everything that had to be written is in it."""
+        return self._parts.ledger.is_open and not self._backlog.is_behind
 
     async def has_begun(self) -> None:
         """Wait for the first decisions: until then the state is that of a hamnd that died."""

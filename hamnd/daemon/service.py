@@ -171,6 +171,7 @@ class Service:
             log.info("started", version=__version__, node=self._first_terms.site.node)
             await self._stop.wait()
             log.info("draining")
+            self._is_beating = False
             self._ticks.stop()
             if not await runtime.drain():
                 await self._abandon()

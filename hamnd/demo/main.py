@@ -157,16 +157,21 @@ In another terminal:
 {usage()}
 hamnd's log is {layout.root / "hamnd.log"}; ctrl-C ends everything. What happens:
 """)
-    following = asyncio.get_running_loop().create_task(story.follow(), name="demo-follow")
-    ended = asyncio.get_running_loop().create_task(daemon.wait(), name="demo-daemon")
     loop = asyncio.get_running_loop()
+    following = loop.create_task(story.follow(), name="demo-follow")
+    ended = loop.create_task(_tell_end(daemon, layout), name="demo-daemon")
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     stopping = loop.create_task(stop.wait(), name="demo-stop")
-    await asyncio.wait({following, ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.wait({following, stopping}, return_when=asyncio.FIRST_COMPLETED)
     for task in (following, ended, stopping):
         task.cancel()
     await asyncio.gather(following, ended, stopping, return_exceptions=True)
-    if daemon.returncode not in (None, 0):
-        print(f"hamnd ended by itself with exit code {daemon.returncode}: see its log")
+
+
+async def _tell_end(daemon: asyncio.subprocess.Process, layout: DemoDirectory) -> None:
+    """The site goes on without hamnd (design law 8): it can be started again by hand."""
+    code = await daemon.wait()
+    print(f"hamnd ended ({code}). The site goes on; start it again in the other terminal:")
+    print(f"  hamnd --config {layout.config} &")

@@ -1,13 +1,15 @@
 """The story of the demo: what happens, told as one line per change, and played by itself.
 
 Owns the script of `hamnd demo --auto`, its limits, and the judgement at its end. Must not know how
-the site is simulated or the daemon started. Everything is read and asked over the control socket, as an operator would; only the faults, and the truth that
-the report is compared with, come from the simulated world.
+the site is simulated or the daemon started. Everything is read and asked over the control socket,
+as an operator would; only the faults, and the truth that the report is compared with, come from the
+simulated world.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -56,9 +58,10 @@ class Story:
     """State and steps as last told, by name."""
 
     async def follow(self) -> None:
-        """Tell every change until cancelled."""
+        """Tell every change until cancelled; a hamnd that was killed may come back."""
         while True:
-            await self._look()
+            with contextlib.suppress(StoryFailed):
+                await self._look()
             await asyncio.sleep(POLL_S)
 
     async def play(self) -> int:

@@ -24,6 +24,9 @@ from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe, Status
 
+FREE_BYTES_MIN = 32 * 1_048_576
+"""Less free space than this counts as full; the journal's reserve is for one takeover."""
+
 REQUIRED = ("ReplicationPeer", "ReplicationGap", "PrimaryReachable", "NotIsolated")
 """What Peer requires (design §3)."""
 
@@ -259,6 +262,9 @@ def _disk_space(view: View) -> Condition:
         verdict = (Status.FALSE, "ReserveSpent", "disk full and the journal's reserve is spent")
     elif disk.reserve_left < 1.0:
         message = f"disk full: {disk.reserve_left:.0%} of the journal's reserve is left"
+        verdict = (Status.FALSE, "InReserve", message)
+    elif disk.free_bytes < FREE_BYTES_MIN:
+        message = f"disk full: {disk.free_bytes // 1_048_576} MiB free beside the whole reserve"
         verdict = (Status.FALSE, "InReserve", message)
     else:
         verdict = (Status.TRUE, "Enough", f"{disk.free_bytes // 1_048_576} MiB free")

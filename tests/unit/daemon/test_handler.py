@@ -182,11 +182,16 @@ async def test_journal_restart_and_then_clear_lead_out_of_observe_only() -> None
     desk = Desk(pair().in_peer())
 
     async def body() -> None:
+        desk.journal.fails = "the journal is damaged"
         await desk.runtime.ask(Halted("the journal is damaged"))
         assert desk.mode() is Mode.OBSERVE_ONLY
         answer = await desk.post("journal-restart", {"reason": "damaged by a full disk"})
         assert answer.status == 200
         assert desk.mode() is Mode.OBSERVE_ONLY
+        assert desk.journal.whats[0] == "journal_restarted"
+        assert "a new journal was begun" in desk.runtime.state.mode_reason
+        again = await desk.post("journal-restart", {"reason": "it still says damaged"})
+        assert again.status == 409
         assert desk.journal.whats[0] == "journal_restarted"
         answer = await desk.post("clear", {"reason": "new journal"})
         assert answer.status == 200
