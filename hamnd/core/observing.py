@@ -12,6 +12,7 @@ from hamnd.core.events import ActionCompleted, LookCompleted, RoundCompleted, St
 from hamnd.core.health.rule import HOST_PROBES, freshness_s, is_recent, silence_of
 from hamnd.core.health.watch import (
     ACTS_MAX,
+    Act,
     FenceReading,
     Track,
     Watch,
@@ -24,7 +25,7 @@ from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Sample, Skew
 from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import clock, fence, reach, readers, witness
-from hamnd.model.health import FenceEvidence, Replication
+from hamnd.model.health import Replication
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, FenceGrade, Probe, Verdict
 from hamnd.model.plan import Step
@@ -207,15 +208,16 @@ def fold_action(watch: Watch, step: Step, event: ActionCompleted, terms: Terms) 
     reading = readers.read_action(action, event.report)
     if reading.verdict is not Verdict.PASS:
         return watch
-    at = event.report.finished.wall_s
+    moment = event.report.finished
     match action.request:
         case Fence(verb="off"):
-            source = terms.site.fence.agent or "fence"
-            act = FenceEvidence(FenceGrade.AGENT_OFF, at, source, "off returned success")
+            grade, source = FenceGrade.AGENT_OFF, terms.site.fence.agent or "fence"
+            detail = "off returned success"
         case Exec(host=host):
-            act = FenceEvidence(FenceGrade.ORDERLY, at, f"ssh {host}", reading.sentence)
+            grade, source, detail = FenceGrade.ORDERLY, f"ssh {host}", reading.sentence
         case _:
             return watch
+    act = Act(grade=grade, at=moment.wall_s, source=source, detail=detail, moment=moment)
     return replace(watch, acts=(*watch.acts, act)[-ACTS_MAX:])
 
 

@@ -2,7 +2,8 @@
 
 Owns what survives a restart and how it is written. Must not know where it is stored (the journal
 adapter). Instants never reach disk: monotonic clocks mean nothing in another process, so after a
-restart observation windows begin again, the safe direction.
+restart observation windows begin again, the safe direction. Nor do acts that proved the primary
+off: nobody knows what happened to it while hamnd did not watch.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
 from hamnd.core.replication import Sample
 from hamnd.core.state import Change, Epoch, FinishedRun, NodeState
-from hamnd.model.health import FenceEvidence
 from hamnd.model.names import Cause, Mode, State
 from hamnd.model.work import ActionRequest, LookRequest
 
@@ -62,7 +62,6 @@ class Durable:
     frozen_window_end: int | None
     standby_end: int | None
     first_off: float | None
-    acts: tuple[FenceEvidence, ...]
     lie: str = ""
 
 
@@ -99,7 +98,6 @@ def durable(state: NodeState) -> Durable:
         frozen_window_end=watch.frozen_window_end,
         standby_end=watch.standby_end,
         first_off=watch.first_off,
-        acts=watch.acts,
         lie=watch.lie,
     )
 
@@ -129,7 +127,6 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         frozen_window_end=window_end,
         standby_end=kept.standby_end,
         first_off=kept.first_off,
-        acts=kept.acts,
         lie=kept.lie,
     )
     return NodeState(

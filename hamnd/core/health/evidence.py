@@ -2,15 +2,17 @@
 
 Owns the grading. Must not ask the device (adapters) nor read its words (dialects). power_off,
 witnesses and silence are seen now and age within `evidence_age_max_s`; agent_off, orderly and the
-operator's word are dated acts that hold until something contradicts them.
+operator's word are dated acts that hold until something contradicts them, and no longer than this
+process has watched: whatever happened while nobody looked may have ended them.
 """
 
 from __future__ import annotations
 
 from dataclasses import replace
+from math import inf
 
 from hamnd.core.health.rule import contradiction, is_recent, judge_rule, silence_began
-from hamnd.core.health.watch import Watch
+from hamnd.core.health.watch import Act, Watch, dated
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Death
 from hamnd.model.health import FenceEvidence
@@ -19,6 +21,9 @@ from hamnd.model.names import GRADE_ORDER, Answer, Cause, FenceGrade
 
 DYING_MAX_S = 60.0
 """How long after it acknowledged its end over ssh a machine may still answer."""
+
+BEFORE_ALL = Instant(-inf, 0.0)
+"""Before anything that this process observed."""
 
 
 def judge_evidence(watch: Watch, now: Instant, terms: Terms) -> tuple[FenceEvidence, ...]:
@@ -56,7 +61,7 @@ def _power_off(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
     return [FenceEvidence(FenceGrade.POWER_OFF, off.last.wall_s, "fence", detail, off.first.wall_s)]
 
 
-def _acts(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
+def _acts(watch: Watch, now: Instant, terms: Terms) -> list[Act]:
     """Dated acts hold while every probe is silent; what is not known to be silent does not count.
 
     `orderly` was acknowledged by a machine that still had to die: it holds from its silence on.
@@ -65,19 +70,15 @@ def _acts(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
         return []
     return [
         act
-        for act in watch.acts
+        for act in (dated(one, now) for one in watch.acts)
         if (held_since := _held_since(act)) is not None
-        and _answer_after(watch, held_since, now) is None
+        and contradiction(watch, Cause.HOST, held_since) is None
     ]
 
 
-def _held_since(act: FenceEvidence) -> float | None:
-    """Return the wall time after which any answer contradicts the act; None: not yet."""
-    return act.first_at if act.grade is FenceGrade.ORDERLY else act.at
-
-
-def _answer_after(watch: Watch, wall_s: float, now: Instant) -> str | None:
-    return contradiction(watch, Cause.HOST, now.ago(now.wall_s - wall_s))
+def _held_since(act: Act) -> Instant | None:
+    """Return the moment after which any answer contradicts the act; None: not yet."""
+    return act.silent_since if act.grade is FenceGrade.ORDERLY else act.moment
 
 
 def void_contradicted(watch: Watch, now: Instant, terms: Terms) -> Watch:
@@ -87,12 +88,16 @@ def void_contradicted(watch: Watch, now: Instant, terms: Terms) -> Watch:
     within a probe's time of its first reading was under way when the machine died: that reading
     just does not count.
     """
-    acts = tuple(_settled(act, watch, now, terms) for act in watch.acts)
-    acts = tuple(act for act in acts if not _is_void(act, watch, now))
+    bound = (dated(act, now) for act in watch.acts)
+    # Our clock may have been set back since somebody gave his word.
+    bound = (replace(act, moment=min(act.moment, now)) for act in bound)
+    settled = (_settled(act, watch, now, terms) for act in bound)
+    acts = tuple(act for act in settled if not _is_void(act, watch))
     watch = watch if acts == watch.acts else replace(watch, acts=acts)
-    first_off = watch.first_off
-    if first_off is not None and _answer_after(watch, first_off, now) is not None:
-        watch = replace(watch, first_off=None)
+    # Whatever this process heard, it heard after what an earlier one read.
+    first_off = watch.first_off_moment or BEFORE_ALL
+    if watch.first_off is not None and contradiction(watch, Cause.HOST, first_off) is not None:
+        watch = replace(watch, first_off=None, first_off_moment=None)
     if watch.off is not None and contradiction(watch, Cause.HOST, watch.off.first) is not None:
         watch = replace(watch, off=None)
     since = watch.says_off_since
@@ -102,22 +107,23 @@ def void_contradicted(watch: Watch, now: Instant, terms: Terms) -> Watch:
     return watch if lie is None else replace(watch, lie=lie)
 
 
-def _settled(act: FenceEvidence, watch: Watch, now: Instant, terms: Terms) -> FenceEvidence:
+def _settled(act: Act, watch: Watch, now: Instant, terms: Terms) -> Act:
     """Note when the silence began that an acknowledged end brought, once it has lasted."""
-    if act.grade is not FenceGrade.ORDERLY or act.first_at is not None:
+    if act.grade is not FenceGrade.ORDERLY or act.silent_since is not None:
         return act
     began = silence_began(watch, now, terms.policy)
     if began is None or now.since(began) < terms.policy.down_after_s:
         return act
-    if began.wall_s > act.at + DYING_MAX_S:
+    if began.since(act.moment) > DYING_MAX_S:
         return act
-    return replace(act, first_at=max(act.at, began.wall_s))
+    since = max(act.moment, began)
+    return replace(act, silent_since=since, first_at=since.wall_s)
 
 
-def _is_void(act: FenceEvidence, watch: Watch, now: Instant) -> bool:
+def _is_void(act: Act, watch: Watch) -> bool:
     held_since = _held_since(act)
-    last = act.at + DYING_MAX_S if held_since is None else held_since
-    return _answer_after(watch, last, now) is not None
+    last = act.moment.ago(-DYING_MAX_S) if held_since is None else held_since
+    return contradiction(watch, Cause.HOST, last) is not None
 
 
 def _witnesses(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
@@ -144,11 +150,11 @@ def death_of(watch: Watch, evidence: tuple[FenceEvidence, ...], silent: float | 
     witnesses say nothing about its end at all: a machine that is cut off writes on.
     """
     said = tuple(one for one in evidence if one.grade is not FenceGrade.WITNESSES)
-    proofs = [act.at for act in said if act.grade is FenceGrade.AGENT_OFF]
+    proofs = [(act.at, True) for act in said if act.grade is FenceGrade.AGENT_OFF]
     grade = best_grade(said)
     if grade is FenceGrade.POWER_OFF and watch.first_off is not None:
-        proofs.append(watch.first_off)
+        proofs.append((watch.first_off, watch.first_off_moment is not None))
     if not proofs:
         return Death(None, grade, silent)
-    is_watched = watch.watched_since is None or min(proofs) >= watch.watched_since
-    return Death(min(proofs), grade, silent, is_watched)
+    no_later_than, is_watched = min(proofs)
+    return Death(no_later_than, grade, silent, is_watched)

@@ -1,8 +1,8 @@
 """The memory of observations: who answered when, and since when there is silence.
 
 Owns `Watch` and how an observation is folded into it. Must not judge (rule, conditions): it keeps
-only what was heard and when. Everything in it is volatile but `sample` and `acts`, which the
-snapshot writes to disk; after a restart observation begins again, the safe direction.
+only what was heard and when. Little of it outlives the process (snapshot); after a restart
+observation begins again, the safe direction.
 
 An answer counts from the moment it was *received*, a silence from the moment the first probe after
 it that stayed unanswered was *sent*, so that neither is stretched.
@@ -55,6 +55,18 @@ class FenceReading:
     detail: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Act(FenceEvidence):
+    """A dated act, bound to the process that watched it.
+
+    Clocks are set: what came before or after it is told by its moment, wall time is for people.
+    """
+
+    moment: Instant
+    silent_since: Instant | None = None
+    """orderly: since when it has been silent; None while it may still be dying."""
+
+
 @dataclass(frozen=True, slots=True)
 class OffSeries:
     """Since `first` the fence device said off whenever it could be read, and nobody answered."""
@@ -103,10 +115,12 @@ class Watch:
     """What answered although the device had said off twice; distrusted until it says on."""
     first_off: float | None = None
     """Wall time of the first device-proved off reading of this silence: died no later than this."""
+    first_off_moment: Instant | None = None
+    """The same; None when an earlier process read it, and nobody watched in between."""
     watched_since: float | None = None
     """Wall time since which this process watches; what was proven before may have ended since."""
     acts: tuple[FenceEvidence, ...] = ()
-    """Dated acts: agent_off, orderly, operator."""
+    """Dated acts of this process: agent_off, orderly, operator. See `dated`."""
     reports: Mapping[str, Report] = field(default_factory=dict)
     """Latest report by topic, for what engines and plans are built from."""
     doubts: int = 0
@@ -194,6 +208,14 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
     )
 
 
+def dated(act: FenceEvidence, now: Instant) -> Act:
+    """Bind an act to its moment; one that was told by wall time only was told just now."""
+    if isinstance(act, Act):
+        return act
+    moment = now.ago(now.wall_s - act.at)
+    return Act(grade=act.grade, at=act.at, source=act.source, detail=act.detail, moment=moment)
+
+
 def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
     """Fold a status reading of the fence device.
 
@@ -204,18 +226,17 @@ def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
     if reading.is_off is None:
         return watch
     if reading.is_off is False:
-        acts = tuple(act for act in watch.acts if act.at > at.wall_s)
-        return replace(watch, acts=acts, off=None, says_off_since=None, first_off=None, lie="")
+        acts = tuple(act for act in watch.acts if dated(act, at).moment > at)
+        watch = replace(watch, acts=acts, first_off=None, first_off_moment=None)
+        return replace(watch, off=None, says_off_since=None, lie="")
     off = OffSeries(at, at)
     if watch.off is not None:
         # Two looks that came home together are one reading.
         second = watch.off.second or (at if at > watch.off.first else None)
         off = replace(watch.off, last=at, second=second)
-    first_off = watch.first_off
-    if first_off is None and not watch.lie:
-        first_off = at.wall_s
-    since = watch.says_off_since or at
-    return replace(watch, off=off, says_off_since=since, first_off=first_off)
+    if watch.first_off is None and not watch.lie:
+        watch = replace(watch, first_off=at.wall_s, first_off_moment=at)
+    return replace(watch, off=off, says_off_since=watch.says_off_since or at)
 
 
 def latest_answer(watch: Watch, probes: tuple[Probe, ...]) -> Instant | None:

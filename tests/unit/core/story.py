@@ -70,6 +70,8 @@ class Story:
     reports: list[str] = field(default_factory=list)
     check: Callable[[NodeState, Event, Decision], None] | None = None
     """Called after every decision."""
+    clock_set_s: float = 0.0
+    """How far somebody has set this node's clock."""
     boot: str = "boot-1"
     disk: str = ""
     _heap: list[tuple[float, int, int, Callable[[], Event]]] = field(default_factory=list)
@@ -81,7 +83,8 @@ class Story:
     @property
     def now(self) -> Instant:
         """This moment."""
-        return at(self.now_s)
+        moment = at(self.now_s)
+        return Instant(moment.monotonic_s, moment.wall_s + self.clock_set_s)
 
     def begin(self) -> Story:
         """The daemon starts."""
@@ -290,6 +293,10 @@ class Story:
         """How a step of the run stands."""
         run = self.state.run
         return "no run" if run is None else run.steps[step].outcome.value
+
+    def set_clock(self, seconds: float) -> None:
+        """Somebody sets this node's clock; reports that are under way keep the old one."""
+        self.clock_set_s += seconds
 
     def silence(self) -> None:
         """The gateway stops answering too."""

@@ -146,7 +146,7 @@ def test_an_answer_voids_a_dated_act_for_good(grade: FenceGrade) -> None:
 def test_an_answer_from_before_the_act_does_not_void_it() -> None:
     """The round was sent before the machine was switched off and came home after it."""
     watch = Watch(acts=(act(FenceGrade.AGENT_OFF, 1.0),))
-    assert settle(heard(ALIVE, 0.5, watch=watch), 2.6).acts == watch.acts
+    assert len(settle(heard(ALIVE, 0.5, watch=watch), 2.6).acts) == 1
 
 
 # ---- orderly -----------------------------------------------------------------------------------
@@ -297,9 +297,13 @@ def test_a_controller_read_every_five_seconds_while_the_primary_answers_is_a_lia
 
 
 def test_a_proof_from_before_this_process_watched_is_marked() -> None:
-    watch = replace(silent_with(FenceGrade.AGENT_OFF), watched_since=WALL + 0.5)
-    death = death_of(watch, judge_evidence(watch, at(6.0), TERMS), None)
-    assert (death.no_later_than, death.is_watched) == (WALL, False)
+    watch = told(Watch(first_off=WALL - 60.0), (True, 1.0), (True, 3.0))
+    death = death_of(watch, judge_evidence(watch, at(3.5), TERMS), None)
+    assert (death.no_later_than, death.is_watched) == (WALL - 60.0, False)
+
+
+def test_a_proof_of_an_earlier_process_is_void_once_this_one_hears_an_answer() -> None:
+    assert settle(heard(ALIVE, 1.0, watch=Watch(first_off=WALL + 99.0)), 1.1).first_off is None
 
 
 # ---- the device says on ------------------------------------------------------------------------

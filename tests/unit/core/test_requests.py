@@ -388,6 +388,27 @@ def test_the_operators_word_is_void_as_soon_as_somebody_answers() -> None:
     assert story.state.watch.acts == ()
 
 
+def test_a_word_does_not_outlive_the_time_in_which_nobody_watched() -> None:
+    """hamnd was down for a day in which the primary served again; now the link is cut."""
+    story = no_device().primary_down()
+    story.attest()
+    assert story.live(2.0).state.assessment.evidence
+    story.crash(down_s=86_400.0).live(30.0)
+    assert story.state.assessment.evidence == ()
+    story.attest()
+    assert story.live(2.0).state.assessment.evidence
+
+
+def test_an_answer_voids_the_word_although_our_clock_was_set_back() -> None:
+    story = no_device().primary_down()
+    story.attest()
+    story.set_clock(-3_600.0)
+    story.live(5.0)
+    assert story.state.assessment.evidence
+    story.world.come_back()
+    assert story.live(3.0).state.watch.acts == ()
+
+
 def test_a_word_in_no_known_form_is_refused() -> None:
     story = no_device().primary_down()
     refused(story, lambda: story.attest("believe"), "attest")
