@@ -6,11 +6,13 @@ Owns `RoutingWorld`. Must not know how any adapter works: all come as ports.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import assert_never
 
+from hamnd.dialects.editing import edited
 from hamnd.model.work import (
     Action,
+    Edit,
     Ending,
     Exec,
     Fence,
@@ -51,11 +53,13 @@ class RoutingWorld:
         return await self._dispatch(look.request, look.timeout_s)
 
     async def _dispatch(
-        self, request: Exec | Fence | FenceStatus | Reach | Read, timeout_s: float
+        self, request: Exec | Edit | Fence | FenceStatus | Reach | Read, timeout_s: float
     ) -> Report:
         match request:
             case Exec():
                 return await self._run(request, timeout_s)
+            case Edit():
+                return await self._edit(request, timeout_s)
             case Fence() | FenceStatus():
                 if self._adapters.fence is None:
                     return self._could_not("no fence agent is configured ([fence] agent)")
@@ -69,6 +73,29 @@ class RoutingWorld:
             case _:
                 assert_never(request)
 
+    async def _edit(self, request: Edit, timeout_s: float) -> Report:
+        """Read the text as it is now, and hand it back edited; no report carries any of it."""
+        seen = await self._run(Exec(request.host, request.tells), timeout_s)
+        if seen.ending is not Ending.EXITED or seen.exit_code != 0 or seen.truncated:
+            why = seen.detail or f"exit code {seen.exit_code}"
+            return self._could_not(f"nothing was changed: the text could not be read ({why})")
+        result = edited(seen.stdout, request)
+        told = replace(seen, finished=self._clock.now(), stdout="", stderr="")
+        if result is None:
+            return replace(told, exit_code=1, stderr="it has changed since the plan was made")
+        if result == seen.stdout:
+            return replace(told, stdout="it was edited already")
+        left_s = timeout_s - (told.finished.monotonic_s - seen.started.monotonic_s)
+        if left_s <= 0:
+            return self._could_not("nothing was changed: no time was left after reading")
+        written = await self._run(Exec(request.host, request.takes, stdin=result), left_s)
+        return replace(
+            written,
+            started=seen.started,
+            stdout="",
+            stderr=_without(written.stderr, seen.stdout),
+        )
+
     async def _run(self, request: Exec, timeout_s: float) -> Report:
         runner = self._adapters.runners.get(request.host)
         if runner is None:
@@ -78,3 +105,9 @@ class RoutingWorld:
     def _could_not(self, detail: str) -> Report:
         now = self._clock.now()
         return Report(Ending.COULD_NOT_RUN, now, now, detail=detail)
+
+
+def _without(said: str, text: str) -> str:
+    """Return a message without the words of a text that the program may have repeated."""
+    known = set(text.split())
+    return " ".join("***" if len(one) > 2 and one in known else one for one in said.split())

@@ -105,11 +105,10 @@ def dangerous_lines(text: str, names: Names, has_user_field: bool = False) -> tu
     )
 
 
-def disarm(text: str, names: Names) -> str:
-    """Return the crontab with its dangerous lines made comments, everything else untouched."""
-    doomed = set(dangerous_lines(text, names))
-    lines = [FUSE_MARK + line if line in doomed else line for line in _lines(text)]
-    return "".join(line + "\n" for line in lines)
+def dangerous_numbers(text: str, names: Names) -> frozenset[int]:
+    """Return the numbers (from 1) of the lines that `dangerous_lines` returns."""
+    doomed = frozenset(dangerous_lines(text, names))
+    return frozenset(at for at, line in enumerate(_lines(text), 1) if line in doomed)
 
 
 def writes_here(command: str, names: Names) -> str | None:
@@ -159,7 +158,7 @@ def _why_text(text: str, names: Names, depth: int) -> str | None:
         why = _why_words(words, names, depth)
         if why is None and is_piped and words and _base(words[0]) == "ssh":
             named = next((word for word in words[1:] if _is_one_of(word, names.partner)), None)
-            why = f"takes data from {named} over ssh" if named else None
+            why = f"takes data from {_bare(named)} over ssh" if named else None
         if why is not None:
             return why
     return None
@@ -216,7 +215,7 @@ def _why_program(program: str, arguments: list[str], names: Names) -> str | None
         is_write = _DB2_WRITES.match(" ".join(arguments)) is not None
         return "db2 writes the database of this node" if is_write else None
     if program in _FETCHERS:
-        named = next((word for word in arguments if _names_partner(word, names)), None)
+        named = next((host for word in arguments if (host := _partner_in(word, names))), None)
         return f"{program} exchanges files with {named}" if named else None
     if "--server" in arguments:
         return None if "--sender" in arguments else "rsync is receiving files from another host"
@@ -235,7 +234,7 @@ def _why_copy(program: str, operands: list[str], names: Names) -> str | None:
     for source in sources:
         host = _host_of(source)
         if host is not None and _is_one_of(host, names.partner):
-            return f"{program} pulls from {host}"
+            return f"{program} pulls from {_bare(host)}"
     path = target if to is None else _path_of(target)
     is_foreign = to is not None or any(_host_of(source) is not None for source in sources)
     return f"{program} writes {path}" if is_foreign and _is_target(path) else None
@@ -269,16 +268,22 @@ def _path_of(operand: str) -> str:
 
 def _is_one_of(host: str, known: frozenset[str]) -> bool:
     """Compare host names as people write them: with a user before, a domain behind."""
-    bare = host.rpartition("@")[2]
+    bare = _bare(host)
     if bare in known:
         return True
     is_name = re.fullmatch(r"[A-Za-z][\w-]*(\.[\w.-]+)?", bare) is not None
     return is_name and bare.partition(".")[0].lower() in {name.lower() for name in known}
 
 
-def _names_partner(word: str, names: Names) -> bool:
-    host = _host_of(word) or word
-    return _is_one_of(host, names.partner)
+def _bare(host: str) -> str:
+    """Return a host without the account before it, which may come with a password."""
+    return host.rpartition("@")[2]
+
+
+def _partner_in(word: str, names: Names) -> str | None:
+    """Return the partner's name as this word has it: host, account@host, host:path or a URL."""
+    hosts = (_host_of(word), word)
+    return next((_bare(one) for one in hosts if one and _is_one_of(one, names.partner)), None)
 
 
 def _is_target(path: str) -> bool:

@@ -6,20 +6,22 @@ Owns the argv and the output of crontab, systemctl's timers and ps. Must not jud
 
 from __future__ import annotations
 
-import hashlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from hamnd.dialects import cron
-from hamnd.dialects.cron import Names
-from hamnd.dialects.shell import unreadable
+from hamnd.dialects import cron, shell
+from hamnd.dialects.cron import FUSE_MARK, Names
+from hamnd.dialects.editing import marked, sha256_of
+from hamnd.dialects.masking import masked
 from hamnd.model.names import Verdict
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
+from hamnd.model.work import Edit, Ending, Exec, Look, MarkedLine, Reading, Report
 
 _NO_CRONTAB = re.compile(r"no crontab for", re.IGNORECASE)
 _EXEC_START = re.compile(r"argv\[\]=(.*?) ; ")
 _SHOWN_MAX = 3
+_NOT_UTF8 = "\ufffd"
+"""What the adapters make of bytes that they cannot decode."""
 _CRON_FILES = (
     "for f in /etc/crontab /etc/cron.d/*; do "
     '[ -f "$f" ] || continue; grep -H "" "$f" || [ $? -eq 1 ] || exit 2; done'
@@ -49,13 +51,13 @@ def crontab(site: Site, user: str | None = None) -> Look:
     )
 
 
-def crontab_is(site: Site, user: str | None, texts: tuple[str, ...]) -> Look:
-    """Return a look that expects the crontab to be one of the texts that the plan knows."""
+def crontab_is(site: Site, user: str | None, edit: Edit) -> Look:
+    """Return a look that expects the crontab that the edit was made for, or its result."""
     return Look(
         Exec(site.node, _crontab_argv(site, user, "-l")),
         reads="jobs.crontab_is",
         expects=f"the crontab of {user or 'this user'} has not changed since the plan was made",
-        arguments=tuple(_digest(text) for text in texts),
+        arguments=(edit.expected_sha256, edit.result_sha256),
     )
 
 
@@ -69,9 +71,39 @@ def crontab_harmless(site: Site, user: str | None) -> Look:
     )
 
 
-def install_crontab(site: Site, user: str | None, text: str) -> Action:
-    """Return the action that replaces a user's crontab by this text."""
-    return Action(Exec(site.node, _crontab_argv(site, user, "-"), stdin=text))
+def disarm_crontab(site: Site, user: str | None, text: str) -> Edit | None:
+    """Return the edit that makes the dangerous lines of a user's crontab comments.
+
+    None when there are none, and for a text with bytes that are no UTF-8, which would come back
+    changed: such a crontab is left to the operator.
+    """
+    names = Names.of(site)
+    numbers = cron.dangerous_numbers(text, names)
+    if not numbers or _NOT_UTF8 in text:
+        return None
+    lines = text.split("\n")
+    return Edit(
+        host=site.node,
+        tells=_crontab_argv(site, user, "-l"),
+        takes=_crontab_argv(site, user, "-"),
+        expected_sha256=sha256_of(text),
+        result_sha256=sha256_of(marked(text, numbers, FUSE_MARK)),
+        lines=tuple(
+            MarkedLine(at, masked(lines[at - 1], names, has_schedule=True))
+            for at in sorted(numbers)
+        ),
+        mark=FUSE_MARK,
+    )
+
+
+def rearm_crontab(edit: Edit) -> Edit:
+    """Return the way back from `disarm_crontab`."""
+    return replace(
+        edit,
+        expected_sha256=edit.result_sha256,
+        result_sha256=edit.expected_sha256,
+        takes_mark_away=True,
+    )
 
 
 def cron_files_harmless(site: Site) -> Look:
@@ -152,7 +184,7 @@ def read_crontab_readable(report: Report, _arguments: tuple[str, ...] = ()) -> R
     """PASS when there is a crontab to read, or certainly none."""
     text = parse_crontab(report)
     if text is None:
-        return unreadable(report)
+        return _unreadable(report)
     jobs = sum(1 for line in cron.read_crontab(text) if line.command is not None)
     return Reading(Verdict.PASS, f"{jobs} jobs")
 
@@ -161,8 +193,8 @@ def read_crontab_is(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when the crontab is the one the plan was made from."""
     text = parse_crontab(report)
     if text is None:
-        return unreadable(report)
-    if _digest(text) in arguments:
+        return _unreadable(report)
+    if sha256_of(text) in arguments:
         return Reading(Verdict.PASS, "unchanged since the plan was made")
     return Reading(Verdict.BLOCK, "the crontab has changed since the plan was made: plan again")
 
@@ -171,19 +203,30 @@ def read_crontab_harmless(report: Report, arguments: tuple[str, ...]) -> Reading
     """PASS when no job writes onto this node, BLOCK with the lines that do."""
     text = parse_crontab(report)
     if text is None:
-        return unreadable(report)
-    return _harmless(cron.dangerous_lines(text, Names.from_arguments(arguments)), "jobs")
+        return _unreadable(report)
+    names = Names.from_arguments(arguments)
+    lines = text.split("\n")
+    found = [
+        f"line {at}: {masked(lines[at - 1], names, has_schedule=True)}"
+        for at in sorted(cron.dangerous_numbers(text, names))
+    ]
+    reading = _harmless(tuple(found), "jobs")
+    if found and _NOT_UTF8 in text:
+        told = f"{reading.sentence} (not all UTF-8, so hamnd does not rewrite this crontab)"
+        return replace(reading, sentence=told)
+    return reading
 
 
 def read_cron_files_harmless(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when no job of /etc/crontab and /etc/cron.d writes onto this node."""
     if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
-        return unreadable(report)
+        return _unreadable(report)
     names = Names.from_arguments(arguments)
     found = []
     for line in report.stdout.splitlines():
         path, _, text = line.partition(":")
-        found += [f"{path}: {bad}" for bad in cron.dangerous_lines(text, names, True)]
+        bad_lines = cron.dangerous_lines(text, names, True)
+        found += [f"{path}: {masked(bad, names, has_schedule=True)}" for bad in bad_lines]
     return _harmless(tuple(found), "jobs")
 
 
@@ -191,7 +234,7 @@ def read_timers_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Re
     """PASS when systemd says what its timers start."""
     services = parse_timers(report)
     if services is None:
-        return unreadable(report)
+        return _unreadable(report)
     return Reading(Verdict.PASS, f"{len(services)} timed services")
 
 
@@ -199,15 +242,17 @@ def read_timers_harmless(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when no active timer starts something that writes onto this node."""
     services = parse_timers(report)
     if services is None:
-        return unreadable(report)
-    bad = dangerous_services(services, Names.from_arguments(arguments))
-    return _harmless(tuple(f"{one.service}: {one.command}" for one in bad), "timers")
+        return _unreadable(report)
+    names = Names.from_arguments(arguments)
+    bad = dangerous_services(services, names)
+    told = tuple(f"{one.service}: {masked(one.command, names)}" for one in bad)
+    return _harmless(told, "timers")
 
 
 def read_nothing_writes(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when no running process copies or restores onto this node, BLOCK with their ids."""
     if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
-        return unreadable(report)
+        return _unreadable(report)
     names = Names.from_arguments(arguments)
     found, seen = [], 0
     for line in report.stdout.splitlines():
@@ -215,7 +260,8 @@ def read_nothing_writes(report: Report, arguments: tuple[str, ...]) -> Reading:
         if pid.isdigit():
             seen += 1
             why = cron.runs_here(args.strip(), names)
-            found += [f"process {pid} ({args.strip()[:80]}): {why}"] if why is not None else []
+            if why is not None:
+                found.append(f"process {pid} ({masked(args, names)}): {why}")
     if seen == 0:
         return Reading(Verdict.UNKNOWN, "ps shows no process at all")
     return _harmless(tuple(found), "processes")
@@ -225,8 +271,10 @@ def _crontab_argv(site: Site, user: str | None, last: str) -> tuple[str, ...]:
     return (site.tool("crontab"), *(("-u", user) if user else ()), last)
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogateescape")).hexdigest()
+def _unreadable(report: Report) -> Reading:
+    """Return UNKNOWN without a word of what was printed: these outputs may hold secrets (law 7)."""
+    said = report.stderr or "what it printed is not shown"
+    return shell.unreadable(replace(report, stdout="", stderr=said))
 
 
 def _harmless(found: tuple[str, ...], what: str) -> Reading:

@@ -13,11 +13,13 @@ from dataclasses import dataclass
 from math import ceil
 from typing import assert_never
 
+from hamnd.dialects.editing import sed_script
 from hamnd.errors import PermanentError
 from hamnd.model.names import Probe, Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import (
     ActionRequest,
+    Edit,
     Ending,
     Exec,
     Fence,
@@ -114,6 +116,8 @@ def preview(request: ActionRequest | LookRequest, site: Site) -> str:
     match request:
         case Exec():
             return _one_line(_pipe(request.stdin) + _exec_text(request, site))
+        case Edit():
+            return _one_line(_edit_text(request, site))
         case Fence() | FenceStatus():
             return _one_line(_fence_text(request.verb, site))
         case Reach():
@@ -222,6 +226,15 @@ def _exec_text(request: Exec, site: Site) -> str:
         return _words(local_argv(request, "root"))
     login_user = endpoint(site, request.host).user
     return _words((*ssh_argv(site, request.host), remote_line(request, login_user)))
+
+
+def _edit_text(request: Edit, site: Site) -> str:
+    """Return the edit by line numbers; a text that is not the expected one is left alone."""
+    tells = _exec_text(Exec(request.host, request.tells), site)
+    takes = _exec_text(Exec(request.host, request.takes), site)
+    check = _words(("grep", "-q", f"^{request.expected_sha256}"))
+    change = _words(("sed", "-e", sed_script(request)))
+    return f"{tells} | sha256sum | {check} && {tells} | {change} | {takes}"
 
 
 def _fence_text(verb: str, site: Site) -> str:

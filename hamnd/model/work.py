@@ -32,6 +32,33 @@ class Exec:
 
 
 @dataclass(frozen=True, slots=True)
+class MarkedLine:
+    """A line that is edited: its number (from 1), and what of it may be shown."""
+
+    number: int
+    shown: str
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Put a mark before lines of the text that one program tells and another takes (a crontab).
+
+    The text itself is nowhere in here (law 7): it may hold secrets. Nothing is changed unless the
+    text has the expected hash; one that has the result's hash already is done.
+    """
+
+    host: str
+    tells: tuple[str, ...]
+    takes: tuple[str, ...]
+    expected_sha256: str
+    result_sha256: str
+    lines: tuple[MarkedLine, ...]
+    mark: str
+    takes_mark_away: bool = False
+    """The way back: the mark is removed from these lines."""
+
+
+@dataclass(frozen=True, slots=True)
 class Fence:
     """Ask the fence device of a host for a verb of the ClusterLabs protocol that changes: off."""
 
@@ -65,7 +92,7 @@ class Read:
     path: str
 
 
-ActionRequest = Exec | Fence
+ActionRequest = Exec | Edit | Fence
 LookRequest = Exec | FenceStatus | Reach | Read
 
 

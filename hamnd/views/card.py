@@ -144,9 +144,13 @@ def _step(step: Step, site: Site) -> dict[str, Any]:
 
 def _action(action: Action, site: Site) -> dict[str, Any]:
     from hamnd.dialects import shell
+    from hamnd.model.work import Edit
     from hamnd.views import facts
 
-    return facts.request_part(action.request, shell.preview(action.request, site))
+    part = facts.request_part(action.request, shell.preview(action.request, site))
+    if isinstance(action.request, Edit):
+        part["lines"] = [{"number": one.number, "shown": one.shown} for one in action.request.lines]
+    return part
 
 
 def _look(look: Look, site: Site) -> dict[str, Any]:
@@ -342,7 +346,10 @@ def _step_in_full(step: Document, number: int, width: int) -> list[str]:
     facts = [f"after {waits}" if waits else "at once", f"limit {span(step.get('timeout_s'))}"]
     facts += [] if step.get("reversible", True) else [NO_WAY_BACK]
     lines += fold("; ".join(facts), width, indent=3, first=3)
-    lines += [f"   $ {action.get('preview')}" for action in listed(step, "actions")]
+    for action in listed(step, "actions"):
+        lines.append(f"   $ {action.get('preview')}")
+        for one in listed(action, "lines"):
+            lines += fold(f"line {one.get('number')}: {one.get('shown')}", width, indent=7, first=5)
     for look in listed(step, "looks"):
         lines.append(f"   ? {look.get('preview')}")
         lines += fold(f"expects: {look.get('expects')}", width, indent=5, first=5)

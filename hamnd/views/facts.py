@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 
 from hamnd.core.health.rule import slow_freshness_s
 from hamnd.model.names import Answer, FenceGrade, Outcome, Probe, Status, Verdict
-from hamnd.model.work import Exec, Fence, FenceStatus, Reach, Read
+from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Reach, Read
 
 if TYPE_CHECKING:
     from hamnd.core.health.assessment import Assessment
@@ -408,6 +408,8 @@ def request_part(request: ActionRequest | LookRequest, preview: str) -> Part:
     match request:
         case Exec():
             kind, host, user, argv = "exec", request.host, request.user, list(request.argv)
+        case Edit():
+            kind, host = "edit", request.host
         case Fence():
             kind, host = "fence", request.device
         case FenceStatus():

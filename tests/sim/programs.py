@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hamnd.demo.db2_node import Reply
-from hamnd.model.work import Exec
+from hamnd.dialects.editing import edited
+from hamnd.model.work import Edit, Exec
 from tests.sim import programs_xcat as xcat
 from tests.sim.ground import (
     ADDRESSES,
@@ -143,7 +144,7 @@ class Shell:
             case "systemctl":
                 return self._systemctl(words)
             case "crontab":
-                return self._crontab(words, request.stdin)
+                return self._crontab(words)
             case "ps":
                 return Job(0.02, lambda _: self._ps())
             case _:
@@ -277,19 +278,25 @@ class Shell:
                 self.ground.pair.set_load(STANDBY, 0.0, self.ground.now)
         return Output(5 if missing else 0, stderr="Unit not loaded.\n" if missing else "")
 
-    def _crontab(self, words: Sequence[str], stdin: str | None) -> Job:
+    def edit(self, request: Edit) -> Job:
+        """Do what hamnd's own adapter does with crontab's two calls."""
+        user = request.tells[2] if "-u" in request.tells else None
+        crontabs = self.ground.services.crontabs
+
+        def finish(_: float) -> Output:
+            result = edited(crontabs[user] or "", request)
+            if result is None:
+                return Output(1, stderr="it has changed since the plan was made")
+            crontabs[user] = result
+            return Output()
+
+        return Job(0.02, finish)
+
+    def _crontab(self, words: Sequence[str]) -> Job:
         user = words[1] if words[0] == "-u" else None
         crontabs = self.ground.services.crontabs
-        if user not in crontabs:
+        if user not in crontabs or words[-1] != "-l":
             raise UnknownArgvError(f"crontab {words}")
-        if words[-1] == "-":
-            text = stdin or ""
-
-            def install(_: float) -> Output:
-                crontabs[user] = text
-                return Output()
-
-            return Job(0.01, install)
 
         def show(_: float) -> Output:
             text = crontabs[user]

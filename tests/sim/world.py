@@ -19,6 +19,7 @@ from hamnd.model.names import Probe
 from hamnd.model.site import Site
 from hamnd.model.work import (
     ActionRequest,
+    Edit,
     Ending,
     Exec,
     Fence,
@@ -98,6 +99,8 @@ class World:
                 self._begin(call, self.shell.start(request, self.heap.now, str(self._number)))
             case Exec():
                 self._over_ssh(call, request, str(self._number))
+            case Edit():
+                self._begin(call, self.shell.edit(request))
             case Fence() | FenceStatus():
                 self._ask_controller(call, request)
             case Reach():

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hamnd.core.policy import Policy
-from hamnd.dialects import cron, jobs, linux, reach, xcat
+from hamnd.dialects import jobs, linux, reach, xcat
 from hamnd.dialects.cron import Names
 from hamnd.model.plan import Step
 from hamnd.model.site import ServiceAddress, Site
@@ -79,18 +79,18 @@ def _disarm_crontabs(
     site: Site, seen: Mapping[str, Report]
 ) -> tuple[tuple[Action, ...], tuple[Look, ...], tuple[Action, ...]]:
     """Return the disarming actions, the looks that nobody edited meanwhile, and the way back."""
-    names = Names.of(site)
     disarmed: tuple[Action, ...] = ()
     unchanged: tuple[Look, ...] = ()
     restored: tuple[Action, ...] = ()
     for user in _cron_users(site):
         report = seen.get(_crontab_key(user))
         text = jobs.parse_crontab(report) if report is not None else None
-        if text is None or not cron.dangerous_lines(text, names):
+        edit = jobs.disarm_crontab(site, user, text) if text is not None else None
+        if edit is None:
             continue
-        disarmed += (jobs.install_crontab(site, user, cron.disarm(text, names)),)
-        unchanged += (jobs.crontab_is(site, user, (text, cron.disarm(text, names))),)
-        restored += (jobs.install_crontab(site, user, text),)
+        disarmed += (Action(edit),)
+        unchanged += (jobs.crontab_is(site, user, edit),)
+        restored += (Action(jobs.rearm_crontab(edit)),)
     return disarmed, unchanged, restored
 
 

@@ -9,6 +9,7 @@ import logging
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,9 +23,12 @@ from hamnd.adapters.reach import SocketReacher
 from hamnd.adapters.scheduler import TickSource
 from hamnd.adapters.supervisor import NoSupervisor, find_supervisor, watchdog_interval_s
 from hamnd.adapters.world import Adapters, RoutingWorld
-from hamnd.model.names import Probe
-from hamnd.model.work import Action, Ending, Exec, Fence, Look, Reach, Read, Report
+from hamnd.dialects import jobs
+from hamnd.dialects.readers import read_action
+from hamnd.model.names import Probe, Verdict
+from hamnd.model.work import Action, Edit, Ending, Exec, Fence, Look, Reach, Read, Report
 from hamnd.ports import CommandRunner, World
+from tests.builders import site
 
 CLOCK = SystemClock()
 
@@ -99,6 +103,61 @@ async def test_what_nobody_is_responsible_for_could_not_run() -> None:
     it = world(FarRunner())
     assert (await it.perform(Action(Exec("sn09", ("true",))), 5)).ending is Ending.COULD_NOT_RUN
     assert (await it.perform(Action(Fence("aixmn1", "off")), 5)).ending is Ending.COULD_NOT_RUN
+
+
+CRONTAB = "0 2 * * * RSYNC_PASSWORD=hunter2 rsync -az aixmn1:/install /\n"
+
+
+def kept(tmp_path: Path, takes: str = 'cat >"$1".new && mv "$1".new "$1"') -> tuple[Path, Edit]:
+    """A crontab in a file, and the edit that disarms it."""
+    path = tmp_path / "kept"
+    path.write_text(CRONTAB)
+    edit = jobs.disarm_crontab(site(), None, CRONTAB)
+    assert edit is not None
+    tells = ("cat", str(path))
+    return path, replace(edit, tells=tells, takes=("sh", "-c", takes, "take", str(path)))
+
+
+async def test_a_crontab_is_edited_once_and_no_report_tells_its_text(tmp_path: Path) -> None:
+    path, edit = kept(tmp_path)
+    it = world(FarRunner())
+    there = [await it.perform(Action(edit), 10) for _ in range(2)]
+    assert path.read_text() == "#hamnd-fuse# " + CRONTAB
+    back = await it.perform(Action(jobs.rearm_crontab(edit)), 10)
+    assert path.read_text() == CRONTAB
+    assert [report.exit_code for report in (*there, back)] == [0, 0, 0]
+    assert "hunter2" not in repr((there, back))
+
+
+async def test_a_crontab_that_somebody_changed_is_left_alone(tmp_path: Path) -> None:
+    path, edit = kept(tmp_path)
+    path.write_text(CRONTAB + "# mine\n")
+    report = await world(FarRunner()).perform(Action(edit), 10)
+    assert read_action(Action(edit), report).verdict is Verdict.BLOCK
+    assert "changed since the plan" in report.stderr
+    assert path.read_text() == CRONTAB + "# mine\n"
+
+
+async def test_a_crontab_that_cannot_be_read_is_not_edited(tmp_path: Path) -> None:
+    path, edit = kept(tmp_path)
+    for tells in (("cat", str(path) + "-none"), ("sleep", "60"), ("/none/crontab", "-l")):
+        action = Action(replace(edit, tells=tells))
+        report = await world(FarRunner()).perform(action, 0.5)
+        assert report.ending is Ending.COULD_NOT_RUN
+        assert "nothing was changed" in read_action(action, report).sentence
+    assert path.read_text() == CRONTAB
+
+
+async def test_an_edit_that_fails_says_so_without_the_text(tmp_path: Path) -> None:
+    path, edit = kept(tmp_path, takes="cat >&2; echo 'bad minute' >&2; exit 3")
+    report = await world(FarRunner()).perform(Action(edit), 10)
+    assert read_action(Action(edit), report).verdict is Verdict.BLOCK
+    assert "bad minute" in report.stderr
+    assert "hunter2" not in repr(report)
+    slow = replace(edit, takes=("sleep", "60"))
+    late = await world(FarRunner()).perform(Action(slow), 0.5)
+    assert read_action(Action(slow), late).verdict is Verdict.UNKNOWN
+    assert path.read_text() == CRONTAB
 
 
 @pytest.mark.parametrize("is_abstract", [False, True])

@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from hamnd.dialects.editing import edited
 from hamnd.model.names import Probe
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Reach
+from hamnd.model.work import Action, Edit, Exec, Fence, FenceStatus, Look, Reach
 from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
 
 CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
@@ -102,6 +103,8 @@ class World:
     """good | down | dumb: what the primary's own db2pd says over ssh."""
     skew_s: float | None = 0.2
     crontabs: dict[str | None, str] = field(default_factory=lambda: {None: CRONTAB})
+    processes: str = ""
+    """Lines of ps besides init's."""
     running: set[str] = field(default_factory=set)
     """Services that run here: xcatd, dns, dhcp, consoles."""
     has_address: bool = False
@@ -222,7 +225,7 @@ class World:
         if what.startswith("crontab") and isinstance(request, Exec):
             user = request.argv[2] if "-u" in request.argv else None
             return True, (0, self.crontabs.get(user, ""))
-        return True, (0, "1 /sbin/init\n" if what == "nothing_writes" else "")
+        return True, (0, "1 /sbin/init\n" + self.processes if what == "nothing_writes" else "")
 
     def _linux(self, what: str, look: Look) -> tuple[bool, Answer]:
         if what in ("any_active", "none_active"):
@@ -309,11 +312,12 @@ class World:
         if isinstance(request, Fence):
             self.power_off()
             return
+        if isinstance(request, Edit):
+            user = request.tells[2] if "-u" in request.tells else None
+            self.crontabs[user] = edited(self.crontabs[user], request) or self.crontabs[user]
+            return
         argv = request.argv
         match step.removeprefix("undo-"):
-            case "fuse":
-                user = argv[2] if "-u" in argv else None
-                self.crontabs[user] = request.stdin or ""
             case "fence":
                 self.power_off()
             case "promote":

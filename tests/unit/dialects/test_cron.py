@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from hamnd.dialects import cron
 from hamnd.dialects.cron import Names
+from hamnd.dialects.editing import marked
 
 AT_AIXMN2 = Names(
     own=frozenset({"aixmn2", "9.114.47.104", "localhost"}),
@@ -143,17 +144,29 @@ def test_comments_settings_users_and_percent_signs_are_read_as_cron_reads_them()
     ]
 
 
-def test_disarming_changes_the_dangerous_lines_only_and_is_idempotent() -> None:
+def test_dangerous_lines_are_numbered_and_harmless_once_they_are_marked() -> None:
     text = "# keep\nMAILTO=root\n0 2 * * * rsync -az aixmn1:/install /\n0 6 * * * /bin/true\n"
 
-    disarmed = cron.disarm(text, AT_AIXMN2)
-
-    assert disarmed == (
-        "# keep\nMAILTO=root\n"
-        "#hamnd-fuse# 0 2 * * * rsync -az aixmn1:/install /\n0 6 * * * /bin/true\n"
-    )
+    assert cron.dangerous_numbers(text, AT_AIXMN2) == {3}
+    disarmed = marked(text, frozenset({3}), cron.FUSE_MARK)
     assert cron.dangerous_lines(disarmed, AT_AIXMN2) == ()
-    assert cron.disarm(disarmed, AT_AIXMN2) == disarmed
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "rsync 'x@hunter2@aixmn1:/x' /install",
+        "sftp 'anna:hunter2@aixmn1'",
+        "lftp sftp://anna:hunter2@aixmn1/",
+        "ssh anna:hunter2@aixmn1 cat /x | tar xf -",
+    ],
+)
+def test_why_a_line_is_dangerous_tells_no_account(command: str) -> None:
+    why = cron.writes_here(command, AT_AIXMN2)
+
+    assert why is not None
+    assert "aixmn1" in why
+    assert "hunter2" not in why
 
 
 @pytest.mark.parametrize(
@@ -183,9 +196,9 @@ def test_the_names_survive_the_way_through_a_looks_arguments() -> None:
 @settings(deadline=None)
 @given(st.text())
 def test_any_text_is_read_without_an_exception(text: str) -> None:
-    cron.disarm(text, AT_AIXMN2)
     cron.runs_here(text, AT_AIXMN2)
-    assert cron.dangerous_lines(cron.disarm(text, AT_AIXMN2), AT_AIXMN2) == ()
+    disarmed = marked(text, cron.dangerous_numbers(text, AT_AIXMN2), cron.FUSE_MARK)
+    assert cron.dangerous_lines(disarmed, AT_AIXMN2) == ()
 
 
 @settings(deadline=None)

@@ -10,7 +10,7 @@ from hamnd.dialects.cron import Names
 from hamnd.dialects.jobs import TimedService
 from hamnd.dialects.readers import read_action, read_look
 from hamnd.model.names import Verdict
-from hamnd.model.work import Ending, Exec, Look, Looked, Report
+from hamnd.model.work import Action, Ending, Exec, Look, Looked, MarkedLine, Report
 from tests.builders import site
 from tests.unit.dialects.reports import ended, exited
 
@@ -77,7 +77,9 @@ def test_the_dangerous_line_is_shown() -> None:
 
 
 def test_a_crontab_that_somebody_edited_is_not_overwritten() -> None:
-    asked = jobs.crontab_is(site(), None, (PULL, "#hamnd-fuse# " + PULL))
+    edit = jobs.disarm_crontab(site(), None, PULL)
+    assert edit is not None
+    asked = jobs.crontab_is(site(), None, edit)
 
     assert look(asked, exited(0, PULL)) is Verdict.PASS
     assert look(asked, exited(0, "#hamnd-fuse# " + PULL)) is Verdict.PASS
@@ -86,11 +88,46 @@ def test_a_crontab_that_somebody_edited_is_not_overwritten() -> None:
     assert look(asked, DENIED) is Verdict.UNKNOWN
 
 
-def test_a_crontab_is_installed_from_standard_input() -> None:
-    action = jobs.install_crontab(site(), "xcatdb", QUIET)
+def test_an_edit_names_the_crontab_and_the_lines_and_carries_no_text() -> None:
+    secret = "0 2 * * * RSYNC_PASSWORD=hunter2 rsync -az aixmn1:/install /\n"
+    edit = jobs.disarm_crontab(site(), "xcatdb", QUIET + secret)
 
-    assert action.request == Exec("aixmn2", ("crontab", "-u", "xcatdb", "-"), stdin=QUIET)
-    assert read_action(action, exited(0)).verdict is Verdict.PASS
+    assert edit is not None
+    assert edit.tells == ("crontab", "-u", "xcatdb", "-l")
+    assert edit.takes == ("crontab", "-u", "xcatdb", "-")
+    assert edit.lines == (
+        MarkedLine(3, "0 2 * * * RSYNC_PASSWORD=*** rsync -az aixmn1:/install /"),
+    )
+    assert "hunter2" not in repr(edit)
+    assert read_action(Action(edit), exited(0)).verdict is Verdict.PASS
+    assert read_action(Action(edit), exited(1)).verdict is Verdict.BLOCK
+
+
+def test_no_sentence_about_jobs_tells_a_secret() -> None:
+    here, secret = site(), "RSYNC_PASSWORD=hunter2 rsync -az a:hunter2@aixmn1:/install / "
+    line = f"sh -c '{secret} && pg_restore -phunter2 /t'"
+    told = [
+        (jobs.crontab_harmless(here, None), f"0 2 * * * {line}\n"),
+        (jobs.cron_files_harmless(here), f"/etc/cron.d/x:0 2 * * * root {line}\n"),
+        (jobs.timers_harmless(here), f"Id=p.service\nExecStart={{ argv[]={line} ; x }}\n"),
+        (jobs.nothing_writes(here), "  901 pg_restore --password hunter2 -c /t\n"),
+    ]
+    for asked, text in told:
+        reading = read_look(Looked(asked, exited(0, text)))
+        assert reading.verdict is Verdict.BLOCK
+        assert "pg_restore" in reading.sentence
+        assert "hunter2" not in reading.sentence
+        for cut in (exited(0, text, truncated=True), exited(2, text)):
+            reading = read_look(Looked(asked, cut))
+            assert reading.verdict is Verdict.UNKNOWN
+            assert "hunter2" not in reading.sentence
+
+
+def test_a_crontab_that_hamnd_does_not_rewrite_says_why() -> None:
+    asked = jobs.crontab_harmless(site(), None)
+
+    assert "UTF-8" in read_look(Looked(asked, exited(0, PULL + "# \ufffd\n"))).sentence
+    assert look(asked, exited(0, QUIET + "# \ufffd\n")) is Verdict.PASS
 
 
 @pytest.mark.parametrize(

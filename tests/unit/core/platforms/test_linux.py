@@ -5,11 +5,12 @@ import pytest
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Policy
 from hamnd.dialects import shell
+from hamnd.dialects.editing import edited
 from hamnd.dialects.readers import READERS
 from hamnd.errors import ConfigError
 from hamnd.model.plan import Step
 from hamnd.model.site import Platform, ServiceAddress, Services, Site
-from hamnd.model.work import Ending, Exec, Reach, Report
+from hamnd.model.work import Edit, Ending, Exec, Reach, Report
 from tests.builders import site
 from tests.unit.dialects.reports import ended, exited
 
@@ -82,9 +83,11 @@ def test_a_dangerous_crontab_is_disarmed_and_the_way_back_restores_it_exactly() 
     fuse = steps({"crontab": exited(0, QUIET + PULL), "crontab:xcatdb": exited(0, QUIET)})["fuse"]
 
     (action,) = fuse.actions
-    assert action.request == Exec("aixmn2", ("crontab", "-"), stdin=QUIET + "#hamnd-fuse# " + PULL)
+    assert isinstance(action.request, Edit)
+    assert edited(QUIET + PULL, action.request) == QUIET + "#hamnd-fuse# " + PULL
     (back,) = fuse.compensation
-    assert back.request == Exec("aixmn2", ("crontab", "-"), stdin=QUIET + PULL)
+    assert isinstance(back.request, Edit)
+    assert edited(QUIET + "#hamnd-fuse# " + PULL, back.request) == QUIET + PULL
     assert "jobs.crontab_is" in {look.reads for look in fuse.preconditions}
 
 
@@ -92,9 +95,9 @@ def test_the_instance_owners_crontab_counts_as_well() -> None:
     restore = "0 5 * * * db2 restore database XCATDB from /backup\n"
     fuse = steps({"crontab": exited(0, QUIET), "crontab:xcatdb": exited(0, restore)})["fuse"]
 
-    assert [action.request.argv for action in fuse.actions if isinstance(action.request, Exec)] == [
-        ("crontab", "-u", "xcatdb", "-")
-    ]
+    assert [
+        action.request.takes for action in fuse.actions if isinstance(action.request, Edit)
+    ] == [("crontab", "-u", "xcatdb", "-")]
 
 
 def test_a_timer_that_pulls_is_stopped_with_its_service_and_started_on_the_way_back() -> None:
