@@ -40,25 +40,30 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
 
     A digest without a confirmation in these entries gives a report with `found` false.
     """
-    ours = [entry for entry in entries if entry.record.digest == digest]
+    chain = _chain(entries, digest)
+    ours = [entry for entry in entries if entry.record.digest in chain]
     confirmed = next((e for e in ours if e.record.what == "plan_confirmed"), None)
-    told = {} if confirmed is None else details(confirmed.record)
+    own = _confirmation(entries, digest)
+    told = {} if own is None else details(own.record)
     start = confirmed.seq if confirmed is not None else 0
     before = [entry for entry in entries if entry.seq < start]
     end = next((e for e in reversed(ours) if e.record.what in ENDS), None)
     steps = _steps(ours)
     times = _times(entries, before, confirmed, end)
     times["died_at"] = _whole(told.get("died_at") or told.get("down_since")) or times["died_at"]
+    successor = _successor(entries, digest)
     return {
         "schema": SCHEMA,
-        "found": confirmed is not None,
+        "found": own is not None,
         "digest": digest,
+        "continues": chain[:-1],
+        "continued_by": successor,
         "kind": str(told.get("kind") or "takeover"),
         "variant": told.get("variant"),
         "cause": told.get("cause"),
         "from": told.get("from"),
         "to": told.get("to") or _owner(ours),
-        "status": _status(end, ours),
+        "status": "continued" if successor is not None else _status(end, ours),
         "reason": None if end is None else details(end.record).get("sentence"),
         "confirmed_by": None if confirmed is None else confirmed.record.actor,
         "epoch": _epoch(ours),
@@ -81,6 +86,32 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
             for e in _timeline(entries, times, ours)
         ],
     }
+
+
+def _confirmation(entries: Iterable[JournalEntry], digest: str) -> JournalEntry | None:
+    found = (e for e in entries if e.record.what == "plan_confirmed" and e.record.digest == digest)
+    return next(found, None)
+
+
+def _chain(entries: Sequence[JournalEntry], digest: str) -> list[str]:
+    """Return the digests of the run and of every run that it continues, the oldest first."""
+    chain = [digest]
+    while (confirmed := _confirmation(entries, chain[0])) is not None:
+        before = details(confirmed.record).get("continues")
+        if not isinstance(before, str) or not before or before in chain:
+            break
+        chain.insert(0, before)
+    return chain
+
+
+def _successor(entries: Iterable[JournalEntry], digest: str) -> str | None:
+    """Return the digest of the run that was confirmed to continue this one, or None."""
+    for entry in entries:
+        if entry.record.what != "plan_confirmed" or entry.record.digest == digest:
+            continue
+        if details(entry.record).get("continues") == digest:
+            return entry.record.digest
+    return None
 
 
 def _whole(value: object) -> int | None:
@@ -214,7 +245,7 @@ def _between(start: int | None, end: int | None) -> int | None:
 
 
 def _predicted(ours: Sequence[JournalEntry]) -> dict[str, Any] | None:
-    found = next((e for e in ours if e.record.what == "loss_predicted"), None)
+    found = next((e for e in reversed(ours) if e.record.what == "loss_predicted"), None)
     if found is None:
         return None
     told = details(found.record)
@@ -277,7 +308,7 @@ def _pauses(ours: Sequence[JournalEntry]) -> list[dict[str, Any]]:
             pause = {"at": int(entry.wall_s), "step": entry.record.step, "reason": reason}
             pauses.append({**pause, "lasted_s": None, "ended_by": None})
             continue
-        is_over = entry.record.what in ("run_resumed", *ENDS)
+        is_over = entry.record.what in ("run_resumed", "plan_confirmed", *ENDS)
         if is_over and pauses and pauses[-1]["lasted_s"] is None:
             lasted = max(0, int(entry.wall_s) - pauses[-1]["at"])
             pauses[-1].update(lasted_s=lasted, ended_by=entry.record.actor)

@@ -23,7 +23,7 @@ from hamnd.views.report import (
 )
 from hamnd.views.status import render_status
 from tests.builders import DIED, DIGEST
-from tests.unit.views.journal_entries import CONFIRMED, night
+from tests.unit.views.journal_entries import CONFIRMED, Writer, night
 
 
 def test_human_time_and_machine_time_are_kept_apart() -> None:
@@ -78,6 +78,57 @@ def test_a_run_can_be_reported_before_it_ended(until: str, status: str) -> None:
     report = report_document(night(until=until), DIGEST)
     assert report["status"] == status
     assert render_report_text(report)[0].startswith("Takeover 2026-11-22")
+
+
+def continued() -> list[Entry]:
+    """The night in which the run, paused at dhcp, is continued by a plan of its own."""
+    writer = Writer()
+    writer.entries = night(until="paused")
+    told = {"kind": "takeover", "variant": "none", "continues": DIGEST, "from": "a", "to": "b"}
+    ours = {"actor": "ben", "digest": "0000-0002"}
+    writer.add(CONFIRMED + 60, Phase.DECISION, "plan_confirmed", evidence=told, **ours)
+    evidence = {"sentence": "dhcp is up", "duration_s": 4.0}
+    writer.add(CONFIRMED + 66, Phase.RESULT, "step_finished",
+               step="dhcp", outcome="done", evidence=evidence, **ours)  # fmt: skip
+    writer.add(CONFIRMED + 81, Phase.DECISION, "run_finished", outcome="done", **ours)
+    writer.change(CONFIRMED + 81, "TakingOver", "Active", "every postcondition holds")
+    return writer.entries
+
+
+def test_the_report_of_a_successor_has_the_steps_and_the_epoch_of_its_forerunner() -> None:
+    report = report_document(continued(), "0000-0002")
+    steps = {step["id"]: step["outcome"] for step in report["steps"]}
+    assert steps == {"promote": "done", "xcatd": "done", "dhcp": "done"}
+    assert (report["epoch"], report["status"], report["continues"]) == (4, "done", [DIGEST])
+    assert (report["from"], report["to"], report["variant"]) == ("a", "b", "none")
+    assert report["times"]["confirmed_at"] == int(CONFIRMED)
+    assert report["machine_s"] == 81
+    assert report["pauses"][0]["ended_by"] == "ben"
+    assert report["predicted_loss"]["verdict"] == "zero_proven"
+
+
+def test_the_report_of_a_forerunner_names_its_successor() -> None:
+    report = report_document(continued(), DIGEST)
+    assert (report["status"], report["continued_by"]) == ("continued", "0000-0002")
+    assert report["pauses"][0]["lasted_s"] is None
+
+
+def test_a_circle_of_successors_ends() -> None:
+    writer = Writer()
+    for digest, before in (("a", "b"), ("b", "a")):
+        told = {"continues": before}
+        writer.add(CONFIRMED, Phase.DECISION, "plan_confirmed", digest=digest, evidence=told)
+    assert report_document(writer.entries, "a")["continues"] == ["b"]
+
+
+def test_an_aborted_takeover_has_its_report() -> None:
+    writer = Writer()
+    writer.entries = night(until="confirmed")
+    why = "it came back"
+    writer.add(CONFIRMED + 9, Phase.DECISION, "run_aborted", digest=DIGEST, evidence=why)
+    report = report_document(writer.entries, DIGEST)
+    assert (report["status"], report["reason"]) == ("aborted", "it came back")
+    assert any("aborted" in line for line in render_report_text(report))
 
 
 def test_an_unknown_digest_is_said_to_be_unknown() -> None:
