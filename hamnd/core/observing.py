@@ -95,10 +95,9 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
     if topic == "partner_db":
         partner = engine_of(terms).partner(terms, looked.report, watch.partner)
         return replace(watch, partner=partner)
-    watch = replace(watch, reports={**watch.reports, topic: looked.report})
     if topic in engine_of(terms).looks(terms):
-        return _fold_engine(watch, looked, terms)
-    return watch
+        return _fold_engine(watch, topic, looked, terms)
+    return replace(watch, reports={**watch.reports, topic: looked.report})
 
 
 def _fold_fence_status(watch: Watch, looked: Looked) -> Watch:
@@ -120,19 +119,28 @@ def _fold_clock(watch: Watch, looked: Looked) -> Watch:
     return replace(watch, skew=Skew(seconds, half_s + 0.1, report.finished))
 
 
-def _fold_engine(watch: Watch, looked: Looked, terms: Terms) -> Watch:
-    """Fold the local database; what may be an instant of start or stop is asked again first."""
-    reading = engine_of(terms).view(terms, watch.reports)
+def _fold_engine(watch: Watch, topic: str, looked: Looked, terms: Terms) -> Watch:
+    """Fold the local database; what may be an instant of start or stop is tried again first.
+
+    Only a run of the topic that tells the state is a try, and tries lie `transient_pause_s` apart
+    (db2-hadr.md §5): one that comes sooner is left aside, so that its report stays the last try's.
+    """
+    last = watch.reports.get(topic)
+    tried = replace(watch, reports={**watch.reports, topic: looked.report})
+    reading = engine_of(terms).view(terms, tried.reports)
+    doubts, policy = 0, terms.policy
     if reading.is_database_up is not True:
-        # One run is doubted once, however often it is judged again beside another look.
-        doubts = watch.doubts + (reading.observed == looked.report.finished)
-        if doubts < terms.policy.transient_tries_max and watch.replication is not None:
-            return replace(watch, doubts=doubts)
-        watch = replace(watch, doubts=doubts)
-    else:
-        watch = replace(watch, doubts=0)
-    watch = fold_replication(watch, reading, looked.report.started)
-    return _keep_sample(watch, reading, terms)
+        doubts, is_first = watch.doubts, watch.replication is None
+        is_open = 0 < doubts < policy.transient_tries_max and not is_first
+        if topic == reading.source:
+            sent = looked.report.started
+            if is_open and last is not None and sent.since(last.started) < policy.transient_pause_s:
+                return watch
+            doubts = min(doubts + 1, policy.transient_tries_max)
+        if doubts < policy.transient_tries_max and not is_first:
+            return replace(tried, doubts=doubts)
+    tried = fold_replication(replace(tried, doubts=doubts), reading, looked.report.started)
+    return _keep_sample(tried, reading, terms)
 
 
 def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:

@@ -41,7 +41,9 @@ class Policy:
     history_max: int = 256
     memory_interval_s: float = 60.0
     transient_tries_max: int = 3
+    """So many runs must tell that the database is not up before it is believed (db2-hadr.md §5)."""
     transient_pause_s: float = 2.0
+    """What lies at least between two of those runs."""
     look_pause_s: float = 0.5
     """Pause between two looks at a postcondition that is not yet true."""
     step_timeouts_s: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))

@@ -106,7 +106,8 @@ class Examination:
     """What the returned old primary is examined by."""
 
     ours: int | None
-    """Where our own log stood when it was last a standby's, in bytes."""
+    """Where our own log stood when it was last a standby's, in bytes; None where the engine does
+    not tell what was received: then positions prove nothing."""
     partner: PartnerDatabase
     view: Replication | None
 
@@ -128,7 +129,7 @@ class Engine(Protocol):
         ...
 
     def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
-        """Return the normal form of the latest readings of this node's database."""
+        """Return the normal form of the latest readings; its source is the topic that told it."""
         ...
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:
