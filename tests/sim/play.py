@@ -164,8 +164,9 @@ class Play:
         raise LawBrokenError(f"liveness: still {state.state} ({state.because}){run}")
 
     def is_settled(self) -> bool:
-        """After the faults: this node is active, or the primary serves and is protected again."""
-        if not self.operator.is_by_the_book or not self.daemon.is_up:
+        """Nothing more is to come: this node is active, or the primary serves and is protected."""
+        is_over = self.heap.now - START > self.universe.over_at_s
+        if not is_over or not self.daemon.is_up:
             return False
         state = self.daemon.state
         run = state.run

@@ -7,6 +7,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.engine import step
 from hamnd.core.events import ConfirmRequested, LookCompleted, PlanRequested
+from hamnd.core.health.conditions import judge_conditions
 from hamnd.core.health.rule import judge_rule
 from hamnd.core.health.watch import Watch, fold_replication
 from hamnd.core.observing import fold_look
@@ -16,7 +17,16 @@ from hamnd.core.replication.registry import engine_of
 from hamnd.core.snapshot import dump, restore
 from hamnd.dialects import fence as fencing
 from hamnd.model.health import Positions
-from hamnd.model.names import FenceGrade, LossVerdict, Outcome, PlanKind, RunStatus, State, Verdict
+from hamnd.model.names import (
+    FenceGrade,
+    LossVerdict,
+    Outcome,
+    PlanKind,
+    RunStatus,
+    State,
+    Status,
+    Verdict,
+)
 from hamnd.model.plan import PlanRequest
 from hamnd.model.site import FenceSite
 from hamnd.model.work import Ending, Looked, Report
@@ -174,6 +184,20 @@ def test_one_unreadable_run_of_db2pd_is_doubted_once() -> None:
     assert watch.doubts == 1
     watch = fold_look(watch, LookCompleted("dbcfg", Looked(looks["dbcfg"], config)), on)
     assert watch.doubts == 1
+
+
+def test_what_was_replayed_bounds_the_gap_where_nothing_else_is_shown() -> None:
+    """A pair of Db2 9.x in ASYNC left Peer with every row that was under way, and came back."""
+    reading = replication(2.0, gap_bytes=None, replay_gap_bytes=212)
+    watch = Watch(replication=reading)
+    found = {one.type: one for one in judge_conditions(watch, (), at(2.5), terms())}
+    assert found["ReplicationGap"].status is Status.TRUE
+    behind = replace(reading, replay_gap_bytes=4_000_000)
+    found = {
+        one.type: one
+        for one in judge_conditions(replace(watch, replication=behind), (), at(2.5), terms())
+    }
+    assert found["ReplicationGap"].status is Status.UNKNOWN
 
 
 def test_congestion_is_no_sign_of_life() -> None:

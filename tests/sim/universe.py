@@ -126,6 +126,13 @@ class Universe:
     linger_s: float = 3.0
     """How long a settled site is watched before its story ends."""
 
+    @property
+    def over_at_s(self) -> float:
+        """When the last thing that was drawn has happened, at the latest when all is healed."""
+        ends = [one.at_s + (one.for_s or 0.0) for one in self.faults]
+        ends += [one.at_s for one in self.crashes]
+        return min(self.heal_at_s, max(ends, default=0.0))
+
     def describe(self) -> str:
         """Return one line for people."""
         faults = ", ".join(f"{one.kind}@{one.at_s:.0f}s" for one in self.faults) or "no fault"
@@ -212,7 +219,7 @@ def draw(seed: int) -> Universe:
     )
     here = site(db2=db2, fence=fence, witnesses=witnesses(count))
     terms = Terms(here, _draw_policy(dice, count, fence))
-    heal_at_s = dice.uniform(30.0, 55.0)
+    heal_at_s = dice.uniform(28.0, 50.0)
     skew = dice.choice((0.0, 0.0, dice.uniform(-3.0, 3.0), dice.uniform(-30.0, 30.0)))
     return Universe(
         seed=seed,
