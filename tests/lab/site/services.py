@@ -71,7 +71,7 @@ def listening(port: int) -> str:
 NAMED = Unit(
     "named",
     "/usr/sbin/named -u bind -f",
-    f"dig +short +time=1 +tries=1 @127.0.0.1 {DOMAIN} SOA | grep -q .",
+    f"dig +short +time=1 +tries=1 @127.0.0.1 {DOMAIN} SOA | grep -q '^[^;]'",
     30,
     ("bind9",),
 )

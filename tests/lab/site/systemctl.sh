@@ -37,7 +37,9 @@ start() {
   alive && return 0
   allowed || return 0
   rm -f "$run/$unit.stopped" "$run/$unit.failed"; : >"$run/$unit.starting"
-  setsid sh -c 'echo $$ >"$1"; exec sh -c "exec $2"' unit "$run/$unit.pid" "$RUN" \
+  # As under systemd, nothing of the caller's environment reaches a unit.
+  env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root \
+    setsid sh -c 'echo $$ >"$1"; exec sh -c "exec $2"' unit "$run/$unit.pid" "$RUN" \
     >>"/var/lab/$unit.log" 2>&1 </dev/null &
   tries=$((LIMIT * 20))
   while [ ! -s "$run/$unit.pid" ]; do sleep .01; done

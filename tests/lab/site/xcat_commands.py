@@ -184,7 +184,8 @@ def makedns(database: Any, arguments: list[str]) -> Answer:
         lines += [f"update delete {name}.{DOMAIN} A", f"update add {name}.{DOMAIN} 60 A {address}"]
     updated = _shell("nsupdate", stdin="\n".join([*lines, "send"]) + "\n")
     if updated.returncode:
-        return "\n".join(said), _own(f"Failure encountered updating {DOMAIN}.")
+        why = " ".join((updated.stderr + updated.stdout).split())
+        return "\n".join(said), _own(f"Failure encountered updating {DOMAIN}. {why}")
     return "\n".join([*said, "Completed updating DNS records.", "DNS setup is completed"]), ""
 
 
