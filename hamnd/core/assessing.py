@@ -6,6 +6,8 @@ not change what is known (observing) nor decide what follows (engine).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
 from hamnd.core.health.evidence import death_of, judge_evidence
@@ -19,7 +21,7 @@ from hamnd.core.health.rule import (
     silence_began,
     slow_freshness_s,
 )
-from hamnd.core.health.watch import Watch
+from hamnd.core.health.watch import Watch, is_clock_set
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
 from hamnd.core.replication import LossQuestion
@@ -50,6 +52,8 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         is_partner_serving=_is_partner_serving(watch, now, terms),
         now_wall_s=now.wall_s,
     )
+    if is_clock_set(watch, now):
+        question = _on_another_clock(question)
     loss = engine.loss(terms, question)
     picture = Assessment(
         conditions=conditions,
@@ -63,6 +67,15 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     )
     ready = judge_ready(state.state, state.mode, picture, terms)
     return _with_ready(picture, ready)
+
+
+def _on_another_clock(question: LossQuestion) -> LossQuestion:
+    """Our clock was set: no measured skew holds any more, and no time since the sample is known."""
+    sample = question.sample
+    if sample is not None:
+        sample = replace(sample, skew_s=None, skew_uncertainty_s=None)
+    death = replace(question.death, is_watched=False)
+    return replace(question, sample=sample, death=death, skew=None)
 
 
 def _to_prove(state: NodeState) -> Looks:

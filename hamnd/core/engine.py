@@ -156,7 +156,7 @@ def _on_started(turn: Turn, event: Started) -> None:
     timing = replace(timing, down_since=turn.now, resumed=turn.now)
     if run is not None and (fence := run.steps.get("fence")) is not None:
         timing = replace(timing, fence_done=turn.now if fence.outcome.value == "done" else None)
-    watch = replace(turn.state.watch, watched_since=turn.now.wall_s)
+    watch = replace(turn.state.watch, watched_since=turn.now)
     turn.state = replace(turn.state, boot_id=event.boot_id, timing=timing, watch=watch)
     if turn.state.state in (State.PEER, State.DEGRADED, State.PRIMARY_DOWN):
         # What was silent then may have spoken since; the rule begins its windows again.

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.events import ConfirmRequested, Event, RetryRequested
+from hamnd.core.health.watch import Act
 from hamnd.core.policy import Terms
 from hamnd.core.state import Decision, NodeState
 from hamnd.demo.db2_node import HostPower
@@ -184,9 +185,8 @@ class Laws:
         known = [one for one in after.watch.fence if one.is_off is not None]
         if not known or known[-1].is_off:
             return
-        at = known[-1].at.wall_s
-        stale = [one.grade.value for one in after.assessment.evidence if one.at <= at]
-        proofs = [grade for grade in stale if grade != FenceGrade.WITNESSES.value]
+        acts = [one for one in after.assessment.evidence if isinstance(one, Act)]
+        proofs = [act.grade.value for act in acts if act.moment <= known[-1].at]
         self.require(not proofs, "law 3", f"the device says on, and {proofs} still count")
 
     def _confirmed(self, after: NodeState) -> None:

@@ -117,8 +117,8 @@ class Watch:
     """Wall time of the first device-proved off reading of this silence: died no later than this."""
     first_off_moment: Instant | None = None
     """The same; None when an earlier process read it, and nobody watched in between."""
-    watched_since: float | None = None
-    """Wall time since which this process watches; what was proven before may have ended since."""
+    watched_since: Instant | None = None
+    """Since when this process watches."""
     acts: tuple[FenceEvidence, ...] = ()
     """Dated acts of this process: agent_off, orderly, operator. See `dated`."""
     reports: Mapping[str, Report] = field(default_factory=dict)
@@ -206,6 +206,19 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
         and None not in (before.since, reading.since)
         and before.since != reading.since
     )
+
+
+CLOCK_STEP_S = 1.0
+"""More than a clock that is slewed drifts away between two measurements."""
+
+
+def is_clock_set(watch: Watch, now: Instant) -> bool:
+    """Whether our clock was set since it was last compared with the primary's.
+
+    Wall times from before and after that moment do not lie on one clock.
+    """
+    at = watch.watched_since if watch.skew is None else watch.skew.at
+    return at is not None and abs((now.wall_s - at.wall_s) - now.since(at)) > CLOCK_STEP_S
 
 
 def dated(act: FenceEvidence, now: Instant) -> Act:
