@@ -22,10 +22,6 @@ class ConfigError(HamndError):
         self.hint = hint
 
 
-class TemporaryError(HamndError):
-    """The same call may succeed later; the caller may retry within its policy."""
-
-
 class PermanentError(HamndError):
     """The same call will fail again until somebody changes something."""
 

@@ -284,20 +284,6 @@ def _plan_request(body: Mapping[str, Any]) -> PlanRequest:
     )
 
 
-def plan_body(request: PlanRequest) -> dict[str, Any]:
-    """Return the document of `plan` that `decode` reads back as this request."""
-    body: dict[str, Any] = {"kind": str(request.kind)}
-    if request.accept_loss is not None:
-        body["accept_loss"] = str(request.accept_loss)
-    if request.overrides:
-        body["overrides"] = [
-            {"gate": override.gate, "reason": override.reason} for override in request.overrides
-        ]
-    if request.is_successor:
-        body["continue"] = True
-    return body
-
-
 def refusal_document(refusal: Refusal) -> dict[str, Any]:
     """Return the document of a refused request (HTTP 409): nothing was changed."""
     return {

@@ -120,11 +120,6 @@ def stop_unit(site: Site, *units: str) -> Action:
     return Action(action.request, reads="linux.unit_stopped")
 
 
-def enable_unit(site: Site, unit: str) -> Action:
-    """Return the action that makes a unit start at boot."""
-    return _systemctl(site, "enable", unit)
-
-
 def any_active(site: Site, *units: str) -> Look:
     """Return a look that expects at least one of these units to run."""
     return Look(

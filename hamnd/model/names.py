@@ -149,13 +149,6 @@ class Phase(StrEnum):
     OVERRIDE = "override"
 
 
-class Priority(StrEnum):
-    """How much an unmet gate weighs."""
-
-    BLOCKING = "blocking"
-    WARNING = "warning"
-
-
 class Rhythm(StrEnum):
     """The tick sources (design §3: two rhythms, and the slow one of readiness)."""
 

@@ -22,22 +22,31 @@ from hamnd.core.events import (
 from hamnd.core.state import Refusal
 from hamnd.model.names import LossVerdict, PlanKind
 from hamnd.model.plan import Override, PlanRequest
-from hamnd.wire import DOCUMENTS, LOOKS, SCHEMAS, Malformed, Verb, decode, plan_body, problems_of
-
-REQUESTS = [
-    PlanRequest(PlanKind.TAKEOVER),
-    PlanRequest(
-        PlanKind.TAKEOVER,
-        accept_loss=LossVerdict.UNKNOWN,
-        overrides=(Override("fence", "pulled both cables, rack 12"),),
-        is_successor=True,
-    ),
-]
+from hamnd.wire import DOCUMENTS, LOOKS, SCHEMAS, Malformed, Verb, decode, problems_of
 
 
-@pytest.mark.parametrize("request_", REQUESTS)
-def test_a_plan_request_reads_back_as_it_was_written(request_: PlanRequest) -> None:
-    assert decode(Verb.PLAN, plan_body(request_), "anna") == PlanRequested(request_, "anna")
+@pytest.mark.parametrize(
+    ("body", "request_"),
+    [
+        ({"kind": "takeover"}, PlanRequest(PlanKind.TAKEOVER)),
+        (
+            {
+                "kind": "takeover",
+                "accept_loss": "unknown",
+                "overrides": [{"gate": "fence", "reason": "pulled both cables, rack 12"}],
+                "continue": True,
+            },
+            PlanRequest(
+                PlanKind.TAKEOVER,
+                accept_loss=LossVerdict.UNKNOWN,
+                overrides=(Override("fence", "pulled both cables, rack 12"),),
+                is_successor=True,
+            ),
+        ),
+    ],
+)
+def test_a_plan_request_is_read(body: dict[str, Any], request_: PlanRequest) -> None:
+    assert decode(Verb.PLAN, body, "anna") == PlanRequested(request_, "anna")
 
 
 @pytest.mark.parametrize(

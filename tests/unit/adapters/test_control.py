@@ -27,7 +27,7 @@ from hamnd.adapters.control import (
     ControlSettings,
 )
 from hamnd.adapters.peer import PeerIdentity
-from hamnd.errors import OutcomeUnknown, PermanentError, RequestRefused, TemporaryError
+from hamnd.errors import OutcomeUnknown, PermanentError, RequestRefused
 from hamnd.ports import Caller, Request, Response
 from hamnd.wire import Malformed
 
@@ -215,7 +215,7 @@ async def test_a_misspelt_verb_gets_a_hint(tmp_path: Path) -> None:
         (Malformed("plan", ("kind is missing",)), 400),
         (RequestRefused("plan_is_current", "the primary answers again"), 409),
         (OutcomeUnknown("no decision in time"), 504),
-        (TemporaryError("the queue is full"), 503),
+        (PermanentError("the queue is closed"), 503),
     ],
 )
 async def test_errors_of_the_handler_say_what_the_caller_may_do(
