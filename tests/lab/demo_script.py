@@ -5,6 +5,7 @@ Owns `Script`, and what counts as a change of the site. Must not start, hold or 
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,12 @@ def name_of(call: Call) -> str:
     return " ".join((call.tool, *call.argv))
 
 
+def _is_script(words: list[str]) -> bool:
+    """Whether a script calls the tool, with arguments that only the script knows."""
+    scripts = [text for word, text in zip(words, words[2:], strict=False) if word == "sh"]
+    return any('exec "$@"' not in text for text in scripts)
+
+
 @dataclass(frozen=True, slots=True)
 class Request:
     """A call as the plan shows it; `argv` is None where the plan does not say all of it."""
@@ -72,15 +79,12 @@ class Request:
         kind, argv = shown["kind"], shown["argv"]
         if kind in ("fence", "fence_status"):
             return cls("fence_demo", None, "off" if kind == "fence" else "status")
-        if not argv:
-            return None
-        for number, word in enumerate(argv):
+        written = shown["preview"].rpartition("|")[2]  # what an edit hands its text to
+        words = argv or shlex.split(written)
+        for number, word in enumerate(words):
             tool = word.rpartition("/")[2]
             if tool in STAND_INS:
-                is_script = (argv[0] == "sh" and "exec" not in argv[2]) or "connect" in " ".join(
-                    argv
-                )
-                return cls(tool, None if is_script else tuple(argv[number + 1 :]))
+                return cls(tool, None if _is_script(words) else tuple(words[number + 1 :]))
         return None
 
     def is_made_by(self, call: Call) -> bool:
@@ -90,13 +94,6 @@ class Request:
         if self.verb:
             return f"action={self.verb}" in call.stdin
         return call.argv == self.argv if self.argv is not None else not is_change(call)
-
-
-def _is_script(argv: list[str]) -> bool:
-    """Whether the tool is called by a script, with arguments that only the script knows."""
-    sourced = 'exec "$@"'
-    scripts = [text for word, text in zip(argv, argv[2:], strict=False) if word == "sh"]
-    return any(sourced not in text for text in scripts)
 
 
 class Script:
