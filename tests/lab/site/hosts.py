@@ -505,7 +505,7 @@ def _ways() -> list[Path]:
 
 
 def sweep() -> None:
-    """Remove the empty cgroups of labs whose process was killed; their hosts died with it."""
+    """Remove cgroups and folders of labs whose process was killed; their hosts died with it."""
     root = cgroup_root()
     for place in root.glob(f"{CGROUP}-*-*") if root is not None else ():
         owner = place.name.split("-")[-2]
@@ -513,6 +513,10 @@ def sweep() -> None:
             with contextlib.suppress(OSError, TimeoutError):
                 _write(place / "cgroup.kill", "1")
                 _remove_cgroup(place)
+    for folder in Path(tempfile.gettempdir()).glob(f"{CGROUP}-*-*-*"):
+        owner = folder.name.removeprefix(f"{CGROUP}-").split("-")[0]
+        if owner.isdigit() and not Path(f"/proc/{owner}").exists():
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove_cgroup(place: Path) -> None:
