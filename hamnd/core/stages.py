@@ -168,7 +168,9 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:
     if one.index >= len(step.actions):
         return _enter_after(run, step, one, facts)
     if run.status is not RunStatus.RUNNING:
-        return _end(run, step, one, (Outcome.NOT_DONE, "held: the run is paused"), facts)
+        # Not failed, only held: it begins again with the run.
+        held = replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
+        return Move(_with(run, step, held))
     if step.needs_fence and not facts.is_fence_proven:
         told = f"no fence evidence that policy accepts: {facts.fence_sentence}"
         return _end(run, step, one, (Outcome.NOT_DONE, told), facts)

@@ -36,8 +36,8 @@ class FenceEvidence:
     source: str
     detail: str
     first_at: float | None = None
-    """power_off is read twice: when the first of the two readings was taken. orderly is acknowledged
-    by a living machine: when its silence began, once it has lasted."""
+    """power_off is read twice: when the first of the two readings was taken. orderly is
+    acknowledged by a living machine: when its silence began, once it has lasted."""
 
 
 @dataclass(frozen=True, slots=True)

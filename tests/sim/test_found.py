@@ -108,7 +108,7 @@ def test_a_successor_does_not_forget_that_the_promotion_may_have_happened() -> N
 
 
 def test_a_successor_that_plans_less_can_be_read_again_after_a_crash() -> None:
-    """Jobs that were disarmed are not planned again; hamnd could not start on what it had written."""
+    """Jobs that were disarmed are not planned again; hamnd did not start on what it had written."""
     here = pair().paused_at("promote")
     run = here.state.run
     assert run is not None
