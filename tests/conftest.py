@@ -1,6 +1,7 @@
 """Fixtures that every folder of tests may use.
 
-Owns the paths of the checkout and the event loop that no test owns. Must not hold anything that one folder alone needs.
+Owns the paths of the checkout and the event loop that no test owns. Must not hold anything that one
+folder alone needs.
 """
 
 from __future__ import annotations
