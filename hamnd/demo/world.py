@@ -29,6 +29,7 @@ from hamnd.demo.answers import Answer
 from hamnd.demo.calls import Call, Calls
 from hamnd.demo.db2_model import Db2Pair
 from hamnd.demo.db2_node import HostPower, NodeConfig, PairConfig
+from hamnd.demo.listening import close_server
 from hamnd.demo.machines import (
     MANAGERS,
     OWN_ADDRESSES,
@@ -133,7 +134,7 @@ class World:
         """End everything that was started."""
         self._is_closing = True
         if self._server is not None:
-            self._server.close()
+            await close_server(self._server)
         for task in list(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, *self._serving, return_exceptions=True)
@@ -263,6 +264,9 @@ class World:
         if task is not None:
             self._serving.add(task)
             task.add_done_callback(self._serving.discard)
+        if self._is_closing:
+            writer.close()
+            return
         received = self._spawn(_receive(reader), "receive")
         await asyncio.wait({received})
         call = None if received.cancelled() else received.result()

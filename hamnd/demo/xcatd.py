@@ -21,6 +21,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+from hamnd.demo.listening import close_server
 from hamnd.demo.site import DemoDirectory
 
 REQUEST_BYTES_MAX = 65536
@@ -95,7 +96,7 @@ class XcatdServer:
     async def close(self) -> None:
         """Stop listening and end every conversation."""
         if self._server is not None:
-            self._server.close()
+            await close_server(self._server)
         for writer in self._talks.values():
             writer.transport.abort()  # asyncio's streams log a cancelled handler as failed
         await asyncio.gather(*self._talks, return_exceptions=True)

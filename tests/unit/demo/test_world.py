@@ -505,3 +505,19 @@ async def test_wire_that_closes_while_somebody_connects_loses_no_socket(rounds: 
         with contextlib.suppress(ConnectionResetError):
             assert client.recv(1) == b""
     gc.collect()  # an unclosed socket is a warning, and a warning an error
+
+
+@pytest.mark.parametrize("rounds", range(5))
+async def test_world_that_closes_while_a_program_calls_loses_no_socket(
+    layout: DemoDirectory, rounds: int
+) -> None:
+    async with World(layout, openssh=False):
+        client = socket.socket(socket.AF_UNIX)
+        client.connect(str(layout.world_socket))
+        for _ in range(rounds):
+            await asyncio.sleep(0)
+    with client:
+        client.settimeout(LIMIT_S)
+        with contextlib.suppress(ConnectionResetError):
+            assert client.recv(1) == b""
+    gc.collect()
