@@ -8,10 +8,10 @@ understand and want it.
 Commands: `begin` · `live SECONDS` · `until STATE|paused|running:STEP|acting:STEP` · `die` `freeze`
 `return` · `link lost` · `window over` · `probe NAME WORD` · `witness NAME WORD` · `controller WORD`
 · `partner WORD` · `action STEP WORD` · `look READER WORD` · `database KEY VALUE` ·
-`address yes|no` · `site no-device|no-witness` · `policy KEY VALUE` · `plan [accept-loss CLASS] [override GATE]
-[continue]` · `confirm [as NAME]` · `confirm shown N` · `retry` · `skip STEP` · `abort` ·
-`conclude` · `attest HOW` · `disk RESERVE` · `halt REASON` · `clear` · `crash [SECONDS]` ·
-`reboot SECONDS`.
+`address yes|no` · `site no-device|no-witness` · `policy KEY VALUE` ·
+`plan [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` · `confirm shown N` ·
+`retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` · `disk RESERVE` · `halt REASON` ·
+`clear` · `crash [SECONDS]` · `reboot SECONDS`.
 """
 
 from __future__ import annotations
