@@ -71,6 +71,10 @@ class Turn:
         sentence = f"{best_grade(evidence)}, {self.terms.policy.fence_minimum} needed"
         if evidence:
             sentence = f"{evidence[0].grade}: {evidence[0].detail}"
+        if evidence and not proven:
+            sentence = f"{sentence}; {self.terms.policy.fence_minimum} needed"
+        if not proven and (lie := self.state.watch.lie):
+            sentence = f"{sentence}; the controller is not believed: {lie} while it said off"
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
         here, loss = self.terms, self.state.assessment.loss.verdict

@@ -65,6 +65,7 @@ def _acts(watch: Watch, now: Instant, terms: Terms) -> list[Act]:
     """Dated acts hold while every probe is silent; what is not known to be silent does not count.
 
     `orderly` was acknowledged by a machine that still had to die: it holds from its silence on.
+    A device that lied about its readings is not believed about its `off` either.
     """
     if silence_began(watch, now, terms.policy) is None:
         return []
@@ -72,6 +73,7 @@ def _acts(watch: Watch, now: Instant, terms: Terms) -> list[Act]:
         act
         for act in (dated(one, now) for one in watch.acts)
         if (held_since := _held_since(act)) is not None
+        and not (watch.lie and act.grade is FenceGrade.AGENT_OFF)
         and contradiction(watch, Cause.HOST, held_since) is None
     ]
 

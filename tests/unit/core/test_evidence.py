@@ -149,6 +149,13 @@ def test_an_answer_from_before_the_act_does_not_void_it() -> None:
     assert len(settle(heard(ALIVE, 0.5, watch=watch), 2.6).acts) == 1
 
 
+def test_a_device_that_lied_is_not_believed_about_its_off_either() -> None:
+    watch = replace(silent_with(FenceGrade.AGENT_OFF), lie="ping was answered")
+    assert grades(watch, 6.0) == []
+    told_by_a_person = replace(silent_with(FenceGrade.OPERATOR), lie="ping was answered")
+    assert grades(told_by_a_person, 6.0) == [FenceGrade.OPERATOR]
+
+
 # ---- orderly -----------------------------------------------------------------------------------
 def test_an_acknowledged_end_is_no_evidence_before_the_silence() -> None:
     watch = Watch(acts=(act(FenceGrade.ORDERLY, 0.0),))
