@@ -271,6 +271,8 @@ class World:
                 return 1, "Unicast reply from 9.114.47.110\nSent 2 probes\nReceived 1 response(s)"
             case "linux.name_resolves":
                 return 0, "status: NXDOMAIN\n"
+            case "linux.unit_waiting":
+                return 0, "enabled\n"
             case "linux.none_active":
                 return 0, "\n".join("active" for _ in look.arguments)
             case "linux.any_active":
