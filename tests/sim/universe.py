@@ -62,6 +62,10 @@ class FaultKind(StrEnum):
     """Somebody promotes at the console and takes the address, past hamnd."""
 
 
+NOTICED_AFTER_S = 12.0
+"""Longer than any drawn policy needs to notice what happened: until then Peer settles nothing."""
+
+
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One fault: when it begins (seconds after the start) and for how long, None: until healed."""
@@ -128,10 +132,10 @@ class Universe:
 
     @property
     def over_at_s(self) -> float:
-        """When the last thing that was drawn has happened, at the latest when all is healed."""
+        """When the last thing drawn was noticed, at the latest when all is healed."""
         ends = [one.at_s + (one.for_s or 0.0) for one in self.faults]
         ends += [one.at_s for one in self.crashes]
-        return min(self.heal_at_s, max(ends, default=0.0))
+        return min(self.heal_at_s, max(ends, default=0.0) + NOTICED_AFTER_S)
 
     def describe(self) -> str:
         """Return one line for people."""
