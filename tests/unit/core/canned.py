@@ -87,6 +87,24 @@ class Database:
         )
 
 
+NO_PROBE = "Error: Could not find an object named 'hamndprobe' of type 'node'."
+BAD: Mapping[str, Answer] = {
+    "linux.address_free": (
+        1,
+        "Unicast reply from 9.114.47.110\nSent 2 probes\nReceived 1 response(s)",
+    ),
+    "linux.name_resolves": (0, "status: NXDOMAIN\n"),
+    "linux.unit_waiting": (0, "enabled\n"),
+    "jobs.nothing_writes": (0, "7 rsync -a root@aixmn1:/install/ /install/\n"),
+    "xcat.probe_present": (1, NO_PROBE),
+    "xcat.probe_absent": (0, "Object name: hamndprobe\n    groups=hamndprobe\n"),
+    "db2.selects": (4, 'SQL1776N  The command is not supported. Reason code = "1".'),
+    "db2.role_primary": (0, Database().text(0.0)),
+    "db2.cfg_standby": (0, DB_CFG.format(role="STANDARD")),
+}
+"""What a tool says when what a look expects is certainly not so."""
+
+
 @dataclass
 class World:
     """The truth that looks find and actions change."""
@@ -266,36 +284,12 @@ class World:
 
     def _bad(self, look: Look) -> Answer:
         """A definite no."""
-        match look.reads:
-            case "linux.address_free":
-                return 1, "Unicast reply from 9.114.47.110\nSent 2 probes\nReceived 1 response(s)"
-            case "linux.name_resolves":
-                return 0, "status: NXDOMAIN\n"
-            case "linux.unit_waiting":
-                return 0, "enabled\n"
-            case "linux.none_active":
-                return 0, "\n".join("active" for _ in look.arguments)
-            case "linux.any_active":
-                return 3, "\n".join("failed" for _ in look.arguments)
-            case "jobs.nothing_writes":
-                return 0, "7 rsync -a root@aixmn1:/install/ /install/\n"
-            case "xcat.probe_present":
-                return 1, "Error: Could not find an object named 'hamndprobe' of type 'node'."
-            case "xcat.probe_absent":
-                return 0, "Object name: hamndprobe\n    groups=hamndprobe\n"
-            case "db2.selects":
-                return (
-                    4,
-                    'SQL1776N  The command is not supported. Reason code = "1".',
-                )
-            case "db2.role_primary":
-                return 0, Database().text(0.0)
-            case "db2.cfg_standby":
-                return 0, DB_CFG.format(role="STANDARD")
-            case _ if look.reads.startswith("xcat."):
-                return 111, ""
-            case _:
-                return 1, "it is not so"
+        units = {"linux.none_active": (0, "active"), "linux.any_active": (3, "failed")}
+        if look.reads in units:
+            code, word = units[look.reads]
+            return code, "\n".join(word for _ in look.arguments)
+        fallback = (111, "") if look.reads.startswith("xcat.") else (1, "it is not so")
+        return BAD.get(look.reads, fallback)
 
     # ---- actions -------------------------------------------------------------------------------
     def act(self, step: str, action: Action) -> Answer:

@@ -11,7 +11,7 @@ from hamnd.core.health.watch import Disk, Watch, fold_fence
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import judge_steps
 from hamnd.core.replication import Skew
-from hamnd.model.health import Condition, Positions, Replication
+from hamnd.model.health import Condition, Replication
 from hamnd.model.names import Answer, Probe, State, Status
 from hamnd.model.site import FenceSite
 from tests.unit.core.builders import (
@@ -84,7 +84,8 @@ def test_the_gap_is_measured_against_its_limit(gap: int, status: Status) -> None
 
 
 def test_a_gap_that_nobody_knows_is_unknown() -> None:
-    watch = Watch(replication=replication(0.0, gap_bytes=None, positions=Positions()))
+    nothing = replication(0.0, gap_bytes=None, replay_gap_bytes=None)
+    watch = Watch(replication=nothing)
     assert told(watch, "ReplicationGap", 1.0)[0] is Status.UNKNOWN
 
 
