@@ -37,7 +37,7 @@ from tests.sim.ground import PRIMARY, STANDBY, Ground
 
 SEEN_GRACE_S = 3.0
 """How long the primary may have been back before a look of ours must have told."""
-WITNESS_GRACE_S = 14.0
+WITNESS_GRACE_S = 5.0
 """The same through witnesses: one look that was under way, and the next one."""
 BOOT_GRACE_S = 15.0
 """How long a machine that somebody switched on may go unnoticed."""

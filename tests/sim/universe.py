@@ -76,6 +76,12 @@ class Fault:
     value: float = 0.0
     word: str = ""
 
+    def ends_at_s(self, heal_at_s: float) -> float:
+        """When it has done what it does: a death at once, what has no end when all is healed."""
+        if self.kind is FaultKind.KILL:
+            return self.at_s
+        return heal_at_s if self.for_s is None else self.at_s + self.for_s
+
 
 class Character(StrEnum):
     """What the operator is like."""
@@ -133,7 +139,7 @@ class Universe:
     @property
     def over_at_s(self) -> float:
         """When the last thing drawn was noticed, at the latest when all is healed."""
-        ends = [one.at_s + (one.for_s or 0.0) for one in self.faults]
+        ends = [one.ends_at_s(self.heal_at_s) for one in self.faults]
         ends += [one.at_s for one in self.crashes]
         return min(self.heal_at_s, max(ends, default=0.0) + NOTICED_AFTER_S)
 
