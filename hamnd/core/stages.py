@@ -120,6 +120,8 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
     verdict, sentence = seen
     one = run.steps[step.id]
     holds = verdict is Verdict.PASS and (not step.proves_fence or facts.is_fence_proven)
+    if holds and _may_be_missing(step, one):
+        return _act(run, step, replace(one, is_unknown=False), facts)
     if holds and one.is_unknown and one.index + 1 < len(step.actions):
         return _act(run, step, replace(one, index=one.index + 1, is_unknown=False), facts)
     if holds:
@@ -142,6 +144,9 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
 def _on_after(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -> Move:
     verdict, sentence = seen
     one = run.steps[step.id]
+    if verdict is Verdict.PASS and _may_be_missing(step, one):
+        told = f"the outcome of its last action is unknown, retry does it again: {one.sentence}"
+        return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
     if verdict is Verdict.PASS and one.is_unknown and one.index + 1 < len(step.actions):
         return _act(run, step, replace(one, index=one.index + 1, is_unknown=False), facts)
     if verdict is Verdict.PASS and step.proves_fence and not facts.is_fence_proven:
@@ -155,6 +160,11 @@ def _on_after(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -> 
     if one.is_unknown or verdict is Verdict.UNKNOWN:
         return _end(run, step, one, (Outcome.UNKNOWN, f"outcome unknown: {sentence}"), facts)
     return _end(run, step, one, (Outcome.NOT_DONE, sentence), facts)
+
+
+def _may_be_missing(step: Step, one: StepRun) -> bool:
+    """Whether an action of unknown outcome may be missing although every look is content."""
+    return one.is_unknown and step.actions[one.index].is_repeatable
 
 
 def _enter_before(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:

@@ -94,7 +94,8 @@ def remove_address(site: Site, service: ServiceAddress) -> Action:
 def announce(site: Site, service: ServiceAddress) -> Action:
     """Return the action that tells the neighbours (gratuitous ARP; one second per packet)."""
     options = ("-U", "-c", "2", "-I", service.interface)
-    return Action(Exec(site.node, (site.tool("arping"), *options, service.address)))
+    argv = (site.tool("arping"), *options, service.address)
+    return Action(Exec(site.node, argv), is_repeatable=True)
 
 
 def name_resolves(site: Site, service: ServiceAddress) -> Look:

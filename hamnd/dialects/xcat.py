@@ -134,13 +134,18 @@ def probe_gone(site: Site) -> Look:
 
 def make_dns(site: Site) -> Action:
     """Return the action that rewrites named.conf and zones; `-n` after an address change (§9)."""
-    return Action(Exec(site.node, _client(site, None, "makedns", "-n")), reads="xcat.dns_made")
+    request = Exec(site.node, _client(site, None, "makedns", "-n"))
+    return Action(request, reads="xcat.dns_made", is_repeatable=True)
 
 
 def make_dhcp(site: Site) -> tuple[Action, ...]:
     """Return the actions that rewrite the DHCP configuration and the nodes' reservations."""
     return tuple(
-        Action(Exec(site.node, _client(site, None, "makedhcp", flag)), reads="xcat.done")
+        Action(
+            Exec(site.node, _client(site, None, "makedhcp", flag)),
+            reads="xcat.done",
+            is_repeatable=True,
+        )
         for flag in ("-n", "-a")
     )
 
@@ -161,7 +166,8 @@ def make_consoles(site: Site) -> Action:
     Its exit code is 0 even when conserver cannot start (§9): look at the process.
     """
     program = "makegocons" if site.services.consoles == "goconserver" else "makeconservercf"
-    return Action(Exec(site.node, _client(site, None, program)), reads="xcat.done")
+    request = Exec(site.node, _client(site, None, program))
+    return Action(request, reads="xcat.done", is_repeatable=True)
 
 
 # --- what was said ---------------------------------------------------------------------------

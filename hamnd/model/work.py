@@ -102,6 +102,9 @@ class Action:
 
     request: ActionRequest
     reads: str = "shell.exit_zero"
+    is_repeatable: bool = False
+    """No look tells whether it was done, and doing it again does no harm: when its outcome is
+    unknown it is done again at the operator's word rather than left out."""
 
 
 @dataclass(frozen=True, slots=True)

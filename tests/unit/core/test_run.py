@@ -292,6 +292,36 @@ def test_after_an_unknown_action_that_is_so_the_following_ones_run() -> None:
     assert actions_of(move) == [("a", 1)]
 
 
+def unseen(*which: int) -> Step:
+    """A step of two actions; its looks do not tell whether these were done."""
+    made = step("a", actions=2)
+    actions = tuple(
+        replace(one, is_repeatable=number in which) for number, one in enumerate(made.actions)
+    )
+    return replace(made, actions=actions)
+
+
+@pytest.mark.parametrize("lost_at", [0, 1])
+def test_an_action_that_no_look_can_see_is_done_again_after_a_crash(lost_at: int) -> None:
+    """An announcement, the nodes' reservations: the step looks content without them."""
+    run = looked(runs.advance(begun(unseen(lost_at)), FACTS).run, "a", "false").run
+    run = acted(run, "a").run if lost_at else run
+    run = runs.recover(run, False).run
+    move = looked(runs.retry(run, "anna", FACTS).run, "a", "true")
+    assert actions_of(move) == [("a", lost_at)]
+
+
+def test_an_action_that_no_look_can_see_is_unknown_until_the_operator_has_it_done_again() -> None:
+    run = looked(runs.advance(begun(unseen(0)), FACTS).run, "a", "false").run
+    run = looked(acted(run, "a", "lost").run, "a", "true").run
+    assert run.steps["a"].outcome is Outcome.UNKNOWN
+    assert "retry does it again" in run.reason
+    move = looked(runs.retry(run, "anna", FACTS).run, "a", "true")
+    assert actions_of(move) == [("a", 0)]
+    done = looked(acted(acted(move.run, "a").run, "a").run, "a", "true").run
+    assert done.steps["a"].outcome is Outcome.DONE
+
+
 def test_an_unknown_outcome_without_a_look_is_not_run_again() -> None:
     run = runs.advance(begun(step("a", looks=False)), FACTS).run
     run = acted(run, "a", "lost").run
