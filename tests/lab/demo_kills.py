@@ -86,7 +86,8 @@ def every_point() -> tuple[Point, ...]:
     for step, actions in ACTIONS.items():
         if step in ("fuse", "fence", "promote", "identity"):  # the others act at once
             found.append(Point(step, Phase.BEGUN))
-        for action in range(actions):
+        # Who runs the demo is the instance owner too: the second crontab of the fuse is the first.
+        for action in range(1 if step == "fuse" else actions):
             found += [Point(step, Phase.ACTING, action), Point(step, Phase.LOST, action)]
         found += [Point(step, phase) for phase in (Phase.RESULT, Phase.LOOKING, Phase.FINISHED)]
     return tuple(found)
@@ -114,6 +115,10 @@ class End:
     """Machines that hold the service address."""
     units: tuple[str, ...]
     crontab: str | None
+    names: tuple[str, ...]
+    """What the name server here knows."""
+    reservations: tuple[str, ...]
+    """Nodes that the DHCP server here knows."""
     objects: tuple[str, ...]
     """xCAT's nodes in the new primary's database."""
     confirmations: int
@@ -320,7 +325,10 @@ async def _told(one: Stage, script: Script, point: Point, killed: _Killed | None
 
 def _unlooked(one: Stage, script: Script, killed: _Killed, unknown: list[str]) -> Iterator[str]:
     """Name what was carried out again for an unknown step that nobody had looked at before."""
-    later = [entry for entry in one.world.watched.log if entry.began >= killed.at]
+    restarted = [entry for entry in one.entries() if entry.record.what == "run_resumed"]
+    # What was started just before the kill may still have been on its way then.
+    since = min((entry.wall_s for entry in restarted), default=killed.at)
+    later = [entry for entry in one.world.watched.log if entry.began >= since]
     for number, entry in enumerate(later):
         name = name_of(entry.call)
         owners = [step for step in unknown if name in script.changes_of(step)]
@@ -365,6 +373,8 @@ async def end_of(one: Stage, script: Script) -> End:
         ),
         units=tuple(unit for unit in UNITS if site.is_active(STANDBY, unit)),
         crontab=site.machines[STANDBY].crontab,
+        names=tuple(sorted(site.machines[STANDBY].zone)),
+        reservations=tuple(sorted(site.machines[STANDBY].reservations)),
         objects=tuple(sorted(site.objects(STANDBY, "node"))),
         confirmations=one.count("plan_confirmed"),
         predictions=one.count("loss_predicted"),

@@ -58,6 +58,9 @@ NEVER_TWICE = (
 )
 """Changes whose postcondition tells for certain that they were made."""
 
+SEEN = ("crontab -", "crontab -u root -", "systemctl start conserver")
+"""Changes that may be left out where the step's looks find that another one has made it so."""
+
 
 Stories = Theatre[Point, Played]
 
@@ -85,6 +88,8 @@ async def test_nobody_kills_it_and_the_standby_becomes_the_management_node(
     dangerous = [line for line in end.crontab.splitlines() if "rsync" in line]
     assert len(dangerous) == 2
     assert all(line.startswith("#") for line in dangerous)
+    assert {"xcatmn", "cn01", "cn02"} <= set(end.names)
+    assert end.reservations == ("cn01", "cn02", "sn01", "sn02")
     assert end.objects == ("cn01", "cn02", "sn01", "sn02"), "no probe is left behind"
     assert (end.predicted, end.report, end.variant) == ("zero_likely", "done", "peer-window-only")
     assert (end.confirmations, end.predictions, end.raised, end.chain) == (1, 1, 1, None)
@@ -140,6 +145,7 @@ def _did_nothing_blindly(story: Played, plain: Played) -> None:
     assert story.unlooked == ()
     for name, times in plain.changes.items():
         more = story.changes[name] - times
-        allowed = 1 if name in story.redone and name not in NEVER_TWICE else 0
-        assert 0 <= more <= allowed, f"{name}: {story.changes[name]} instead of {times}"
-    assert set(story.changes) == set(plain.changes)
+        most = 1 if name in story.redone and name not in NEVER_TWICE else 0
+        least = -1 if name in story.redone and name in SEEN else 0
+        assert least <= more <= most, f"{name}: {story.changes[name]} instead of {times}"
+    assert set(story.changes) <= set(plain.changes)
