@@ -165,7 +165,7 @@ def _fence_truth(question: Question) -> GateResult:
 def _loss(question: Question) -> GateResult:
     loss, promotion = question.assessment.loss, question.assessment.promotion
     why = "; ".join(loss.basis)
-    if promotion.variant in ("graceful", "peer-window-only"):
+    if promotion.variant in ("graceful", "peer-window-only", "start-as-primary"):
         return GateResult("loss", Verdict.PASS, f"{promotion.variant}: {why}")
     if promotion.variant == "none" and promotion.verdict is Verdict.PASS:
         return GateResult("loss", Verdict.PASS, promotion.sentence)

@@ -99,7 +99,7 @@ class Plan:
     request: PlanRequest
     digest: str
     variant: str
-    """Promotion variant: graceful | peer-window-only | force-after-proof | accepted-force."""
+    """Promotion variant (core.replication.Promotion), e.g. peer-window-only."""
     steps: tuple[Step, ...]
     gates: tuple[GateResult, ...]
     loss: Loss

@@ -50,6 +50,7 @@ VARIANTS = {
     "peer-window-only": "within the peer window",
     "force-after-proof": "forced, after proof that the primary is off",
     "accepted-force": "forced, with the loss you accept",
+    "start-as-primary": "promoted before, started again by force",
 }
 Eta = Mapping[str, Any]
 

@@ -255,9 +255,12 @@ class Operator:
             self._abort()
 
     def _succeed(self, patience: Patience) -> bool:
-        """Plan anew what is left of the run, a few times."""
+        """Plan anew what is left of the run; a few times, for a gate may need a moment."""
         patience.successors += 1
-        return patience.successors <= SUCCESSORS_MAX and self._take_over(is_successor=True)
+        if patience.successors > SUCCESSORS_MAX:
+            return False
+        self._take_over(is_successor=True)
+        return True
 
     def _abort(self) -> None:
         decision = self._ask(AbortRequested("the primary is back", WHO))

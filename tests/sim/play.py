@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from hamnd.core.state import Decision
-from hamnd.model.names import RunStatus, State
+from hamnd.model.names import Phase, RunStatus, State
 from tests.sim.daemon import Daemon
-from tests.sim.ground import Ground
+from tests.sim.ground import STANDBY, Ground
 from tests.sim.heap import Heap
 from tests.sim.laws import LawBrokenError, Laws
 from tests.sim.operators import Operator
@@ -21,6 +21,8 @@ from tests.sim.transcript import Transcript
 from tests.sim.trouble import Trouble
 from tests.sim.universe import START, Crash, Universe
 from tests.sim.world import Weather, World
+
+BOOT_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ class Play:
             random.Random(f"operator {universe.seed}"),
         )
         self._crashes = list(universe.crashes)
+        self.is_reboot = False
+        """The whole standby goes down with hamnd."""
         self._armed: Crash | None = None
         self._pages_left = 0
         self._set_up()
@@ -92,8 +96,11 @@ class Play:
         self.daemon.down_s = crash.down_s
         self.daemon.trap = self._trap
 
-    def _trap(self, _page: int, _decision: Decision) -> str | None:
+    def _trap(self, _page: int, decision: Decision) -> str | None:
         if self._armed is None:
+            return None
+        acts = any(record.phase is Phase.INTENT for record in decision.records)
+        if self._armed.is_acting and not acts:
             return None
         self._pages_left -= 1
         if self._pages_left > 0:
@@ -102,7 +109,24 @@ class Play:
         return point
 
     def _down(self) -> None:
+        if self.is_reboot:
+            self._reboot()
+            return
         self.heap.after(self.daemon.down_s, lambda: self.daemon.start("boot-1"))
+
+    def _reboot(self) -> None:
+        """The standby loses its power and boots: addresses, services and programs are gone."""
+        self.ground.tick(self.heap.now)
+        self.world.kill_programs()
+        self.ground.power_off(STANDBY)
+
+        def up() -> None:
+            self.ground.tick(self.heap.now)
+            self.ground.boot(STANDBY)
+            self.world.booted = self.heap.now - BOOT_S
+            self.daemon.start("boot-2")
+
+        self.heap.after(BOOT_S, up)
 
     def _heal(self) -> None:
         self.trouble.heal()

@@ -62,8 +62,9 @@ class Stopper:
         return self.point
 
 
-def tell(stopper: Stopper, kills: float = 0.0) -> Play:
+def tell(stopper: Stopper, kills: float = 0.0, is_reboot: bool = False) -> Play:
     story = Play(brisk())
+    story.is_reboot = is_reboot
     story.daemon.trap = stopper
     story.daemon.kills = kills
     story.daemon.down_s = 0.5
@@ -134,3 +135,21 @@ def test_a_crash_at_every_record_changes_nothing_in_the_end(
             what = ", ".join(f"{record.what} {record.step}".strip() for record in records)
             differs.append(f"page {page} ({what or 'state only'}): {ending}")
     assert not differs, f"{way}, expected {expected}\n" + "\n".join(differs)
+
+
+@pytest.mark.sim
+def test_a_reboot_at_every_record_is_overcome_with_retry_and_continue(
+    undisturbed: tuple[Ending, dict[int, tuple[Record, ...]]],
+) -> None:
+    """Addresses and services are gone, a promoted database is down: all of it is done again."""
+    expected, pages = undisturbed
+    differs = []
+    *before_the_end, _ = pages
+    for page in before_the_end:
+        stopper = Stopper(page, BEFORE_ACT)
+        ending = ending_of(tell(stopper, is_reboot=True))
+        assert ending.finished[:3] == expected.finished[:3], f"page {page}: {ending.finished}"
+        told = replace(ending, epoch=expected.epoch, finished=expected.finished)
+        if told != replace(expected, steps=told.steps):
+            differs.append(f"page {page}: {ending}")
+    assert not differs, f"expected {expected}\n" + "\n".join(differs)

@@ -111,7 +111,8 @@ class Crash:
     point: str
     """before_persist | before_act | before_report"""
     down_s: float = 2.0
-    is_reboot: bool = False
+    is_acting: bool = False
+    """Only pages count that begin an action."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,7 +242,7 @@ def draw(seed: int) -> Universe:
         heal_at_s=heal_at_s,
         skew_s={PRIMARY: skew, STANDBY: dice.choice((0.0, dice.uniform(-2.0, 2.0)))},
         mood=dice.choice((*Mood, Mood.HONEST, Mood.HONEST, Mood.HONEST, Mood.HONEST)),
-        lost_reports=dice.choice((0.0, 0.0, 0.02, 0.1)),
+        lost_reports=dice.choice((0.0, 0.0, 0.02, 0.15)),
         latency_s=dice.choice((0.005, 0.02, 0.2)),
         haste=dice.choice((0.1, 0.5, 1.0)),
         restarts_alone=dice.random() < 0.3,
@@ -356,9 +357,10 @@ def _draw_crashes(dice: random.Random) -> tuple[Crash, ...]:
     return tuple(
         Crash(
             at_s=dice.uniform(2.0, 45.0),
-            pages=dice.randint(1, 12),
+            pages=dice.randint(1, 10),
             point=dice.choice(points),
             down_s=dice.uniform(0.5, 8.0),
+            is_acting=dice.random() < 0.5,
         )
         for _ in range(dice.choice((0, 0, 1, 1, 2, 4)))
     )

@@ -93,7 +93,10 @@ class Promotion:
     """How this node's database can become primary now, or why not."""
 
     variant: str
-    """graceful | peer-window-only | force-after-proof | accepted-force | none."""
+    """graceful | peer-window-only | force-after-proof | accepted-force | start-as-primary | none.
+
+    start-as-primary: promoted before, and down since a reboot.
+    """
     verdict: Verdict
     sentence: str
     clear: str = ""

@@ -109,6 +109,8 @@ class Db2Engine:
         """Return the step `promote` in its variant (guide §8.1, db2-hadr.md §8.2)."""
         site = terms.site
         variant = promotion.variant
+        if variant == "start-as-primary":
+            return (self._start_again(terms),)
         is_primary = variant == "none"
         title = "the database is primary already" if is_primary else f"db2 takeover ({variant})"
         promote = Step(
@@ -127,6 +129,22 @@ class Db2Engine:
             reversible=False,
         )
         return (promote,)
+
+    def _start_again(self, terms: Terms) -> Step:
+        """After a reboot: a promoted database has no partner, so only force starts it (§10)."""
+        site = terms.site
+        return Step(
+            id="promote",
+            title="start the promoted database as primary again",
+            guide="8.1",
+            host=site.node,
+            depends_on=("fuse",),
+            actions=(commands.start_hadr_as_primary(site, site.node, by_force=True),),
+            postconditions=(commands.is_primary(site), commands.is_writable(site)),
+            timeout_s=terms.policy.step_timeout_s("promote", 300.0),
+            wait_s=30.0,
+            reversible=False,
+        )
 
     def examine(self, exam: Examination) -> str | None:
         """Tell the actual loss: by joining as standby, or by its own end of log (§10).

@@ -168,6 +168,9 @@ def judge_promotion(terms: Terms, question: LossQuestion, loss: Loss) -> Promoti
     view = question.view
     if view is None or view.is_database_up is None:
         return Promotion("none", Verdict.UNKNOWN, "the local database could not be read")
+    if view.role == "primary" and view.is_database_up is False:
+        sentence = "it was promoted before and is down: START HADR AS PRIMARY BY FORCE"
+        return Promotion("start-as-primary", Verdict.PASS, sentence)
     if view.role == "primary":
         return Promotion("none", Verdict.PASS, "this node's database is already primary")
     if view.role == "standard":
