@@ -75,11 +75,17 @@ def _fold(turn: Turn, event: Event) -> None:
     """Fold what came home into the watch; everything else leaves it alone."""
     state, terms = turn.state, turn.terms
     watch = state.watch
+    if isinstance(event, LookCompleted):
+        state = asking.landed(state, event.topic)
+    if observing.is_outdated(watch, event):
+        turn.state = state
+        return
     match event:
+        case TermsChanged() if event.is_site_changed:
+            watch = observing.begun_again(watch, turn.now)
         case RoundCompleted():
             watch = observing.fold_round(watch, event, terms.policy)
         case LookCompleted():
-            state = asking.landed(state, event.topic)
             watch = observing.fold_look(watch, event, terms)
         case StepLooked():
             watch = observing.fold_step_looks(watch, event)

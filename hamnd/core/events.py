@@ -162,6 +162,8 @@ class TermsChanged:
     """The configuration was read again and is in force from this event on."""
 
     summary: str
+    is_site_changed: bool = False
+    """The world itself is described otherwise: what was seen of the old one proves nothing."""
 
 
 Request = (

@@ -8,7 +8,13 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, replace
 
-from hamnd.core.events import ActionCompleted, LookCompleted, RoundCompleted, StepLooked
+from hamnd.core.events import (
+    ActionCompleted,
+    Event,
+    LookCompleted,
+    RoundCompleted,
+    StepLooked,
+)
 from hamnd.core.health.rule import HOST_PROBES, freshness_s, is_recent, silence_of
 from hamnd.core.health.watch import (
     ACTS_MAX,
@@ -234,3 +240,36 @@ def sample_fact(watch: Watch) -> str | None:
     if watch.sample is None:
         return None
     return json.dumps({**asdict(watch.sample), "frozen_window_end": watch.frozen_window_end})
+
+
+def begun_again(watch: Watch, now: Instant) -> Watch:
+    """Forget what was seen of a site that is now described otherwise, as a restart does.
+
+    An `off` of the old device says nothing about the new one. What the standby itself received, and
+    that a controller lied, stays known.
+    """
+    return Watch(
+        sample=watch.sample,
+        frozen_window_end=watch.frozen_window_end,
+        standby_end=watch.standby_end,
+        lie=watch.lie,
+        disk=watch.disk,
+        watched_since=now,
+    )
+
+
+def is_outdated(watch: Watch, event: Event) -> bool:
+    """Whether what came home was sent before the present watch began: to another site, perhaps."""
+    match event:
+        case RoundCompleted():
+            reports = [looked.report for _, looked in event.looked]
+        case LookCompleted():
+            reports = [event.looked.report]
+        case StepLooked():
+            reports = [looked.report for looked in event.looked]
+        case ActionCompleted():
+            reports = [event.report]
+        case _:
+            return False
+    since = watch.watched_since
+    return since is not None and any(report.started < since for report in reports)

@@ -128,7 +128,8 @@ class Runtime:
 
     async def reload(self, terms: Terms, apply: Callable[[], None], summary: str) -> Decision:
         """Put new terms in force between two events; `apply` swaps adapters right then."""
-        return await self._wait(Item(TermsChanged(summary), terms=terms, apply=apply))
+        event = TermsChanged(summary, is_site_changed=terms.site != self.terms.site)
+        return await self._wait(Item(event, terms=terms, apply=apply))
 
     async def restart_journal(self, set_aside: SetAside, reason: str, actor: str) -> Decision:
         """Set the journal aside and go on in a fresh one, between two events.
@@ -239,9 +240,7 @@ class Runtime:
             self._is_handling = True
             try:
                 await self._handle(item)
-            except (
-                Exception
-            ) as error:  # the one place: whatever it is, action ends and status goes on
+            except Exception as error:  # the one place: action ends, status goes on
                 self._fail(item, error)
             finally:
                 self._is_handling = False

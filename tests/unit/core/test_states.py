@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 
 from hamnd.core import fsm
-from hamnd.core.events import ConnectionLost, DiskObserved, Ticked
+from hamnd.core.events import (
+    ConnectionLost,
+    DiskObserved,
+    LookCompleted,
+    TermsChanged,
+    Ticked,
+)
 from hamnd.core.fsm import Refused
 from hamnd.core.table import TABLE, Picture, Row, Trigger
-from hamnd.model.names import Cause, Probe, Rhythm, State, Status
+from hamnd.dialects import fence
+from hamnd.model.names import Cause, FenceGrade, Probe, Rhythm, State, Status
+from hamnd.model.work import Ending, Looked, Report
 from tests.unit.core.story import Story
 
 FULL = Picture(
@@ -330,3 +338,30 @@ def test_suspicion_beats_faster_and_calm_beats_slower() -> None:
     story.world.come_back()
     story.live(30.0)
     assert story.state.timing.reach_interval_s == 1.0
+
+
+def test_what_the_old_fence_device_proved_goes_with_the_configuration_that_named_it() -> None:
+    """The wrong machine was switched off; the operator mends [fence] and reloads."""
+    story = Story().primary_down()
+    story.world.fence = "off"
+    story.live(10.0)
+    assert story.state.assessment.evidence
+    sample = story.state.watch.sample
+    story.world.fence = "fails"
+    story.feed(TermsChanged("another device", is_site_changed=True))
+    assert story.state.watch.fence == ()
+    assert story.state.watch.first_off is None
+    assert story.state.watch.sample == sample
+    story.live(3.0)
+    assert not any(one.grade is FenceGrade.POWER_OFF for one in story.state.assessment.evidence)
+
+
+def test_a_look_sent_to_the_old_site_proves_nothing_about_the_new_one() -> None:
+    story = Story().in_peer()
+    look = fence.status(story.terms.site)
+    sent = story.now
+    story.live(1.0)
+    story.feed(TermsChanged("another device", is_site_changed=True))
+    late = Report(Ending.EXITED, sent, story.now, 2, stdout="Status: OFF")
+    story.feed(LookCompleted("fence", Looked(look, late)))
+    assert story.state.watch.fence == ()
