@@ -186,8 +186,10 @@ def _window_end(watch: Watch, reading: Replication, policy: Policy) -> int | Non
     it by losing the link, or lost it again later.
     """
     end = watch.frozen_window_end
-    if reading.state in PEER_STATES:
-        return end if reading.peer_window_end is None else reading.peer_window_end
+    if reading.state in PEER_STATES and reading.peer_window_end is not None:
+        return reading.peer_window_end
+    if reading.is_protecting:  # read whole, and there is no window
+        return None
     if reading.state in ("remote_catchup", "local_catchup"):
         return None
     if reading.state == "remote_catchup_pending" and end is not None:

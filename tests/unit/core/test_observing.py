@@ -1,7 +1,4 @@
-"""How readings of Db2 become what is known: transient texts, 9.x positions, the partner's own word.
-
-Each story feeds texts of the tools through the engine's own looks.
-"""
+"""What each look brings home: the sample in Peer, the window that binds, clocks, doubts, acts."""
 
 from __future__ import annotations
 
@@ -9,150 +6,197 @@ from dataclasses import replace
 
 import pytest
 
-from hamnd.core.events import LookCompleted
+from hamnd.core.events import ActionCompleted, LookCompleted, StepLooked
 from hamnd.core.health.watch import Watch
-from hamnd.core.observing import fold_look
-from hamnd.core.replication import Examination, PartnerDatabase
+from hamnd.core.observing import fold_action, fold_look, fold_step_looks
+from hamnd.core.policy import Terms
 from hamnd.core.replication.db2 import ENGINE
-from hamnd.model.health import Positions, Replication
-from hamnd.model.names import State
-from hamnd.model.work import Looked
-from tests.unit.core.builders import report, terms
-from tests.unit.core.canned import DB_CFG, Database
-from tests.unit.core.story import Story
-
-TERMS = terms()
-LOOKS = {**ENGINE.looks(TERMS), **ENGINE.partner_looks(TERMS)}
-DOWN = (
-    "Database XCATDB not activated on database member 0 or this database name "
-    "cannot be found in the local database directory.\n"
+from hamnd.dialects import clock, fence, witness
+from hamnd.model.names import Answer, FenceGrade, LookPurpose
+from hamnd.model.plan import Step
+from hamnd.model.work import Action, Ending, Exec, Look, Looked, Report
+from tests.unit.core.builders import (
+    ALIVE,
+    DEAD,
+    WALL,
+    at,
+    heard,
+    report,
+    service_nodes,
+    site,
+    terms,
 )
-STANDBY_CFG = DB_CFG.format(role="STANDBY")
+from tests.unit.core.canned import Database
 
-OLD_LAYOUT = """
-Database Partition 0 -- Database XCATDB -- Standby -- Up 0 days 02:03:12
-
-HADR Information:
-Role    State                SyncMode HeartBeatsMissed   LogGapRunAvg (bytes)
-Standby Peer                 Nearsync 0                  0
-
-ConnectStatus ConnectTime                           Timeout
-Connected     Sat Mar 14 11:20:44 2026 (1773487244) 60
-
-PeerWindowEnd                         PeerWindow
-Sat Mar 14 11:22:31 2026 (1773487351) 120
-
-LocalHost                                LocalService
-9.114.47.104                             DB2_HADR_2
-
-RemoteHost                               RemoteService      RemoteInstance
-9.114.47.103                             DB2_HADR_1         xcatdb
-
-PrimaryFile  PrimaryPg  PrimaryLSN
-S0000017.LOG 52         0x00000000132AFC90
-
-StandByFile  StandByPg  StandByLSN         StandByRcvBufUsed
-S0000017.LOG 40         0x{replayed:016X} 30%
-"""
-PRIMARY_END = 0x132AFC90
+TERMS: Terms = terms(site(witnesses=service_nodes(1)), witnesses_min=1)
+ENDS = int(WALL) + 120
+"""The window end that a reading at 0 shows."""
 
 
-def fold(watch: Watch, topic: str, text: str, moment: float) -> Watch:
-    """One look of that topic came home with that text."""
-    looked = Looked(LOOKS[topic], report(sent=moment, stdout=text))
-    return fold_look(watch, LookCompleted(topic, looked), TERMS)
+def home(look: Look, sent: float, text: str, code: int | None = 0) -> Looked:
+    ending = Ending.TIMED_OUT if code is None else Ending.EXITED
+    return Looked(look, Report(ending, at(sent), at(sent + 0.1), code, text))
 
 
-def seen_up() -> Watch:
-    watch = fold(Watch(), "db2pd", Database().text(0.0), 0.0)
-    return fold(watch, "dbcfg", STANDBY_CFG, 0.0)
+def read(watch: Watch, sent: float, **values: object) -> Watch:
+    """Db2pd came home."""
+    shown = replace(Database(is_frozen=True), **values)  # type: ignore[arg-type]  # by name
+    look = ENGINE.looks(TERMS)["db2pd"]
+    return fold_look(watch, LookCompleted("db2pd", home(look, sent, shown.text(sent))), TERMS)
 
 
-def is_up(watch: Watch) -> bool | None:
+LOST = {"state": "DISCONNECTED_PEER", "connect": "DISCONNECTED"}
+PENDING = {"state": "REMOTE_CATCHUP_PENDING", "connect": "DISCONNECTED"}
+CATCHING_UP = {"state": "REMOTE_CATCHUP", "connect": "CONNECTED"}
+
+
+# ---- the window that binds ---------------------------------------------------------------------
+def test_the_window_end_is_frozen_as_it_stood_when_the_link_broke_in_peer() -> None:
+    watch = read(read(heard(ALIVE, 0.0), 0.0), 10.0, **LOST)
+    assert watch.frozen_window_end == ENDS
+    assert read(watch, 125.0, **PENDING).frozen_window_end == ENDS
+
+
+def test_in_catch_up_the_primary_commits_without_waiting() -> None:
+    """In Peer at noon, caught up again at one, dead at one: the window of noon proves nothing."""
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    assert read(watch, 5.0, **CATCHING_UP).frozen_window_end is None
+
+
+def test_a_standby_that_left_peer_before_its_window_was_over_lost_more_than_its_link() -> None:
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    assert read(watch, 114.0, **PENDING).frozen_window_end is None
+    assert read(watch, 115.1, **PENDING).frozen_window_end == ENDS
+
+
+def test_back_in_peer_a_new_window_binds() -> None:
+    watch = read(read(heard(ALIVE, 0.0), 0.0), 5.0, **CATCHING_UP)
+    assert read(watch, 20.0, window_end_s=140.0).frozen_window_end == ENDS + 20
+
+
+def test_a_pair_without_a_window_is_bound_by_none() -> None:
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    assert read(watch, 5.0, window_end_s=None).frozen_window_end is None
+
+
+# ---- the last sample in Peer -------------------------------------------------------------------
+def test_a_sample_is_kept_while_the_primary_is_heard() -> None:
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    assert watch.sample is not None
+    assert watch.sample.wall_s == at(0.1).wall_s
+    assert watch.sample.peer_window_end == ENDS
+
+
+def test_a_stale_peer_is_no_sample() -> None:
+    """The host is dead, db2pd says PEER until HADR_TIMEOUT: nothing is verified any more."""
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    stale = read(heard(DEAD, 2.0, 3.0, 4.0, watch=watch), 6.5)
+    assert stale.sample == watch.sample
+    assert read(heard(DEAD, 0.0), 3.0).sample is None
+
+
+@pytest.mark.parametrize(
+    "values", [{"flags": "STANDBY_REPLAY_ERROR"}, {"state": "REMOTE_CATCHUP"}, LOST]
+)
+def test_only_a_reading_in_its_best_state_is_a_sample(values: dict[str, str]) -> None:
+    assert read(heard(ALIVE, 0.0), 0.0, **values).sample is None
+
+
+def test_the_end_of_our_log_is_kept_while_we_are_standby() -> None:
+    watch = read(heard(ALIVE, 0.0), 0.0, received=4_711, primary=4_711)
+    assert watch.standby_end == 4_711
+    promoted = read(watch, 5.0, role="PRIMARY", state="DISCONNECTED", received=9_999)
+    assert promoted.standby_end == 4_711
+
+
+# ---- clocks ------------------------------------------------------------------------------------
+def test_the_skew_is_measured_in_the_middle_of_the_way() -> None:
+    look = clock.epoch(TERMS.site, "aixmn1")
+    looked = Looked(look, report(sent=10.0, home=11.0, stdout=f"{WALL + 13.5:.6f}\n"))
+    skew = fold_look(Watch(), LookCompleted("partner_clock", looked), TERMS).skew
+    assert skew is not None
+    assert skew.seconds == pytest.approx(3.0)
+    assert skew.uncertainty_s == pytest.approx(0.6)
+
+
+@pytest.mark.parametrize("text", ["", "Permission denied", "12"])
+def test_a_clock_that_was_not_read_leaves_the_skew_as_it_was(text: str) -> None:
+    look = clock.epoch(TERMS.site, "aixmn1")
+    looked = Looked(look, report(stdout=text))
+    assert fold_look(Watch(), LookCompleted("partner_clock", looked), TERMS).skew is None
+
+
+# ---- doubts ------------------------------------------------------------------------------------
+def test_a_database_is_believed_to_be_unreadable_after_three_tries() -> None:
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    look = ENGINE.looks(TERMS)["db2pd"]
+    for n, sent in enumerate((5.0, 10.0, 15.0), start=1):
+        watch = fold_look(watch, LookCompleted("db2pd", home(look, sent, "", None)), TERMS)
+        assert watch.replication is not None
+        assert (watch.replication.role is None) is (n == 3)
+    assert read(watch, 20.0).doubts == 0
+
+
+def test_tries_that_come_too_soon_are_one() -> None:
+    watch = read(heard(ALIVE, 0.0), 0.0)
+    look = ENGINE.looks(TERMS)["db2pd"]
+    for sent in (5.0, 5.2, 5.4, 5.6, 5.8):
+        watch = fold_look(watch, LookCompleted("db2pd", home(look, sent, "", None)), TERMS)
+    assert watch.doubts == 1
     assert watch.replication is not None
-    return watch.replication.is_database_up
+    assert watch.replication.role == "standby"
 
 
-# ---- three tries, two seconds apart (db2-hadr.md §5) ---------------------------------------------
-def test_a_database_is_down_after_three_tries_two_seconds_apart() -> None:
-    watch = seen_up()
-    for moment, expected in ((5.0, True), (7.0, True), (9.0, False)):
-        watch = fold(watch, "db2pd", DOWN, moment)
-        assert is_up(watch) is expected, moment
+# ---- the rest ----------------------------------------------------------------------------------
+def test_a_witness_counts_from_when_it_was_asked() -> None:
+    look = witness.look(TERMS.site, TERMS.site.witnesses[0])
+    text = "ping=no\nbanner=no\nxcatd=no\ndone=ok\n"
+    watch = fold_look(
+        Watch(),
+        LookCompleted("witness:sn01", Looked(look, report(sent=1, home=5, stdout=text))),
+        TERMS,
+    )
+    seen = watch.witnesses["sn01"]
+    assert (seen.sees, seen.asked, seen.at) == (Answer.SILENT, at(1.0), at(5.0))
 
 
-def test_tries_that_follow_each_other_too_soon_are_one() -> None:
-    watch = seen_up()
-    for tenth in range(50, 90):
-        watch = fold(watch, "db2pd", DOWN, tenth / 10)
-        assert is_up(watch) is True, tenth
+def test_a_status_that_a_step_took_is_a_reading_like_any_other() -> None:
+    looked = home(fence.status(TERMS.site), 1.0, "Status: OFF", 2)
+    event = StepLooked("d", "fence", 1, LookPurpose.AFTER, (looked,))
+    watch = fold_step_looks(Watch(), event)
+    assert [one.is_off for one in watch.fence] == [True]
 
 
-def test_a_reading_of_the_configuration_is_not_a_try() -> None:
-    watch = seen_up()
-    for moment in (5.0, 7.5):
-        watch = fold(watch, "db2pd", DOWN, moment)
-        for later in (0.1, 2.1):
-            watch = fold(watch, "dbcfg", STANDBY_CFG, moment + later)
-    assert is_up(watch) is True
+def proving(action: Action) -> Step:
+    return Step("fence", "off", "8.2", "aixmn2", actions=(action,), proves_fence=True)
 
 
-def test_one_good_run_begins_the_tries_anew() -> None:
-    watch = seen_up()
-    for moment in (5.0, 7.0):
-        watch = fold(watch, "db2pd", DOWN, moment)
-    watch = fold(watch, "db2pd", Database().text(8.0), 8.0)
-    for moment in (10.0, 12.0):
-        watch = fold(watch, "db2pd", DOWN, moment)
-    assert is_up(watch) is True
-    assert is_up(fold(watch, "db2pd", DOWN, 14.0)) is False
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [("Success: Powered OFF", 0, [FenceGrade.AGENT_OFF]), ("Failed: no", 1, [])],
+)
+def test_an_off_that_returned_success_is_an_act(
+    text: str, code: int, expected: list[FenceGrade]
+) -> None:
+    step = proving(fence.off(TERMS.site))
+    event = ActionCompleted("d", "fence", 1, 0, report(exit_code=code, stdout=text))
+    assert [one.grade for one in fold_action(Watch(), step, event, TERMS).acts] == expected
 
 
-# ---- 9.x: replayed, not received (db2-hadr.md §2) ------------------------------------------------
-def old_layout(behind: int) -> Replication:
-    text = OLD_LAYOUT.format(replayed=PRIMARY_END - behind)
-    return ENGINE.view(TERMS, {"db2pd": report(stdout=text)})
+def test_an_off_whose_answer_got_lost_is_no_act() -> None:
+    step = proving(fence.off(TERMS.site))
+    event = ActionCompleted("d", "fence", 1, 0, report(Ending.LOST))
+    assert fold_action(Watch(), step, event, TERMS).acts == ()
 
 
-def test_the_old_layout_tells_what_was_replayed_and_not_what_was_received() -> None:
-    view = old_layout(behind=4_096)
-    assert view.positions == Positions(PRIMARY_END, None, PRIMARY_END - 4_096)
-    assert (view.gap_bytes, view.replay_gap_bytes) == (None, 4_096)
-    assert view.is_protecting
+def test_an_end_that_was_acknowledged_over_ssh_is_an_act_of_its_own_grade() -> None:
+    step = proving(fence.ssh_kill(TERMS.site))
+    event = ActionCompleted("d", "fence", 1, 0, report(stdout="hamnd-fence: started\n"))
+    (one,) = fold_action(Watch(), step, event, TERMS).acts
+    assert one.grade is FenceGrade.ORDERLY
 
 
-def test_what_is_replayed_to_the_end_was_received_to_the_end() -> None:
-    view = old_layout(behind=0)
-    assert (view.positions.received, view.gap_bytes, view.replay_gap_bytes) == (None, 0, 0)
-
-
-def test_without_a_received_position_nothing_is_said_by_position() -> None:
-    watch = fold(Watch(), "db2pd", OLD_LAYOUT.format(replayed=PRIMARY_END), 0.0)
-    assert watch.standby_end is None
-    partner = PartnerDatabase(True, "primary", PRIMARY_END + 900)
-    assert ENGINE.examine(Examination(watch.standby_end, partner, None)) is None
-    joined = replace(old_layout(0), role="primary")
-    told = ENGINE.examine(Examination(None, partner, joined))
-    assert told is not None
-    assert told.startswith("zero")
-
-
-# ---- the partner's own database ------------------------------------------------------------------
-@pytest.mark.parametrize("text", [DOWN, "no such thing\n"], ids=["down", "unreadable"])
-def test_role_and_position_are_only_those_of_the_very_report_that_told_them(text: str) -> None:
-    watch = fold(Watch(), "partner_db", Database(role="PRIMARY").text(0.0), 0.0)
-    assert (watch.partner.role, watch.partner.position) == ("primary", 321_584_272)
-    watch = fold(watch, "partner_db", text, 5.0)
-    assert watch.partner.at is not None
-    assert (watch.partner.role, watch.partner.position) == (None, None)
-
-
-def test_an_old_primary_that_is_back_without_its_database_has_not_been_examined() -> None:
-    """Its position of before the death says nothing about what it wrote afterwards."""
-    story = Story().taking_over()
-    story.live(60.0)
-    assert story.state.state is State.ACTIVE
-    story.world.come_back()
-    story.world.partner = "down"
-    story.live(60.0)
-    assert story.state.finished[-1].actual == "pending"
+def test_what_another_step_does_is_no_act() -> None:
+    step = replace(proving(Action(Exec("aixmn2", ("true",)))), proves_fence=False)
+    event = ActionCompleted("d", "fuse", 1, 0, report())
+    assert fold_action(Watch(), step, event, TERMS).acts == ()

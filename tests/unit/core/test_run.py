@@ -771,6 +771,21 @@ def test_a_successor_continues_a_paused_takeover() -> None:
     assert len([one for one in started if one.step == "promote"]) == 1
 
 
+def test_a_successor_has_a_digest_of_its_own_although_nothing_else_is_new() -> None:
+    """With the digest of the run it continues, that run would have gone on by itself: law 5."""
+    story = paused_at("fence")
+    assert story.state.run is not None
+    old = story.state.run.plan
+    shown = story.plan(is_successor=True).answer
+    assert shown is not None
+    assert [step.actions for step in shown.steps] == [step.actions for step in old.steps]
+    assert shown.digest != old.digest
+    story.world.actions.clear()
+    assert story.confirm().refusal is None
+    story.live(60.0)
+    assert story.state.state is State.ACTIVE
+
+
 def test_a_successor_reports_the_loss_of_the_promote_that_happened() -> None:
     story = paused_at("dhcp")
     assert story.state.run is not None
