@@ -15,7 +15,7 @@ from time import perf_counter
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from hamnd.dialects.db2.clp import parse_clp
@@ -391,9 +391,14 @@ def test_any_text_gives_a_value(text: str) -> None:
     assert len(reply.ids) == len(reply.messages)
 
 
+SAID_BY_THE_TOOLS = ("activ", "attach", "structure", "HADR", "Database", "=", "SQL", "DB2")
+"""Words by which even a fragment of a real text may be known (db2-hadr.md §5)."""
+
+
 @settings(bounded, max_examples=100)
 @given(st.text(max_size=300))
 def test_free_text_is_unparseable(text: str) -> None:
+    assume(not any(word.lower() in text.lower() for word in SAID_BY_THE_TOOLS))
     assert db2pd(text)["verdict"] == "unparseable"
     assert snapshot(text)["verdict"] == "unparseable"
     assert dbcfg(text)["verdict"] == "unparseable"
