@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core import run as runs
+from hamnd.core import stages
 from hamnd.core.engine import step
 from hamnd.core.events import ConfirmRequested, LookCompleted, PlanRequested
 from hamnd.core.health.conditions import judge_conditions
@@ -19,6 +20,7 @@ from hamnd.dialects import fence as fencing
 from hamnd.model.health import Positions
 from hamnd.model.names import (
     FenceGrade,
+    LookPurpose,
     LossVerdict,
     Outcome,
     PlanKind,
@@ -119,6 +121,22 @@ def test_a_successor_that_plans_less_can_be_read_again_after_a_crash() -> None:
     kept = restore(text, {}).run
     assert kept is not None
     assert kept.steps["fuse"].outcome is Outcome.DONE
+
+
+def test_a_successor_without_actions_has_nothing_unknown() -> None:
+    """Looked at, the action that nobody knew of was sought in a step that had none left."""
+    run = pair().paused_at("fuse").state.run
+    assert run is not None
+    look = fencing.status(pair().terms.site)
+    fuse = replace(run.plan.step("fuse"), actions=(), postconditions=(look,))
+    plan = replace(run.plan, steps=(fuse, *run.plan.steps[1:]))
+    unknown = replace(run.steps["fuse"], outcome=Outcome.UNKNOWN, is_unknown=True)
+    successor = runs.begin(plan, "anna", 0.0, replace(run, steps={"fuse": unknown}))
+    running = stages.start(successor, fuse, facts_of()).run
+    off = Report(Ending.EXITED, at(1.0), at(1.1), 2, "Status: OFF\n")
+    looked = (LookPurpose.ALREADY, (Looked(look, off),))
+    done = stages.on_looked(running, fuse, looked, facts_of()).run
+    assert done.steps["fuse"].outcome is Outcome.DONE
 
 
 def test_a_successor_waits_for_what_its_forerunner_began() -> None:
