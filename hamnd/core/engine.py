@@ -222,6 +222,10 @@ def _ask(turn: Turn, event: Event) -> None:
             turn.commands.extend(more)
         case _:
             pass
+    if turn.before.run is not None and turn.state.run is None:
+        # What was seen of this node before the run is no longer so: the next plan is built on it.
+        turn.state, more = asking.on_tick(turn.state, Rhythm.READINESS, turn.now, turn.terms)
+        turn.commands.extend(more)
     turn.state, paced = asking.pace(turn.state, turn.state.assessment, turn.terms)
     turn.commands.extend(paced)
 

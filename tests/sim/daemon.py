@@ -7,7 +7,7 @@ for an ended life is lost, as it would be in a process that is gone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
@@ -269,8 +269,3 @@ class Daemon:
     def hint(self, host: str) -> None:
         """Tell the daemon that a persistent connection broke."""
         self.handle(ConnectionLost(host))
-
-
-def facts_of(disk: Disk) -> Mapping[str, str]:
-    """Return the remembered facts without their times."""
-    return {key: fact for key, (fact, _) in disk.memory.items()}

@@ -36,10 +36,6 @@ class Heap:
         """Let something happen so many seconds from now."""
         self.at(self.now + seconds, happening)
 
-    def next_time(self) -> float:
-        """Return when something happens next, or infinity."""
-        return self._events[0][0] if self._events else math.inf
-
     def step(self) -> None:
         """Move to the next event and let it happen."""
         self.now, _, happening = heapq.heappop(self._events)

@@ -8,7 +8,6 @@ are over he does what the handbook says: the liveness phase asks whether that le
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
 from dataclasses import dataclass
 
 from hamnd.core.events import (
@@ -72,6 +71,7 @@ class Operator:
         self.old_digest = ""
         self.is_by_the_book = False
         """The faults are over."""
+        self.is_away = False
 
     def come(self) -> None:
         """Look, do one thing, and come back."""
@@ -97,7 +97,7 @@ class Operator:
 
     def _act(self) -> None:
         daemon = self.daemon
-        if not daemon.is_up:
+        if not daemon.is_up or self.is_away:
             return
         state = daemon.state
         run = state.run
@@ -305,6 +305,3 @@ def _words(event: Event) -> str:
             return f"attest primary-off --how {event.how}"
         case _:
             return type(event).__name__
-
-
-Come = Callable[[], None]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core import stages
 from hamnd.core.engine import step
-from hamnd.core.events import ConfirmRequested, LookCompleted, PlanRequested
+from hamnd.core.events import AbortRequested, ConfirmRequested, LookCompleted, PlanRequested
 from hamnd.core.health.conditions import judge_conditions
 from hamnd.core.health.rule import judge_rule
 from hamnd.core.health.watch import Watch, fold_replication
@@ -239,6 +239,11 @@ def test_what_came_late_out_of_a_buffer_ends_no_silence_for_ever() -> None:
     assert rule.since == at(2.0)
 
 
+def outcome_of(story: Play, step: str) -> Outcome | None:
+    run = story.daemon.state.run
+    return None if run is None else run.steps[step].outcome
+
+
 def is_at(story: Play, step: str) -> bool:
     run = story.daemon.state.run
     return (
@@ -260,6 +265,26 @@ def until(story: Play, is_so: object) -> None:
     while not is_so():
         assert story.heap.now - story.heap.began < 300.0, story.transcript.tail()
         story.step()
+
+
+def test_jobs_that_an_abort_armed_again_are_in_the_next_plan() -> None:
+    """They were planned from what was seen a minute ago, when they were disarmed."""
+    story = Play(plain(heal_at_s=300.0))
+    until(story, lambda: outcome_of(story, "fuse") is Outcome.DONE)
+    story.operator.is_away = True
+    story.daemon.crash()
+    until(story, lambda: status(story) is RunStatus.PAUSED)
+    ask = story.daemon.handle
+    shown = ask(AbortRequested("another way", "anna"))
+    assert shown is not None
+    assert shown.answer is not None
+    ask(ConfirmRequested(shown.answer.digest, "anna", STANDBY))
+    until(story, lambda: story.daemon.state.run is None)
+    until(story, lambda: story.daemon.state.state is State.PRIMARY_DOWN)
+    shown = ask(PlanRequested(PlanRequest(PlanKind.TAKEOVER), "anna"))
+    assert shown is not None
+    assert shown.answer is not None
+    assert shown.answer.step("fuse").actions
 
 
 def test_a_site_that_dies_is_taken_over() -> None:
