@@ -21,7 +21,7 @@ from hamnd.dialects import clock, fence, reach, witness
 from hamnd.model.instant import Instant
 from hamnd.model.names import Probe, Rhythm, State
 from hamnd.model.plan import Step
-from hamnd.model.work import Look
+from hamnd.model.work import Ending, Look
 
 TERMS_KEPT = 4
 """How many terms' looks are remembered; a reload replaces the terms."""
@@ -44,7 +44,7 @@ def on_tick(
         case Rhythm.REPLICATION:
             return _send(state, slow_looks(terms), now)
         case Rhythm.READINESS:
-            seen = {f"seen:{key}": look for key, look in _platform_looks(terms).items()}
+            seen = _seen_looks(terms)
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
             looks = readiness_looks(state, terms) if is_standby else ()
             state = replace(state, readiness=looks)
@@ -56,8 +56,10 @@ def on_tick(
             return _send(state, {**seen, **proofs}, now)
 
 
-def _platform_looks(terms: Terms) -> Mapping[str, Look]:
-    return platform_of(terms.site).looks(terms.site)
+@lru_cache(maxsize=TERMS_KEPT)
+def _seen_looks(terms: Terms) -> Mapping[str, Look]:
+    looks = platform_of(terms.site).looks(terms.site)
+    return {f"seen:{key}": look for key, look in looks.items()}
 
 
 def readiness_looks(state: NodeState, terms: Terms) -> Looks:
@@ -93,11 +95,19 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
 def _close_looks(
     state: NodeState, now: Instant, terms: Terms
 ) -> tuple[NodeState, tuple[Command, ...]]:
-    """While the primary is suspected, everything that decides is asked about once a second."""
+    """While the primary is suspected, everything that decides is asked about once a second.
+
+    So is what this node could not tell about itself: a plan cannot disarm what was never read.
+    """
     interval = terms.policy.suspicion_look_interval_s
+    unread = {
+        topic: look
+        for topic, look in _seen_looks(terms).items()
+        if (report := state.watch.reports.get(topic)) is None or report.ending is not Ending.EXITED
+    }
     due = {
         topic: look
-        for topic, look in slow_looks(terms).items()
+        for topic, look in {**slow_looks(terms), **unread}.items()
         if (sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= interval
     }
     return _send(state, due, now)

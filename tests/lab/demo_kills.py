@@ -384,11 +384,11 @@ async def end_of(one: Stage, script: Script) -> End:
 
 
 def table(stories: list[Played]) -> list[str]:
-    """Return one line per story, for people."""
+    """Return one line per story, for people; done again is what the undisturbed one did less."""
+    plain = next((story.changes for story in stories if story.point == UNDISTURBED), Counter())
     lines = [f"{'killed at':<22}{'last on disk':<18}{'retries':>7}  done again, paused again"]
     for story in stories:
-        before, total = story.changes_before, story.changes
-        again = [name for name in story.redone if before[name] and total[name] > before[name]]
-        told = "; ".join([*sorted(again), *story.pauses])
+        again = sorted(story.changes - plain) if plain else []
+        told = "; ".join([*again, *story.pauses])
         lines.append(f"{story.point!s:<22}{story.last_record:<18}{story.retries:>7}  {told}")
     return lines

@@ -50,6 +50,16 @@ QUICK_WATCH = {
 }
 
 
+WITH_US = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1  # prctl(2); it survives exec
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+os.execv(sys.executable, [sys.executable, *sys.argv[1:]])
+"""
+"""Begins a program that ends with us, even when nobody is left to end it."""
+
+
 class StageFailed(AssertionError):
     """A story could not be told to its end; the message carries the log and the status."""
 
@@ -150,7 +160,7 @@ class Stage:
         """Start a Python process of ours in the demo's environment, writing to a log."""
         with (log or self.log).open("ab") as out:
             return await asyncio.create_subprocess_exec(
-                *(sys.executable, "-P", *argv),
+                *(sys.executable, "-c", WITH_US, "-P", *argv),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

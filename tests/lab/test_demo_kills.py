@@ -74,9 +74,10 @@ async def stories(request: pytest.FixtureRequest) -> AsyncIterator[Stories]:
 
 
 async def test_nobody_kills_it_and_the_standby_becomes_the_management_node(
-    stories: Stories,
+    stories: Stories, request: pytest.FixtureRequest
 ) -> None:
     played = await stories.told(UNDISTURBED)
+    request.config.stash[PLAYED].append(played)
     end = played.end
     assert (end.state, end.mode, end.run, end.open_steps) == ("Active", "normal", "done", ())
     assert (end.epoch, end.epoch_owner) == (1, "aixmn2")

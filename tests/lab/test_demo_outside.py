@@ -190,6 +190,22 @@ async def killed_again_and_again_it_still_ends_well(one: Stage) -> None:
     await ended_well(one, script)
 
 
+@story
+async def retried_before_the_evidence_is_back_it_waits_instead_of_acting(one: Stage) -> None:
+    """After a restart nothing is proven until it is seen again; an impatient operator is told."""
+    async with held_in_promote(one) as (script, hold):
+        await one.kill()
+        hold.release(carried_out=False)
+    await one.start()
+    reasons = []
+    while (status := await one.until_status(is_resting, "the run to rest"))["run"] is not None:
+        reasons.append(status["run"]["reason"])
+        assert len(reasons) < 50, reasons
+        await one.must("retry", {})
+    assert {reason for reason in reasons[1:] if "no fence evidence" not in reason} == set()
+    await ended_well(one, script)
+
+
 async def _began(one: Stage, step: str) -> bool:
     return one.count("action_started", step) > 0 or one.count("run_finished") > 0
 

@@ -193,7 +193,7 @@ class Operator:
             return False
         if self.character is Character.RECKLESS and not self.is_by_the_book:
             return True
-        if self.patience.blocked < 5:
+        if self.patience.blocked < 5 and self.patience.successors < SUCCESSORS_MAX:
             return False
         if gate in ("fence", "fence-truth"):
             self._pull_cable()

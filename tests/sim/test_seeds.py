@@ -36,6 +36,8 @@ class Explored:
     ends: Counter[str] = field(default_factory=Counter)
     rows: Counter[str] = field(default_factory=Counter)
     excuses: Counter[str] = field(default_factory=Counter)
+    excused: int = 0
+    """Nights in which some risk was taken by a person or a lying device."""
     verdicts: Counter[str] = field(default_factory=Counter)
     variants: Counter[str] = field(default_factory=Counter)
 
@@ -52,6 +54,7 @@ class Explored:
         self.ends[outcome.state.value] += 1
         self.rows += counts.rows
         self.excuses += counts.excuses
+        self.excused += bool(outcome.laws.excuses)
         self.verdicts += counts.verdicts
         self.variants += counts.variants
 
@@ -67,7 +70,7 @@ class Explored:
             f"{self.refusals} refused requests\n"
             f"  rows of the table: {words(self.rows)}\n"
             f"  promotions confirmed: {words(self.variants)}; promised: {words(self.verdicts)}\n"
-            f"  laws excused: {words(self.excuses)}\n"
+            f"  laws excused in {self.excused} nights: {words(self.excuses)}\n"
         )
 
 
@@ -101,7 +104,7 @@ def test_the_seeds_see_enough_of_the_world(explored: Explored) -> None:
     assert explored.unknown >= 10
     assert explored.ends["Active"] >= 50
     assert explored.ends["Peer"] >= 20
-    assert sum(explored.excuses.values()) < len(SEEDS) / 2
+    assert explored.excused < len(SEEDS) / 2
 
 
 def test_a_seed_tells_the_same_story_twice() -> None:

@@ -230,7 +230,7 @@ def draw(seed: int) -> Universe:
     )
     here = site(db2=db2, fence=fence, witnesses=witnesses(count))
     terms = Terms(here, _draw_policy(dice, count, fence))
-    heal_at_s = dice.uniform(28.0, 50.0)
+    heal_at_s = dice.uniform(24.0, 42.0)
     skew = dice.choice((0.0, 0.0, dice.uniform(-3.0, 3.0), dice.uniform(-30.0, 30.0)))
     return Universe(
         seed=seed,
@@ -275,7 +275,7 @@ def _draw_fence(dice: random.Random) -> FenceSite:
 def _draw_policy(dice: random.Random, count: int, fence: FenceSite) -> Policy:
     return Policy(
         reach_interval_s=1.0,
-        reach_suspicion_interval_s=dice.choice((0.2, 0.5, 1.0, 1.0, 1.0)),
+        reach_suspicion_interval_s=dice.choice((0.2, *(0.5, 1.0, 1.0) * 2)),
         replication_interval_s=dice.choice((1.0, 2.0, 5.0)),
         down_after_s=dice.choice((3.0, 4.0, 8.0)),
         service_down_after_s=dice.choice((6.0, 12.0)),
@@ -356,7 +356,7 @@ def _draw_crashes(dice: random.Random) -> tuple[Crash, ...]:
     points = ("before_persist", "before_act", "before_report")
     return tuple(
         Crash(
-            at_s=dice.uniform(2.0, 45.0),
+            at_s=dice.uniform(2.0, 38.0),
             pages=dice.randint(1, 10),
             point=dice.choice(points),
             down_s=dice.uniform(0.5, 8.0),

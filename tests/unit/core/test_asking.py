@@ -1,0 +1,43 @@
+"""What is asked next: the closer look while the primary is suspected."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hamnd.core import asking
+from hamnd.core.commands import TakeLook
+from hamnd.model.names import Rhythm
+from hamnd.model.work import Ending, Report
+from tests.builders import Pair, pair
+
+CRONTAB = "seen:crontab"
+
+
+def asked_in(one: Pair, crontab: Report | None) -> set[str]:
+    """Return the topics that a beat of the reach rhythm asks about."""
+    reports = {} if crontab is None else {CRONTAB: crontab}
+    watch = replace(one.state.watch, reports=reports, doubts=3)
+    state = replace(one.state, watch=watch)
+    _, commands = asking.on_tick(state, Rhythm.REACH, one.now, one.terms)
+    return {command.topic for command in commands if isinstance(command, TakeLook)}
+
+
+def report(one: Pair, ending: Ending) -> Report:
+    code = 0 if ending is Ending.EXITED else None
+    return Report(ending, one.now, one.now, code, "# empty\n")
+
+
+@pytest.mark.parametrize("ending", [Ending.TIMED_OUT, Ending.COULD_NOT_RUN, None])
+def test_a_crontab_that_could_not_be_read_is_read_again_under_suspicion(
+    ending: Ending | None,
+) -> None:
+    """It timed out once; for a minute every plan had nothing to disarm."""
+    one = pair().primary_silent(3.0)
+    assert CRONTAB in asked_in(one, None if ending is None else report(one, ending))
+
+
+def test_a_crontab_that_was_read_is_not_read_every_second() -> None:
+    one = pair().primary_silent(3.0)
+    assert CRONTAB not in asked_in(one, report(one, Ending.EXITED))
