@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from hamnd.dialects import clock, fence, jobs, linux, reach, shell, witness, xcat
+from hamnd.dialects import addresses, clock, fence, jobs, linux, reach, shell, witness, xcat
 from hamnd.dialects.db2 import readers as db2
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Ending, Looked, Reading, Report
@@ -27,12 +27,12 @@ _HERE: Mapping[str, Reader] = {
     "fence.monitor_ok": fence.read_monitor_ok,
     "fence.ssh_started": fence.read_ssh_started,
     "witness.reaches": witness.read_reaches,
-    "linux.addresses": linux.read_addresses,
-    "linux.address_up": linux.read_address_up,
-    "linux.interface_there": linux.read_interface_there,
-    "linux.address_free": linux.read_address_free,
-    "linux.address_added": linux.read_address_added,
-    "linux.address_removed": linux.read_address_removed,
+    "linux.addresses": addresses.read_addresses,
+    "linux.address_up": addresses.read_address_up,
+    "linux.interface_there": addresses.read_interface_there,
+    "linux.address_free": addresses.read_address_free,
+    "linux.address_added": addresses.read_address_added,
+    "linux.address_removed": addresses.read_address_removed,
     "linux.name_resolves": linux.read_name_resolves,
     "linux.any_active": linux.read_any_active,
     "linux.none_active": linux.read_none_active,

@@ -60,6 +60,11 @@ class ServiceAddress:
     name: str
     gateway: str | None = None
 
+    @property
+    def is_ipv6(self) -> bool:
+        """Whether this is an address of IPv6, which has no ARP."""
+        return ":" in self.address
+
 
 @dataclass(frozen=True, slots=True)
 class Db2Site:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from hamnd.dialects import linux
-from hamnd.dialects.linux import Address
+from hamnd.dialects import addresses, linux
+from hamnd.dialects.addresses import Address
 from hamnd.dialects.readers import read_action, read_look
 from hamnd.model.names import Verdict
 from hamnd.model.site import ServiceAddress
@@ -54,7 +54,7 @@ def argv(one: Look | Action) -> tuple[str, ...]:
 
 
 def test_every_address_is_read_with_its_interface_and_state() -> None:
-    assert linux.parse_addresses(ADDRESSES) == (
+    assert addresses.parse_addresses(ADDRESSES) == (
         Address("lo", "127.0.0.1", 8),
         Address("lo", "::1", 128),
         Address("en1", "9.114.47.104", 26),
@@ -82,20 +82,20 @@ def test_every_address_is_read_with_its_interface_and_state() -> None:
     ],
 )
 def test_the_address_must_be_on_its_own_interface(report: Report, verdict: Verdict) -> None:
-    assert look(linux.address_up(site(), SERVICE), report) is verdict
+    assert look(addresses.address_up(site(), SERVICE), report) is verdict
 
 
 def test_an_ipv6_address_that_is_still_checked_is_not_up() -> None:
     service = ServiceAddress("en1", "fd00::10", 64, "xcatmn")
 
-    assert look(linux.address_up(site(), service), exited(0, ADDRESSES)) is Verdict.BLOCK
+    assert look(addresses.address_up(site(), service), exited(0, ADDRESSES)) is Verdict.BLOCK
 
 
 def test_an_interface_without_an_address_is_not_there() -> None:
     other = ServiceAddress("en9", "9.114.47.110", 26, "xcatmn")
 
-    assert look(linux.interface_there(site(), SERVICE), exited(0, ADDRESSES)) is Verdict.PASS
-    assert look(linux.interface_there(site(), other), exited(0, ADDRESSES)) is Verdict.BLOCK
+    assert look(addresses.interface_there(site(), SERVICE), exited(0, ADDRESSES)) is Verdict.PASS
+    assert look(addresses.interface_there(site(), other), exited(0, ADDRESSES)) is Verdict.BLOCK
 
 
 @pytest.mark.parametrize(
@@ -111,13 +111,13 @@ def test_an_interface_without_an_address_is_not_there() -> None:
 def test_the_identity_is_held_certainly_not_held_or_not_known(
     report: Report, holds: bool | None
 ) -> None:
-    assert linux.holds_identity(report, site()) is holds
+    assert addresses.holds_identity(report, site()) is holds
 
 
 def test_one_of_two_service_addresses_is_not_the_identity() -> None:
     second = ServiceAddress("en2", "10.9.9.9", 24, "xcatmn2")
 
-    assert linux.holds_identity(exited(0, ADDRESSES), site(identity=(SERVICE, second))) is False
+    assert addresses.holds_identity(exited(0, ADDRESSES), site(identity=(SERVICE, second))) is False
 
 
 @pytest.mark.parametrize(
@@ -138,11 +138,11 @@ def test_one_of_two_service_addresses_is_not_the_identity() -> None:
 def test_an_address_is_free_only_when_probes_went_out_and_nobody_answered(
     report: Report, verdict: Verdict
 ) -> None:
-    assert look(linux.address_free(site(), SERVICE), report) is verdict
+    assert look(addresses.address_free(site(), SERVICE), report) is verdict
 
 
 def test_addresses_are_taken_and_given_back_repeatably() -> None:
-    add, remove = linux.add_address(site(), SERVICE), linux.remove_address(site(), SERVICE)
+    add, remove = addresses.add_address(site(), SERVICE), addresses.remove_address(site(), SERVICE)
 
     assert argv(add) == ("ip", "addr", "add", "9.114.47.110/26", "dev", "en1")
     assert argv(remove) == ("ip", "addr", "del", "9.114.47.110/26", "dev", "en1")
@@ -158,7 +158,7 @@ def test_addresses_are_taken_and_given_back_repeatably() -> None:
 
 
 def test_the_neighbours_are_told_twice() -> None:
-    assert argv(linux.announce(site(), SERVICE)) == (
+    assert argv(addresses.announce(site(), SERVICE)) == (
         "arping", "-U", "-c", "2", "-I", "en1", "9.114.47.110",
     )  # fmt: skip
 

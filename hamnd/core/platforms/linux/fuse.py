@@ -1,0 +1,87 @@
+"""The step `fuse`: end and disarm what would write onto the new active node (guide §5.2).
+
+Owns which jobs are disarmed and what proves it. Must not know crontabs or timers (dialects.jobs).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hamnd.core.policy import Policy
+from hamnd.dialects import jobs, linux
+from hamnd.dialects.cron import Names
+from hamnd.model.plan import Step
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Look, Report
+
+
+def fuse(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
+    """End what would overwrite the new active node: crontab lines and timers that were seen.
+
+    Running jobs and the files in /etc/cron.d are not touched: they are looked at, and named.
+    """
+    disarmed, unchanged, restored = _disarm_crontabs(site, seen)
+    stopped, started = _stop_timers(site, seen)
+    harmless = tuple(jobs.crontab_harmless(site, user) for user in cron_users(site))
+    readable = tuple(jobs.crontab(site, user) for user in cron_users(site))
+    return Step(
+        id="fuse",
+        title=f"disarm the jobs that would write onto {site.node}",
+        guide="5.2",
+        host=site.node,
+        actions=disarmed + stopped,
+        readiness=(*readable, jobs.cron_files_harmless(site), jobs.timers(site)),
+        preconditions=(jobs.cron_files_harmless(site), *unchanged),
+        postconditions=(
+            *harmless,
+            jobs.timers_harmless(site),
+            jobs.cron_files_harmless(site),
+            jobs.nothing_writes(site),
+        ),
+        timeout_s=policy.step_timeout_s("fuse", 60.0),
+        wait_s=60.0,
+        compensation=restored + started,
+    )
+
+
+def _disarm_crontabs(
+    site: Site, seen: Mapping[str, Report]
+) -> tuple[tuple[Action, ...], tuple[Look, ...], tuple[Action, ...]]:
+    """Return the disarming actions, the looks that nobody edited meanwhile, and the way back."""
+    disarmed: tuple[Action, ...] = ()
+    unchanged: tuple[Look, ...] = ()
+    restored: tuple[Action, ...] = ()
+    for user in cron_users(site):
+        report = seen.get(crontab_key(user))
+        text = jobs.parse_crontab(report) if report is not None else None
+        edit = jobs.disarm_crontab(site, user, text) if text is not None else None
+        if edit is None:
+            continue
+        disarmed += (Action(edit),)
+        unchanged += (jobs.crontab_is(site, user, edit),)
+        restored += (Action(jobs.rearm_crontab(edit)),)
+    return disarmed, unchanged, restored
+
+
+def _stop_timers(
+    site: Site, seen: Mapping[str, Report]
+) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
+    """Return what stops the dangerous timers and their services, and what starts the timers."""
+    report = seen.get("timers")
+    services = (jobs.parse_timers(report) if report is not None else None) or ()
+    stopped: tuple[Action, ...] = ()
+    started: tuple[Action, ...] = ()
+    for one in jobs.dangerous_services(services, Names.of(site)):
+        stopped += (linux.stop_unit(site, *one.timers, one.service),)
+        started += tuple(linux.start_unit(site, timer) for timer in one.timers)
+    return stopped, started
+
+
+def cron_users(site: Site) -> tuple[str | None, ...]:
+    """Whose crontabs count: the user hamnd runs as, and Db2's instance owner."""
+    return (None, site.db2.instance_owner)
+
+
+def crontab_key(user: str | None) -> str:
+    """Return the key under which a user's crontab is seen."""
+    return f"crontab:{user}" if user else "crontab"
