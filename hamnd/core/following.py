@@ -17,12 +17,15 @@ from hamnd.core.health.rule import (
     contradiction,
     latest_host_answer,
 )
+from hamnd.core.policy import Policy
 from hamnd.core.progress import Run
 from hamnd.core.replication import Examination, PartnerDatabase
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.roles import claim_epoch, follow_role, set_epoch
+from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
+from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Outcome, Phase, PlanKind, RunStatus, State
 from hamnd.model.record import Record
 
@@ -73,8 +76,13 @@ def _follow_degraded(turn: Turn) -> None:
         return
     if turn.now.since(since) < policy.recover_after_s:
         return
-    recent = [at for at in state.timing.flaps if turn.now.since(at) <= policy.flap_window_s]
+    recent = recent_flaps(state, turn.now, policy)
     turn.fire(Trigger.PEER_PROVEN, Picture(is_flapping=len(recent) >= policy.flap_max))
+
+
+def recent_flaps(state: NodeState, now: Instant, policy: Policy) -> tuple[Instant, ...]:
+    """Return when this node left Peer within the flap window, the latest last."""
+    return tuple(at for at in state.timing.flaps if now.since(at) <= policy.flap_window_s)
 
 
 def _follow_primary_down(turn: Turn) -> None:

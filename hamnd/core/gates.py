@@ -31,6 +31,9 @@ from hamnd.model.plan import GateResult, PlanRequest
 RANK = {Verdict.PASS: 0, Verdict.OVERRIDDEN: 1, Verdict.UNKNOWN: 2, Verdict.BLOCK: 3}
 """How bad a verdict is; a gate that got a higher rank became worse."""
 
+PLAN_TAKEOVER = "hamnctl plan takeover"
+"""What clears a gate by an option of a plan begins so; screens put such options together."""
+
 LOSS_RANK = {
     LossVerdict.ZERO_PROVEN: 0,
     LossVerdict.ZERO_LIKELY: 1,
@@ -136,8 +139,20 @@ def _fence(question: Question) -> GateResult:
         return _fence_over_ssh(question)
     grade, needed = best_grade(evidence), question.terms.policy.fence_minimum
     told = ready.message if ready is not None else "the fence device was not read"
-    clear = "hamnctl attest primary-off --how seen --reason …, and fence.minimum"
-    return GateResult("fence", Verdict.UNKNOWN, f"{grade} of {needed} needed; {told}", clear)
+    clear = _by_hand(question.terms)
+    if fence.agent is not None:
+        clear = f"repair its controller, or {clear}"
+    proof = "no proof that it is off" if grade is FenceGrade.NONE else f"the best proof is {grade}"
+    return GateResult("fence", Verdict.UNKNOWN, f"{proof}, {needed} needed; {told}", clear)
+
+
+def _by_hand(terms: Terms) -> str:
+    """Say what clears the gate where nothing here can switch the machine off, and works."""
+    if GRADE_ORDER[FenceGrade.OPERATOR] >= GRADE_ORDER[terms.policy.fence_minimum]:
+        told = "hamnctl attest primary-off --how seen --reason …"
+    else:
+        told = f"{PLAN_TAKEOVER} --override fence --reason …"
+    return f"switch it off by hand, then {told}"
 
 
 def _fence_over_ssh(question: Question) -> GateResult:
@@ -146,12 +161,11 @@ def _fence_over_ssh(question: Question) -> GateResult:
         heard = question.assessment.condition("PrimaryReachable")
         told = "nothing is known of the primary" if heard is None else heard.message
         evidence = f"{told}; its ssh does not answer now: it cannot be ended over ssh"
-        clear = "switch it off by hand, then --override fence --reason …"
-        return GateResult("fence", Verdict.UNKNOWN, evidence, clear)
+        return GateResult("fence", Verdict.UNKNOWN, evidence, _by_hand(question.terms))
     needed = question.terms.policy.fence_minimum
     if GRADE_ORDER[FenceGrade.ORDERLY] < GRADE_ORDER[needed]:
         evidence = f"an end over ssh is {FenceGrade.ORDERLY}, {needed} needed"
-        return GateResult("fence", Verdict.UNKNOWN, evidence, "fence.minimum, or a fence agent")
+        return GateResult("fence", Verdict.UNKNOWN, evidence, _by_hand(question.terms))
     return GateResult("fence", Verdict.PASS, "step fence ends it over ssh")
 
 
@@ -174,7 +188,7 @@ def _loss(question: Question) -> GateResult:
     if _is_accepted(question):
         reason = "accepted by the operator"
         return GateResult("loss", Verdict.PASS, f"{loss.verdict.value}: {why}", reason=reason)
-    clear = f"hamnctl plan takeover --accept-loss {loss.verdict.value}"
+    clear = f"{PLAN_TAKEOVER} --accept-loss {loss.verdict.value}"
     return GateResult("loss", Verdict.BLOCK, f"{loss.verdict.value}: {why}", clear)
 
 

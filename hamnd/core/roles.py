@@ -1,6 +1,6 @@
 """Who may serve: roles that changed without a plan, and the epoch that names the owner.
 
-Owns adoption (made active by hand), its reverse, and the epoch. Must not know runs' steps
+Owns adoption (active by no run of hamnd), its reverse, and the epoch. Must not know runs' steps
 (following) nor plans.
 """
 

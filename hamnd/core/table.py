@@ -88,7 +88,7 @@ def _past_no_return(picture: Picture) -> bool:
     return picture.is_past_no_return
 
 
-_ADOPTED = "This node's database is primary and holds the identity: it was made active by hand."
+_ADOPTED = "This node's database is primary and holds the identity; hamnd knows of no takeover."
 
 TABLE: tuple[Row, ...] = (
     Row(

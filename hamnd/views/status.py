@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hamnd.core.following import recent_flaps
 from hamnd.core.fsm import Refused, fire
 from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
 from hamnd.core.table import Picture, Trigger
@@ -94,12 +95,12 @@ def _state_part(state: NodeState) -> Part:
 def _held_back(state: NodeState, now: Instant, terms: Terms) -> str | None:
     """Say why Degraded does not become Peer although everything it requires has been true.
 
-    The sentence is that of the row's guard; what counts as a flap is core.following's.
+    The sentence is that of the row's guard.
     """
     since, policy = state.timing.all_true_since, terms.policy
     if state.state is not State.DEGRADED or since is None:
         return None
-    flaps = [at for at in state.timing.flaps if now.since(at) <= policy.flap_window_s]
+    flaps = recent_flaps(state, now, policy)
     if now.since(since) < policy.recover_after_s or len(flaps) < policy.flap_max:
         return None
     outcome = fire(state.state, Trigger.PEER_PROVEN, Picture(is_flapping=True))

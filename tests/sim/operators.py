@@ -207,8 +207,9 @@ class Operator:
             self.ground.tick(self.heap.now)
             self.ground.power_off(PRIMARY)
         if not self.patience.has_attested:
-            self._ask(AttestRequested("pulled", "rack 12", WHO))
-            self.patience.has_attested = True
+            # Refused while the last answers are fresh: then he asks again.
+            decision = self._ask(AttestRequested("pulled", "rack 12", WHO))
+            self.patience.has_attested = decision is not None and decision.refusal is None
 
     # A paused run.
 

@@ -409,6 +409,61 @@ def test_an_answer_voids_the_word_although_our_clock_was_set_back() -> None:
     assert story.live(3.0).state.watch.acts == ()
 
 
+def test_a_clock_that_is_set_right_after_it_does_not_date_the_word_anew() -> None:
+    story = no_device().primary_down()
+    story.attest()
+    story.set_clock(3_600.0)
+    assert story.live(5.0).state.assessment.evidence
+
+
+def test_a_word_is_refused_while_the_primary_answers_and_told_what_answers() -> None:
+    story = no_device().in_peer()
+    told = refused(story, story.attest, "attest").because
+    assert told == "aixmn1 is not off: it answers ping, tcp, ssh_banner, xcatd"
+    assert story.state.watch.acts == ()
+    assert story.live(5.0).state.watch.acts == ()
+
+
+def test_a_word_is_refused_while_a_service_node_reaches_the_primary() -> None:
+    """Only our own link is cut: the machine in the rack is another one."""
+    story = no_device().in_peer()
+    story.world.die()
+    story.world.witnesses = {"sn01": "reaches", "sn02": "dumb"}
+    story.live(8.0)
+    assert "service node sn01 reaches it" in refused(story, story.attest, "attest").because
+
+
+def test_a_word_is_refused_while_the_controller_says_on() -> None:
+    story = down()
+    story.world.fence = "on"
+    story.live(6.0)
+    decision = refused(story, story.attest, "attest")
+    assert "the power controller says that aixmn1 is on" in decision.because
+    assert decision.refusal is not None
+    assert "--override fence" in decision.refusal.hint
+
+
+def test_a_word_that_does_not_suffice_says_so_and_what_works() -> None:
+    """fence.minimum is agent_off: attesting could never clear the gate."""
+    story = down_late()
+    told = story.attest().because
+    assert "does not suffice: agent_off is needed" in told
+    assert "--override fence" in told
+    shown = story.plan().answer
+    assert shown is not None
+    fence = next(one for one in shown.gates if one.name == "fence")
+    assert fence.verdict is Verdict.UNKNOWN
+    assert "hamnctl plan takeover --override fence --reason" in fence.clear
+    assert "attest" not in fence.clear
+
+
+def test_where_a_word_suffices_the_gate_asks_for_it() -> None:
+    shown = no_device().primary_down().plan().answer
+    assert shown is not None
+    fence = next(one for one in shown.gates if one.name == "fence")
+    assert "hamnctl attest primary-off" in fence.clear
+
+
 def test_a_word_in_no_known_form_is_refused() -> None:
     story = no_device().primary_down()
     refused(story, lambda: story.attest("believe"), "attest")

@@ -240,7 +240,7 @@ def adopted() -> Story:
 def test_a_node_that_was_made_active_by_hand_is_adopted() -> None:
     story = adopted()
     assert where(story) == State.ACTIVE
-    assert "by hand" in story.state.changes[-1].because
+    assert "knows of no takeover" in story.state.changes[-1].because
     assert story.state.epoch is not None
     assert story.state.epoch.owner == story.terms.site.node
 
