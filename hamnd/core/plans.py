@@ -11,6 +11,7 @@ import hashlib
 import json
 from dataclasses import dataclass, replace
 
+from hamnd.core.declared import with_declared
 from hamnd.core.gates import LOSS_RANK, RANK, Question, judge_gates
 from hamnd.core.health.evidence import DYING_MAX_S
 from hamnd.core.policy import Terms
@@ -79,7 +80,7 @@ def takeover_steps(
         fence,
         *(_with_fence(one, is_graceful) for one in engine_steps),
     ]
-    return _sorted(known)
+    return _sorted(with_declared(known, terms.site, terms.policy))
 
 
 def _fence_step(terms: Terms, is_graceful: bool) -> Step:

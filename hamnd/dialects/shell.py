@@ -24,6 +24,7 @@ from hamnd.model.work import (
     Exec,
     Fence,
     FenceStatus,
+    Look,
     LookRequest,
     Reach,
     Read,
@@ -126,6 +127,15 @@ def preview(request: ActionRequest | LookRequest, site: Site) -> str:
             return _one_line(_exec_text(Exec(request.host, ("cat", request.path)), site))
         case _:
             assert_never(request)
+
+
+def declared(host: str, argv: tuple[str, ...], user: str | None, what: str) -> Look:
+    """Return a look that runs a command of the site's own, which only reads by the site's word."""
+    return Look(
+        Exec(host, argv, user),
+        reads="shell.exit_zero",
+        expects=f"{what} (declared by the site to read only)",
+    )
 
 
 def read_exit_zero(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

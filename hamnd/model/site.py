@@ -113,6 +113,35 @@ class Services:
 
 
 @dataclass(frozen=True, slots=True)
+class SiteStep:
+    """A step that the site declares in its configuration (design §5).
+
+    `check` and `verify` only read: that is the site's word. It runs after or before another step.
+    `host` is a witness; None is the node that takes over.
+    """
+
+    id: str
+    command: tuple[str, ...]
+    verify: tuple[str, ...]
+    title: str = ""
+    before: str | None = None
+    after: str | None = None
+    host: str | None = None
+    user: str | None = None
+    check: tuple[str, ...] = ()
+    undo: tuple[str, ...] = ()
+    timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hooks:
+    """What the site wants to have told: a program per kind of event, bounded in time."""
+
+    state_change: tuple[str, ...] = ()
+    timeout_s: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
 class Paths:
     """Where hamnd keeps its own files."""
 
@@ -136,6 +165,8 @@ class Site:
     witnesses: tuple[Witness, ...] = ()
     ssh: SshSite = field(default_factory=SshSite)
     services: Services = field(default_factory=Services)
+    site_steps: tuple[SiteStep, ...] = ()
+    hooks: Hooks = field(default_factory=Hooks)
     tools: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tool_path: str = "/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
     paths: Paths = field(default_factory=Paths)

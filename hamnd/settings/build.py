@@ -15,12 +15,14 @@ from hamnd.model.names import FenceGrade
 from hamnd.model.site import (
     Db2Site,
     FenceSite,
+    Hooks,
     Node,
     Paths,
     Platform,
     ServiceAddress,
     Services,
     Site,
+    SiteStep,
     SshSite,
     Transport,
     Witness,
@@ -43,6 +45,11 @@ def _under(single: Mapping[str, Any], section: str) -> dict[str, Any]:
     }
 
 
+def _set(table: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is set; what is not has the model's own default."""
+    return {name: value for name, value in table.items() if value is not None}
+
+
 def _site(values: Values) -> Site:
     single = values.single
     tools = _under(single, "tools")
@@ -60,6 +67,8 @@ def _site(values: Values) -> Site:
         witnesses=tuple(Witness(**table) for table in values.tables["witness"]),
         ssh=_ssh(single),
         services=Services(**_under(single, "plan.services")),
+        site_steps=tuple(SiteStep(**_set(table)) for table in values.tables["plan.takeover.step"]),
+        hooks=Hooks(**_set(_under(single, "hooks"))),
         tools=MappingProxyType(tools),
         tool_path=tool_path,
         paths=Paths(**_under(single, "paths")),

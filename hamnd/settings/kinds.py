@@ -204,6 +204,15 @@ def list_of(kind: Kind) -> Kind:
     return Kind(f"a list of: {kind.allowed}", read)
 
 
+def _command(value: Any) -> tuple[str, ...]:
+    """Read an exact argv; a line of shell is one only as ["sh", "-c", "…"], spelled out."""
+    words: tuple[str, ...] = list_of(text).read(value)
+    if not words:
+        raise Unfit("is empty")
+    _program(words[0])
+    return words
+
+
 SOCKET_PATH_MAX = 107
 """Bytes of a unix socket's name on Linux: sun_path is 108 with its final zero byte (unix(7))."""
 
@@ -216,6 +225,7 @@ search_path = Kind("absolute directories joined by colons", _search_path)
 socket_path = Kind(f"an absolute path of at most {SOCKET_PATH_MAX} bytes", _socket_path)
 listen_address = Kind('address:port, or "" for off', _listen)
 agent_option = Kind("a text, an integer, true or false", _option)
+command = Kind("a list of texts: program, then its arguments", _command)
 port = count(1, 65535)
 node_name = matching(
     r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", "a host name: letters, digits, - and ."
