@@ -14,7 +14,13 @@ from pathlib import Path
 
 import pytest
 
-SHELL_FILES = ("aix-src/hamnd-src", "aix-src/src-register", "aix-src/src-unregister", ".ci/venv")
+SHELL_FILES = (
+    "aix-src/hamnd-src",
+    "aix-src/src-register",
+    "aix-src/src-unregister",
+    ".ci/venv",
+    ".ci/install",
+)
 NOT_ON_FILE = "0513-085 The hamnd Subsystem is not on file."
 HEADER = "Subsystem         Group            PID          Status"
 INACTIVE = f"{HEADER}\n hamnd            hamn                          inoperative"
@@ -30,7 +36,9 @@ def test_shell_files_parse(checkout: Path, name: str) -> None:
             done = subprocess.run(
                 [program, "-n", path], capture_output=True, text=True, check=False
             )
-            assert (done.returncode, done.stderr) == (0, ""), shell
+            # ksh93 warns of arithmetic that it could do faster, in words that sh lacks.
+            wrong = [line for line in done.stderr.splitlines() if "warning:" not in line]
+            assert (done.returncode, wrong) == (0, []), shell
 
 
 @pytest.mark.parametrize("name", SHELL_FILES)

@@ -15,7 +15,6 @@ from tests.lab.site.faults import FAKETIME, Faults
 from tests.lab.site.fixtures import needs_lab
 from tests.lab.site.hosts import Done, Host, Lab, Process, wait_until
 from tests.lab.site.names import CLUSTER, Plan
-from tests.lab.site.needs import missing
 from tests.lab.site.wire import Delay
 
 pytestmark = [pytest.mark.lab, needs_lab()]
@@ -218,7 +217,7 @@ def test_a_dropped_port_hangs_and_a_refused_one_says_so(lab: Lab, faults: Faults
     assert _connect(lab["mn2"], "mn1") == "refused"
 
 
-@pytest.mark.skipif(missing("faketime") is not None, reason=f"skipped: {missing('faketime')}")
+@needs_lab("faketime")
 def test_a_wrong_clock_deceives_programs_and_nobody_else(lab: Lab, faults: Faults) -> None:
     """Given mn1's clock is five minutes ahead, then date over ssh says so, and nobody else's."""
     faults.wrong_clock("mn1", 300)

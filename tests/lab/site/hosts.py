@@ -402,11 +402,9 @@ class Lab:
         wanted = [*self.plan.binds, *self.private_binds.get(host, [])]
         if host == CONTROLLER:
             wanted.append((str(self.folder / "power"), "/power"))
-        root = Path("/").stat().st_dev
-        for place in {CHECKOUT, Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()}:
-            hidden = place.parts[1:2] in (("tmp",), ("run",), ("dev",))
-            if hidden or place.stat().st_dev != root:
-                wanted.append((str(place), str(place)))
+        places = {CHECKOUT, Path(sys.base_prefix).resolve(), Path(sys.prefix).resolve()}
+        # Sorted: a folder is bound before what lies in it.
+        wanted += [(str(place), str(place)) for place in sorted(places) if not _is_seen(place)]
         return wanted
 
     def up(self) -> None:
@@ -498,10 +496,18 @@ class Lab:
         self.hosts.clear()
 
 
+def _is_seen(place: Path) -> bool:
+    """Whether hosts see a place of the machine by themselves, through their overlay on `/`."""
+    is_own = place.parts[1:2] in (("tmp",), ("run",), ("dev",))
+    return not is_own and place.stat().st_dev == Path("/").stat().st_dev
+
+
 def _ways() -> list[Path]:
     """Return the folders on the way to this Python and the checkout, from the top down."""
     ends = [CHECKOUT, Path(sys.prefix), Path(sys.base_prefix), Path(sys.executable).resolve()]
-    return sorted({way for end in ends for way in end.parents if len(way.parts) > 1})
+    ways = {way for end in ends for way in end.parents if len(way.parts) > 1}
+    # What is bound into the hosts gets its way there, for everybody, with it.
+    return sorted(way for way in ways if _is_seen(way))
 
 
 def sweep() -> None:
