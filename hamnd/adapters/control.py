@@ -1,9 +1,9 @@
 """The control socket: HTTP and JSON over a unix socket.
 
-Owns the listener, its limits and the errors of the transport. Must not know what a verb means: a
+Owns the socket file, who may ask, and the errors of a request. Must not know what a verb means: a
 request that is well formed and permitted goes to the handler, everything else is answered here,
 logged, and changes nothing. Looking (GET) needs the permission to connect; a change (POST) needs an
-operator. aiohttp is loaded when the server starts.
+operator.
 """
 
 from __future__ import annotations
@@ -16,19 +16,17 @@ import os
 import socket
 import stat
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import structlog
 
 from hamnd.errors import HamndError, OutcomeUnknown, PermanentError, RequestRefused
 from hamnd.ports import Caller, Handler, Request, Response
+from hamnd.serving import Answer, Asked, Door, Limits, Server, Stream, TooLargeError
 from hamnd.wire import LOOKS, PREFIX, Malformed, Verb, error_document, problems_document
-
-if TYPE_CHECKING:
-    from aiohttp import web
 
 log = structlog.get_logger(__name__)
 
@@ -36,23 +34,16 @@ Identify = Callable[[socket.socket], Awaitable[Caller]]
 Watch = Callable[[Request, Caller], AsyncGenerator[Mapping[str, Any], None]]
 
 BODY_BYTES_MAX = 65_536
-HEADER_BYTES_MAX = 4_096
-HEADERS_MAX = 32
-CONNECTIONS_MAX = 64
-BACKLOG = 32
 
 
 @dataclass(frozen=True, slots=True)
 class ControlLimits:
-    """Limits in seconds."""
+    """Limits of the socket; those of a connection are `serving`'s."""
 
-    first_request_s: float = 10.0
-    """A connection that has asked nothing by then is closed."""
-    keepalive_s: float = 30.0
     request_s: float = 30.0
     """Above the runtime's own limit for a decision, so that its answer comes first."""
     stale_check_s: float = 2.0
-    shutdown_s: float = 1.0
+    connection: Limits = field(default_factory=Limits)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +80,8 @@ class ControlServer:
         self._identify = identify
         self._handler = handler
         self._watch = watch
-        self._listener: asyncio.Server | None = None
-        self._server: web.Server | None = None
+        door = Door("control", self._answer, _trouble)
+        self._server = Server(door, settings.limits.connection)
         self._inode = 0
 
     async def start(self) -> None:
@@ -106,22 +97,16 @@ class ControlServer:
         except OSError as error:
             raise PermanentError(f"the control socket {path} cannot be made: {error}") from error
         self._inode = path.stat().st_ino
-        self._server = _http_server(self._answer, self._limits)
-        self._listener = await asyncio.get_running_loop().create_unix_server(
-            self._server, sock=listening, backlog=BACKLOG
-        )
+        await self._server.on_unix(listening)
 
     async def close(self) -> None:
         """Stop listening, end what is open, and remove the socket file if it is still ours."""
-        if self._listener is None or self._server is None:
+        if not self._server.is_open:
             return
-        self._listener.close()
-        self._server.pre_shutdown()
-        await self._server.shutdown(self._limits.shutdown_s)
+        await self._server.close()
         with contextlib.suppress(FileNotFoundError):
             if self._settings.path.stat().st_ino == self._inode:
                 self._settings.path.unlink()
-        self._listener = None
 
     async def _clear_the_way(self) -> None:
         path = self._settings.path
@@ -141,13 +126,14 @@ class ControlServer:
             raise PermanentError(f"the control socket {path} cannot be used: {error}") from error
         raise PermanentError(f"another hamnd answers on {path}; this one does not start")
 
-    async def _answer(self, request: web.BaseRequest) -> web.StreamResponse:
+    async def _answer(self, asked: Asked) -> Answer | Stream:
         caller: Caller | None = None
         try:
             async with asyncio.timeout(self._limits.request_s):
-                caller = await self._identified(request)
-                verb = _verb_of(request)
-                if request.method == "POST" and not caller.may_operate:
+                with asked.connection() as connection:
+                    caller = await self._identify(connection)
+                verb = _verb_of(asked)
+                if asked.method == "POST" and not caller.may_operate:
                     raise _RefusedError(
                         403,
                         f"{caller.name} may not change anything: neither root nor an operator "
@@ -155,19 +141,19 @@ class ControlServer:
                         "ask an operator, or run it with sudo",
                         "operators",
                     )
-                wanted = await _wanted(request, verb)
-                if verb is not Verb.WATCH or self._watch is None:
-                    response = await self._handled(wanted, caller)
-                    return _json(response.status, response.document)
-            return await self._stream(request, self._watch(wanted, caller))
+                wanted = await _wanted(asked, verb)
+                if verb is Verb.WATCH and self._watch is not None:
+                    return Stream(_lines(self._watch(wanted, caller)), "application/x-ndjson")
+                response = await self._handled(wanted, caller)
+                return _json(response.status, response.document)
         except _RefusedError as refused:
-            return _refuse(request, caller, refused.status, refused.document)
+            return _refuse(asked, caller, refused.status, refused.document)
         except TimeoutError:
             document = error_document(
                 f"no answer within {self._limits.request_s:g} s; the outcome is unknown",
                 hint="look before you ask again: hamnctl status",
             )
-            return _refuse(request, caller, 504, document)
+            return _refuse(asked, caller, 504, document)
 
     async def _handled(self, wanted: Request, caller: Caller) -> Response:
         """Pass the request on, and answer for errors that say what the caller may do."""
@@ -181,31 +167,6 @@ class ControlServer:
             return Response(504, error_document(str(error)))
         except HamndError as error:
             return Response(503, error_document(str(error)))
-
-    async def _identified(self, request: web.BaseRequest) -> Caller:
-        connection = (
-            None if request.transport is None else request.transport.get_extra_info("socket")
-        )
-        if connection is None:
-            raise _RefusedError(400, "the connection has gone")
-        # asyncio shows a TransportSocket; what the kernel is asked takes a real one.
-        with socket.socket(fileno=os.dup(connection.fileno())) as real:
-            return await self._identify(real)
-
-    async def _stream(
-        self, request: web.BaseRequest, documents: AsyncGenerator[Mapping[str, Any], None]
-    ) -> web.StreamResponse:
-        from aiohttp import web
-
-        response = web.StreamResponse(headers={"Content-Type": "application/x-ndjson"})
-        response.force_close()
-        await response.prepare(request)
-        # A reader that went away ends the stream at the next line.
-        async with contextlib.aclosing(documents) as lines:
-            with contextlib.suppress(ConnectionError):
-                async for document in lines:
-                    await response.write(_dump(document) + b"\n")
-        return response
 
 
 def _bind(path: Path, group: str) -> socket.socket:
@@ -226,111 +187,29 @@ def _bind(path: Path, group: str) -> socket.socket:
     return listening
 
 
-def _http_server(
-    answer: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], limits: ControlLimits
-) -> web.Server:
-    from aiohttp import web
-
-    loop = asyncio.get_running_loop()
-
-    class Connection(web.RequestHandler):
-        """One client: dropped when it says nothing, answered in JSON when it speaks no HTTP."""
-
-        has_asked = False
-
-        def connection_made(self, transport: asyncio.BaseTransport) -> None:
-            super().connection_made(transport)
-            if len(server.connections) > CONNECTIONS_MAX:
-                _turn_away(transport)
-            else:
-                loop.call_later(limits.first_request_s, self.drop_if_silent)
-
-        def drop_if_silent(self) -> None:
-            if not self.has_asked and self.transport is not None:
-                log.warning("silent_connection_closed", after_s=limits.first_request_s)
-                self.transport.abort()
-
-        def handle_error(
-            self,
-            request: web.BaseRequest,
-            status: int = 500,
-            exc: BaseException | None = None,
-            message: str | None = None,
-        ) -> web.StreamResponse:
-            return _transport_error(request, status, exc, message)
-
-    class Server(web.Server):
-        def __call__(self) -> web.RequestHandler:
-            return Connection(
-                self,
-                loop=loop,
-                keepalive_timeout=limits.keepalive_s,
-                access_log=None,  # type: ignore[arg-type]  # aiohttp takes None for "off"
-                max_line_size=HEADER_BYTES_MAX,
-                max_field_size=HEADER_BYTES_MAX,
-                max_headers=HEADERS_MAX,
-                lingering_time=0.0,
-                auto_decompress=False,
-            )
-
-    async def asked(request: web.BaseRequest) -> web.StreamResponse:
-        if isinstance(request.protocol, Connection):
-            request.protocol.has_asked = True
-        return await answer(request)
-
-    server = Server(asked)
-    return server
-
-
-def _turn_away(transport: asyncio.BaseTransport) -> None:
-    log.warning("connection_refused", connections_max=CONNECTIONS_MAX)
-    body = _dump(error_document("too many connections", hint="try again"))
-    head = b"HTTP/1.1 503 Service Unavailable\r\nContent-Type: application/json\r\n"
-    assert isinstance(transport, asyncio.Transport)
-    transport.write(head + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body)
-    transport.close()
-
-
-def _transport_error(
-    request: web.BaseRequest, status: int, error: BaseException | None, message: str | None
-) -> web.Response:
-    """Answer what is no HTTP, and errors that are ours, in JSON."""
-    if request.writer.output_size > 0:
-        raise ConnectionError("the answer had already begun")
-    if status >= 500 and error is not None:
-        log.error("request_failed", path=request.path[:100], exc_info=error)
-        sentence = "hamnd failed at this request; its log says how"
-    else:
-        sentence = f"this is no request hamnd understands: {message or error}"[:300]
-    return _refuse(request, None, status, error_document(sentence, gate="request"))
-
-
-def _verb_of(request: web.BaseRequest) -> Verb:
-    name = request.path.removeprefix(PREFIX)
-    if name == request.path or name not in tuple(Verb):
+def _verb_of(asked: Asked) -> Verb:
+    name = asked.path.removeprefix(PREFIX)
+    if name == asked.path or name not in tuple(Verb):
         meant = get_close_matches(name, tuple(Verb), n=1)
         raise _RefusedError(
             404,
-            f"{request.path[:100]} is not known here",
+            f"{asked.path[:100]} is not known here",
             f"did you mean {PREFIX}{meant[0]}?" if meant else "",
         )
     verb = Verb(name)
     method = "GET" if verb in LOOKS else "POST"
-    if request.method != method:
-        raise _RefusedError(405, f"{verb} is asked with {method}, not {request.method[:20]}")
+    if asked.method != method:
+        raise _RefusedError(405, f"{verb} is asked with {method}, not {asked.method}")
     return verb
 
 
-async def _wanted(request: web.BaseRequest, verb: Verb) -> Request:
-    if request.method == "GET":
-        return Request(verb=verb, body=dict(request.query), changes=False)
-    body = bytearray()
-    while piece := await request.content.readany():
-        body += piece
-        if len(body) > BODY_BYTES_MAX:
-            raise _RefusedError(413, f"the request is larger than {BODY_BYTES_MAX} bytes")
+async def _wanted(asked: Asked, verb: Verb) -> Request:
+    if asked.method == "GET":
+        return Request(verb=verb, body=asked.query, changes=False)
     try:
-        document = json.loads(body)
+        document = json.loads(await asked.body(BODY_BYTES_MAX))
+    except TooLargeError as error:
+        raise _RefusedError(413, str(error)) from error
     except (ValueError, RecursionError) as error:
         raise _RefusedError(400, f"the request is not JSON: {error}") from error
     if not isinstance(document, dict):
@@ -342,23 +221,33 @@ def _dump(document: Mapping[str, Any]) -> bytes:
     return json.dumps(document, separators=(",", ":"), default=str).encode()
 
 
-def _json(status: int, document: Mapping[str, Any]) -> web.Response:
-    from aiohttp import web
+async def _lines(
+    documents: AsyncGenerator[Mapping[str, Any], None],
+) -> AsyncGenerator[bytes, None]:
+    async with contextlib.aclosing(documents):
+        async for document in documents:
+            yield _dump(document) + b"\n"
 
-    return web.Response(status=status, body=_dump(document), content_type="application/json")
+
+def _json(status: int, document: Mapping[str, Any], *, closes: bool = False) -> Answer:
+    return Answer(status, _dump(document), "application/json", closes=closes)
+
+
+def _trouble(status: int, sentence: str) -> Answer:
+    """Answer what never became a request."""
+    hint = "try again" if status == 503 else ""
+    return _json(status, error_document(sentence, gate="request", hint=hint), closes=True)
 
 
 def _refuse(
-    request: web.BaseRequest, caller: Caller | None, status: int, document: Mapping[str, Any]
-) -> web.Response:
+    asked: Asked, caller: Caller | None, status: int, document: Mapping[str, Any]
+) -> Answer:
     log.warning(
         "request_refused",
-        method=request.method[:20],
-        path=request.path[:100],
+        method=asked.method,
+        path=asked.path[:100],
         status=status,
         actor="unknown" if caller is None else caller.actor,
         error=document["error"],
     )
-    response = _json(status, document)
-    response.force_close()  # what else lies on the connection is not looked at
-    return response
+    return _json(status, document, closes=True)

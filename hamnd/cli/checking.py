@@ -36,25 +36,36 @@ def run(session: Session) -> int:
     return _parse(session)
 
 
+class _UnreadableError(Exception):
+    """There is no text to judge; says why."""
+
+
 def _text(path: str) -> str:
     """Return the text of a file, or of standard input; undecodable bytes are kept escaped."""
     try:
-        if path == "-":
-            content = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
-        else:
+        if path != "-":
             with Path(path).open("rb") as file:
                 content = file.read(TEXT_BYTES_MAX + 1)
-    except OSError as error:
-        raise Stop(exits.USAGE, f"hamnctl: {path}: {error.strerror or error}.") from error
+        elif sys.stdin is None:  # closed by whoever called
+            raise _UnreadableError("standard input is closed")
+        else:
+            content = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise _UnreadableError(f"{path}: {reason}") from error
     if len(content) > TEXT_BYTES_MAX:
-        raise Stop(exits.USAGE, f"hamnctl: {path}: larger than {TEXT_BYTES_MAX} bytes.")
+        raise _UnreadableError(f"{path}: larger than {TEXT_BYTES_MAX} bytes")
     return content.decode("utf-8", "backslashreplace")
 
 
 def _check(session: Session) -> int:
     from hamnd.settings import check_host, load
 
-    loaded = load(_text(session.args.file))
+    try:
+        text = _text(session.args.file)
+    except _UnreadableError as error:
+        raise Stop(exits.USAGE, f"hamnctl: {error}.") from error
+    loaded = load(text)
     problems = list(loaded.problems)
     if session.args.here and loaded.site is not None:
         problems += check_host(loaded.site)
@@ -81,14 +92,19 @@ def _check(session: Session) -> int:
 def _parse(session: Session) -> int:
     """Print one JSON document whatever the text was; exit 0 only for one complete status."""
     from hamnd.dialects.db2 import config, db2pd, snapshot
+    from hamnd.model.hadr import ParseVerdict
     from hamnd.views import parsed
 
-    text = _text(session.args.file)
-    if session.args.kind == "dbcfg":
+    kind = session.args.kind
+    try:
+        text = _text(session.args.file)
+    except _UnreadableError as error:
+        session.screen.document(parsed.unread_document(kind, str(error)))
+        return parsed.exit_code(ParseVerdict.UNPARSEABLE)
+    if kind == "dbcfg":
         found = config.parse_db_cfg(text)
         session.screen.document(parsed.db_config_document(found))
         return parsed.exit_code(found.verdict)
-    read = db2pd.parse_db2pd if session.args.kind == "db2pd" else snapshot.parse_snapshot
-    report = read(text)
+    report = (db2pd.parse_db2pd if kind == "db2pd" else snapshot.parse_snapshot)(text)
     session.screen.document(parsed.hadr_document(report))
     return parsed.exit_code(report.verdict)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import json
 import socket
+import struct
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -25,12 +26,27 @@ LINE_BYTES_MAX = 4 * 1024 * 1024
 CONNECT_S = 2.0
 LOOK_S = 5.0
 CHANGE_S = 30.0
+LEAST_S = 0.001
+"""The shortest wait for a piece: 0 would mean not to wait at all."""
 QUIET_S = 20.0
 """A watch stream carries a document at least every five seconds; silence of this length is loss."""
 
+PEER = struct.Struct("3i")
+"""What SO_PEERCRED tells on Linux: process, user, group (unix(7))."""
+
+START_IT = "systemctl start hamnd (AIX: startsrc -s hamnd)"
+RESTART_IT = "systemctl restart hamnd (AIX: stopsrc -f -s hamnd, then startsrc -s hamnd)"
+NO_HAMND = "hamnctl and hamnd may differ in version, or --socket names something else"
+HANGS = f"{RESTART_IT}; it hangs or is stopped, and a restart runs no step again"
+
 
 class Unreachable(HamndError):
-    """The daemon does not answer; nothing was changed."""
+    """The daemon does not answer; nothing was changed. `hint` says what leads on."""
+
+    def __init__(self, sentence: str, hint: str) -> None:
+        """Take what was seen, and what the operator can do about it."""
+        super().__init__(sentence)
+        self.hint = hint
 
 
 class Answer(NamedTuple):
@@ -52,7 +68,7 @@ class Client:
         try:
             return self._exchange("GET", verb, None, LOOK_S)
         except OutcomeUnknown as error:
-            raise Unreachable(str(error)) from error
+            raise Unreachable(str(error), _hint(error.__cause__)) from error
 
     def post(self, verb: str, body: Mapping[str, Any]) -> Answer:
         """Ask for a change. Raises Unreachable (nothing sent) and OutcomeUnknown."""
@@ -66,11 +82,13 @@ class Client:
             try:
                 status, headers = reader.head()
                 if status != 200:
-                    raise Unreachable(f"hamnd at {self.path} has no stream {verb} ({status})")
+                    told = f"hamnd at {self.path} has no stream {verb} ({status})"
+                    raise Unreachable(told, NO_HAMND)
                 for line in reader.lines(headers):
                     yield _decode(line, self.path)
             except (OSError, _Cut) as error:
-                raise Unreachable(f"the stream of hamnd at {self.path} broke: {error}") from error
+                told = f"the stream of hamnd{_process(connection)} at {self.path} broke: {error}"
+                raise Unreachable(told, _hint(error)) from error
 
     def _exchange(
         self, method: str, verb: str, body: Mapping[str, Any] | None, limit_s: float
@@ -78,11 +96,12 @@ class Client:
         with self._connect() as connection:
             try:
                 self._send(connection, method, verb, body)
-                reader = _Reader(connection, moments.monotonic_s() + limit_s)
+                reader = _Reader(connection, limit_s)
                 status, headers = reader.head()
                 text = reader.body(headers)
             except (OSError, _Cut) as error:
-                told = f"hamnd at {self.path} took the request {verb} and did not answer: {error}"
+                who = f"hamnd{_process(connection)} at {self.path}"
+                told = f"{who} took the request {verb} and did not answer: {error}"
                 raise OutcomeUnknown(told) from error
         return Answer(status, _decode(text, self.path))
 
@@ -93,7 +112,8 @@ class Client:
             connection.connect(self.path)
         except (OSError, ValueError) as error:
             connection.close()
-            raise Unreachable(f"hamnd does not answer at {self.path}: {_reason(error)}") from error
+            told = f"hamnd does not answer at {self.path}: {_reason(error)}"
+            raise Unreachable(told, _hint(error)) from error
         return connection
 
     def _send(
@@ -120,21 +140,43 @@ def _reason(error: Exception) -> str:
             return "nobody listens there; hamnd does not run"
         case PermissionError():
             return "you may not use it: become root or join the operators' group"
-        case TimeoutError():
-            return f"no connection within {CONNECT_S:.0f} s"
+        case TimeoutError() | BlockingIOError():
+            return "it runs and takes no more connections"
         case OSError():
             return error.strerror or str(error)
         case _:
             return str(error)
 
 
+def _hint(error: BaseException | None) -> str:
+    """Return what the operator can do where a daemon did not answer in this way."""
+    match error:
+        case TimeoutError() | BlockingIOError():
+            return HANGS
+        case PermissionError():
+            return "sudo hamnctl status"
+        case _:
+            return START_IT
+
+
+def _process(connection: socket.socket) -> str:
+    """Return ` (process NUMBER)` of whoever listens, where the system tells."""
+    if not hasattr(socket, "SO_PEERCRED"):
+        return ""
+    try:
+        told = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, PEER.size)
+    except OSError:
+        return ""
+    return f" (process {PEER.unpack(told)[0]})"
+
+
 def _decode(text: bytes, path: str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except ValueError as error:
-        raise Unreachable(f"what answers at {path} is not hamnd: {error}") from error
+        raise Unreachable(f"what answers at {path} is not hamnd: {error}", NO_HAMND) from error
     if not isinstance(document, dict):
-        raise Unreachable(f"what answers at {path} is not hamnd: no JSON object")
+        raise Unreachable(f"what answers at {path} is not hamnd: no JSON object", NO_HAMND)
     return document
 
 
@@ -143,11 +185,12 @@ class _Cut(Exception):
 
 
 class _Reader:
-    """Reads one answer; past `deadline_s` (monotonic) it gives up, None: quiet time counts."""
+    """Reads one answer within `limit_s`; with None, only the quiet between two pieces counts."""
 
-    def __init__(self, connection: socket.socket, deadline_s: float | None) -> None:
+    def __init__(self, connection: socket.socket, limit_s: float | None) -> None:
         self._connection = connection
-        self._deadline_s = deadline_s
+        self._limit_s = limit_s
+        self._deadline_s = None if limit_s is None else moments.monotonic_s() + limit_s
         self._held = b""
 
     def head(self) -> tuple[int, dict[str, str]]:
@@ -231,13 +274,15 @@ class _Reader:
         raise _Cut("the answer is too large")
 
     def _more(self) -> None:
-        limit_s = QUIET_S
+        whole_s = QUIET_S if self._limit_s is None else self._limit_s
+        left_s = QUIET_S
         if self._deadline_s is not None:
-            limit_s = self._deadline_s - moments.monotonic_s()
-            if limit_s <= 0:
-                raise TimeoutError("no answer within its limit")
-        self._connection.settimeout(limit_s)
-        piece = self._connection.recv(65536)
+            left_s = self._deadline_s - moments.monotonic_s()
+        self._connection.settimeout(max(left_s, LEAST_S))
+        try:
+            piece = self._connection.recv(65536)
+        except TimeoutError as error:
+            raise TimeoutError(f"nothing came within {whole_s:g} s") from error
         if not piece:
             raise _Cut("the connection was closed")
         self._held += piece

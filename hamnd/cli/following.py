@@ -13,7 +13,7 @@ from hamnd.cli import exits, moments
 from hamnd.cli.client import Unreachable
 from hamnd.cli.session import Session, Stop
 from hamnd.views.run import elapsed, render_run, run_of, step_lines
-from hamnd.views.text import listed, plan_name, plural
+from hamnd.views.text import fold, listed, plan_name, plural
 
 ENDED = ("done", "not_done", "unknown", "skipped")
 TRIES_MAX = 5
@@ -74,7 +74,7 @@ def follow(session: Session, digest: str, known: dict[str, Any] | None = None) -
     follower = Follower(session, digest, known)
     try:
         with _steps(session) as steps:
-            for document in _documents(session):
+            for document in _documents(session, steps):
                 code = follower.take(document, steps)
                 if code is not None:
                     break
@@ -101,16 +101,19 @@ def _steps(session: Session) -> Steps:
     return PlainSteps(session)
 
 
-def _documents(session: Session) -> Iterator[dict[str, Any]]:
-    """Yield status documents as they change; a broken stream is taken up again."""
-    failures = 0
+def _documents(session: Session, steps: Steps) -> Iterator[dict[str, Any]]:
+    """Yield status documents as they change; a broken stream is taken up again, and that said."""
+    failures, is_told = 0, False
     while failures < TRIES_MAX:
         try:
             for document in session.client.stream("watch"):
-                failures = 0
+                failures, is_told = 0, False
                 yield document
-        except Unreachable:
-            pass
+        except Unreachable as error:
+            if not is_told:
+                told = f"{error}. {error.hint}. Meanwhile it is looked for again."
+                steps.stay(fold(told, session.screen.width - 1, indent=PREFIX_WIDTH - 1))
+            is_told = True
         failures += 1
         moments.pause(RETRY_S)
 

@@ -99,7 +99,7 @@ def _run(arguments: list[str], screen: Screen) -> int:
         screen.complain(*stop.lines)
         return stop.code
     except Unreachable as error:
-        screen.complain(f"hamnctl: {error}.", "Start it (systemctl start hamnd), or see its log.")
+        screen.complain(f"hamnctl: {error}.", f"try: {error.hint}")
         return exits.UNREACHABLE
     return code
 

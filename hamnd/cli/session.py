@@ -104,12 +104,14 @@ class Session:
                 entries = journal.entries(last=LATEST)
                 state = _tolerant(journal.state)
         except JournalError as error:
-            raise Stop(exits.UNREACHABLE, f"hamnctl: {unreachable}; and {error}.") from error
+            told = f"hamnctl: {unreachable}; and {error}."
+            raise Stop(exits.UNREACHABLE, told, f"try: {unreachable.hint}") from error
         text = None if state is None else state.document
         document = journal_status(text, entries, now)
         if state is not None and document["recorded_at"] is None:
             document["recorded_at"] = int(state.wall_s)
         document["unreachable"] = str(unreachable)
+        document["next"] = [unreachable.hint]
         return document
 
 

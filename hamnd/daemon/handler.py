@@ -109,6 +109,8 @@ class ControlHandler:
         except wire.Malformed as malformed:
             log.warning("request_malformed", caller=caller.name, problems=list(malformed.problems))
             return Response(400, wire.problems_document(malformed))
+        except JournalError as error:
+            return self._not_written(verb, error)
         except HamndError as error:
             return _failed(error)
         if decision is None:
@@ -117,6 +119,18 @@ class ControlHandler:
         if decision.refusal is not None:
             return Response(409, wire.refusal_document(decision.refusal))
         return Response(200, self._answer(verb, decision))
+
+    def _not_written(self, verb: Verb, error: JournalError) -> Response:
+        """Say that nothing was started, and what leads on."""
+        log.warning("request_not_journalled", verb=str(verb), error=str(error))
+        if verb is not Verb.CLEAR:
+            told = f"nothing was started: {error}"
+            return _error(503, told, gate="journal", hint="hamnctl status")
+        # Mode normal on a journal that takes nothing would be no mode at all: a refusal.
+        hint = "mend what it says, then: hamnctl clear --reason TEXT"
+        if not self._runtime.has_journal:
+            hint = "hamnctl journal restart --reason TEXT, then: hamnctl clear --reason TEXT"
+        return _error(409, f"hamnd stays observe_only: {error}", gate="journal", hint=hint)
 
     async def _ask(self, asked: wire.Asked) -> Decision | None:
         if not isinstance(asked, wire.JournalRestart):
@@ -148,9 +162,6 @@ def _failed(error: HamndError) -> Response:
     match error:
         case OutcomeUnknown():
             return _error(504, str(error), gate="outcome", hint="hamnctl status")
-        case JournalError():
-            told = f"nothing was started: {error}"
-            return _error(503, told, gate="journal", hint="hamnctl status")
         case InvariantViolation():
             return _error(500, f"nothing was started: {error}", gate="invariant")
         case _:

@@ -1,6 +1,7 @@
 """What of a decision is worth a log line and a wake-up of whoever watches.
 
-Owns the comparison of two states and the words of the canonical line. Must not know the queue.
+Owns the comparison of two states, the words of the canonical line and those of a failure. Must not
+know the queue.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from typing import Any
 from hamnd.core.commands import PerformAction
 from hamnd.core.events import ActionCompleted, Event, StepLooked
 from hamnd.core.state import Decision, NodeState
+from hamnd.errors import InvariantViolation, JournalError
 from hamnd.model.names import Mode, RunStatus, State
 
 
@@ -104,3 +106,19 @@ def headline(state: NodeState) -> str:
     if state.run is not None:
         return f"{state.state}: {state.run.plan.kind} {state.run.status}"
     return f"{state.state}: {state.because}"
+
+
+def unexpected(error: Exception) -> Exception | None:
+    """Return the error where its traceback helps: a bug, not a full disk."""
+    return None if isinstance(error, JournalError) else error
+
+
+def reason_of(error: Exception, kind: str) -> str:
+    """Return in one sentence why no action starts any more; `kind` is the event that failed."""
+    match error:
+        case JournalError():
+            return str(error)
+        case InvariantViolation():
+            return f"a law of hamnd would have been broken ({error}) at {kind}"
+        case _:
+            return f"hamnd failed at {kind}: {type(error).__name__}: {error}"

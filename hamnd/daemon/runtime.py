@@ -40,6 +40,8 @@ from hamnd.daemon.notable import (
     is_notable,
     is_worth_a_line,
     line_of,
+    reason_of,
+    unexpected,
 )
 from hamnd.daemon.parts import Backlog, Failure, Item, Parts
 from hamnd.errors import (
@@ -148,6 +150,11 @@ class Runtime:
             await self._rewrite()
 
         return await self._wait(Item(None, job=job))
+
+    @property
+    def has_journal(self) -> bool:
+        """Whether there is a journal to write to; False where it is damaged or was never opened."""
+        return self._parts.ledger.is_open
 
     @property
     def is_journal_sound(self) -> bool:
@@ -328,8 +335,8 @@ class Runtime:
     def _fail(self, item: Item, error: Exception) -> None:
         """Halt action after an event that could not be decided, written or started."""
         kind = "job" if item.event is None else type(item.event).__name__
-        reason = _reason(error, kind)
-        log.critical("event_failed", event_kind=kind, reason=reason, exc_info=_unexpected(error))
+        reason = reason_of(error, kind)
+        log.critical("event_failed", event_kind=kind, reason=reason, exc_info=unexpected(error))
         item.settle(Failure(error if isinstance(error, HamndError) else PermanentError(reason)))
         if item.event is None:
             return
@@ -419,21 +426,6 @@ def _halted(state: NodeState, reason: str) -> NodeState:
 
 def _halt_record(reason: str) -> Record:
     return Record(Phase.DECISION, "action_halted", evidence=reason)
-
-
-def _unexpected(error: Exception) -> Exception | None:
-    """Return the error where its traceback helps: a bug, not a full disk."""
-    return None if isinstance(error, JournalError) else error
-
-
-def _reason(error: Exception, kind: str) -> str:
-    match error:
-        case JournalError():
-            return str(error)
-        case InvariantViolation():
-            return f"a law of hamnd would have been broken ({error}) at {kind}"
-        case _:
-            return f"hamnd failed at {kind}: {type(error).__name__}: {error}"
 
 
 def _check_actions(decision: Decision) -> None:

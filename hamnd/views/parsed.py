@@ -41,6 +41,14 @@ def hadr_document(report: HadrReport) -> dict[str, Any]:
     }
 
 
+def unread_document(kind: str, problem: str) -> dict[str, Any]:
+    """Return the document where there is no text to parse: unreadable, or too large to read."""
+    verdict, problems = ParseVerdict.UNPARSEABLE, (problem,)
+    if kind == ReportKind.DB_CFG.value:
+        return db_config_document(DbConfig(verdict=verdict, problems=problems))
+    return hadr_document(HadrReport(kind=ReportKind(kind), verdict=verdict, problems=problems))
+
+
 def db_config_document(config: DbConfig) -> dict[str, Any]:
     """Return the document of `parse dbcfg`: the role and the HADR parameters, verbatim."""
     return {

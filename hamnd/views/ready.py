@@ -60,6 +60,8 @@ def ready_of(status: Document) -> dict[str, Any]:
         "oldest_at": readiness.get("oldest_at"),
         "oldest_step": readiness.get("oldest_step"),
         "missing": list(readiness.get("missing") or []),
+        "unreachable": status.get("unreachable"),
+        "next": list(status.get("next") or []),
     }
 
 
@@ -68,12 +70,14 @@ def render_ready(document: Document, width: int = WIDTH) -> list[str]:
     now = document.get("generated_at")
     if document.get("source") == "journal":
         age = ago(now, document.get("recorded_at"))
+        why = document.get("unreachable") or "hamnd does not answer here"
         lines = [
-            f"NOT KNOWN: hamnd does not answer here; its journal was last written {age}.",
+            f"NOT KNOWN: {why}; its journal was last written {age}.",
             "Only a running hamnd can prove that a takeover would work.",
         ]
         told = [part for line in lines for part in fold(line, width)]
-        return fit([*told, *row("NEXT", PLAIN, START_IT, width)], width)
+        leads = next(iter(document.get("next") or []), START_IT)
+        return fit([*told, *row("NEXT", PLAIN, str(leads), width)], width)
     proven, total = document.get("proven") or 0, document.get("total") or 0
     missing = listed(document, "missing")
     if document.get("ready"):

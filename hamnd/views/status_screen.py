@@ -122,8 +122,8 @@ def _headline(document: Document, width: int) -> list[str]:
 def _from_journal(document: Document, width: int) -> list[str]:
     now, recorded = document.get("generated_at"), document.get("recorded_at")
     age = "OLD" if recorded is None else f"OLD: {ago(now, recorded)} ({when(now, recorded)})"
-    told = "hamnd does not answer here; its journal last knew this, and nobody watches now."
-    return fold(f"{age}. {told}", width)
+    why = document.get("unreachable") or "hamnd does not answer here"
+    return fold(f"{age}. {why}; its journal last knew this, and nobody watches now.", width)
 
 
 def _state(document: Document, width: int) -> list[str]:
@@ -244,7 +244,7 @@ def _next(document: Document, width: int) -> list[str]:
     commands = (
         [str(line) for line in told] if isinstance(told, list) and told else next_commands(document)
     )
-    if document.get("source") == "journal":
+    if document.get("source") == "journal" and not told:
         commands = ["systemctl start hamnd (AIX: startsrc -s hamnd), then hamnctl status"]
     lines = row("NEXT", PLAIN, commands[0], width)
     for command in commands[1:]:

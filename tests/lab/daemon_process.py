@@ -15,7 +15,7 @@ import socket
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 TOOLS = (
     *("ping", "arping", "crontab", "ip", "systemctl", "db2", "db2pd", "lsxcatd", "lsdef"),
@@ -80,6 +80,13 @@ limits = Limits(drain_s={drain_s})
 asyncio.run(Service(path, found.terms, found.journal_timeout_s, limits).run())
 """
 """The daemon with a shorter patience at its end than the 45 s of production."""
+
+
+class Told(NamedTuple):
+    """How a call of hamnctl ended; what it told is in one line."""
+
+    code: int
+    told: str
 
 
 class DaemonProcess:
@@ -183,10 +190,26 @@ class DaemonProcess:
                 assert self.process.returncode is None, self.log.read_text()[-3000:]
                 await asyncio.sleep(0.05)
 
+    async def hamnctl(self, *arguments: str) -> Told:
+        """Run the real hamnctl against this daemon."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "hamnd.cli.main", "--socket", str(self.socket),
+            "--state-dir", str(self.state), *arguments,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdin=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        async with asyncio.timeout(LIMIT_S):
+            out, err = await process.communicate()
+        assert process.returncode is not None
+        return Told(process.returncode, " ".join((out + b" " + err).decode().split()))
+
+    def every_line(self) -> list[dict[str, Any]]:
+        """Return every log line so far."""
+        return [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]
+
     def lines(self, event: str) -> list[dict[str, Any]]:
         """Return the log lines of one event."""
-        found = [json.loads(line) for line in self.log.read_text().splitlines() if line[:1] == "{"]
-        return [line for line in found if line.get("event") == event]
+        return [line for line in self.every_line() if line.get("event") == event]
 
     def notifications(self) -> list[str]:
         """Return everything that was told to the service manager so far."""

@@ -99,9 +99,10 @@ async def test_a_damaged_journal_is_served_as_observe_only_and_led_out_of(
     status = await daemon.status()
     assert status["mode"] == "observe_only"
     assert "damaged" in status["mode_reason"]
-    code, document = await daemon.ask("clear", {"reason": "let me"})
-    assert code == 503
-    assert "journal" in document["gate"]
+    refused = await daemon.hamnctl("clear", "--reason", "let me")
+    assert refused.code == 3
+    assert "stays observe_only" in refused.told
+    assert "hamnctl journal restart --reason TEXT, then: hamnctl clear" in refused.told
 
     code, _ = await daemon.ask("journal-restart", {"reason": "the disk was full"})
     assert code == 200
@@ -115,6 +116,44 @@ async def test_a_damaged_journal_is_served_as_observe_only_and_led_out_of(
         told = [row[0] for row in connection.execute("SELECT what FROM journal ORDER BY seq")]
     connection.close()
     assert told[0] == "journal_restarted"
+
+
+async def test_a_daemon_that_hangs_is_named_and_its_journal_answers(
+    daemon: DaemonProcess,
+) -> None:
+    await daemon.start()
+    await daemon.until(lambda: "READY=1" in daemon.notifications())
+    assert daemon.process is not None
+    daemon.signal(signal.SIGSTOP)
+    try:
+        status = await daemon.hamnctl("status")
+        assert status.code == 0
+        assert status.told.startswith("OLD: ")
+        assert f"hamnd (process {daemon.process.pid})" in status.told
+        assert "nothing came within 5 s" in status.told
+        assert "STATE ? Degraded" in status.told
+        assert "systemctl restart hamnd" in status.told
+        explain = await daemon.hamnctl("explain")
+        assert explain.code == 6
+        assert "nothing came within 5 s" in explain.told
+        assert "systemctl restart hamnd" in explain.told
+    finally:
+        daemon.signal(signal.SIGCONT)
+    assert (await daemon.hamnctl("explain")).code == 0
+    assert await daemon.end() == 0
+
+
+async def test_a_client_that_breaks_off_is_no_error_of_hamnd(daemon: DaemonProcess) -> None:
+    await daemon.start()
+    _, writer = await asyncio.open_unix_connection(daemon.socket)
+    writer.write(b"POST /v1/plan HTTP/1.1\r\nHost: hamnd\r\nContent-Length: 99\r\n\r\n{")
+    await writer.drain()
+    await daemon.until(lambda: daemon.ask("status"))  # so the other one is being read by now
+    writer.transport.abort()
+    await daemon.until(lambda: daemon.lines("client_gone"))
+    levels = {line["level"] for line in daemon.every_line() if "request" in str(line["event"])}
+    assert "error" not in levels
+    assert await daemon.end() == 0
 
 
 async def test_observe_only_survives_kill_and_restart(daemon: DaemonProcess) -> None:

@@ -21,7 +21,6 @@ from structlog.testing import capture_logs
 
 from hamnd.adapters.control import (
     BODY_BYTES_MAX,
-    CONNECTIONS_MAX,
     ControlLimits,
     ControlServer,
     ControlSettings,
@@ -29,6 +28,7 @@ from hamnd.adapters.control import (
 from hamnd.adapters.peer import PeerIdentity
 from hamnd.errors import OutcomeUnknown, PermanentError, RequestRefused
 from hamnd.ports import Caller, Request, Response
+from hamnd.serving import Limits
 from hamnd.wire import Malformed
 
 OPERATOR = Caller(0, 0, 1, "root (login anna)", True)
@@ -143,7 +143,13 @@ async def test_the_socket_is_for_owner_and_group(tmp_path: Path) -> None:
     assert grp.getgrgid(status.st_gid).gr_name == "root"
 
 
+CHUNKED = (
+    b"POST /v1/confirm HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    b"2\r\n{}\r\n0\r\n\r\n"
+)
+
 BAD_REQUESTS = [
+    pytest.param(CHUNKED.replace(b"\r\n0\r", b"\r\nzz\r"), 400, OPERATOR, id="bad chunk"),
     pytest.param(post("/v1/confirm", {"digest": "x"}), 403, GUEST, id="unauthorised"),
     pytest.param(get("/v1/nonsense"), 404, OPERATOR, id="unknown verb"),
     pytest.param(get("/metrics"), 404, OPERATOR, id="unknown path"),
@@ -203,6 +209,23 @@ async def test_a_bad_request_gets_a_json_error_and_a_log_line_and_changes_nothin
     assert refused[0]["status"] == expected
 
 
+async def test_a_client_that_leaves_in_mid_request_is_no_error(tmp_path: Path) -> None:
+    daemon = Daemon()
+    with capture_logs() as lines:
+        async with served(tmp_path, daemon) as path:
+            for whole in (post("/v1/retry", {"a": 1}), CHUNKED):
+                _, writer = await asyncio.open_unix_connection(str(path))
+                writer.write(whole[:-4])
+                await writer.drain()
+                assert (await raw(path, get("/v1/status")))[0] == 200  # so it is being read by now
+                writer.transport.abort()
+            async with asyncio.timeout(10):
+                while [line["event"] for line in lines].count("client_gone") < 2:  # noqa: ASYNC110
+                    await asyncio.sleep(0.01)
+    assert [request.verb for request, _ in daemon.requests] == ["status", "status"]
+    assert {line["log_level"] for line in lines} == {"info"}
+
+
 async def test_a_misspelt_verb_gets_a_hint(tmp_path: Path) -> None:
     async with served(tmp_path, Daemon()) as path:
         _, document = await raw(path, get("/v1/statsu"))
@@ -255,7 +278,9 @@ async def test_a_body_that_never_comes_ends_with_the_limit(tmp_path: Path) -> No
 
 
 async def test_a_connection_that_asks_nothing_is_closed(tmp_path: Path) -> None:
-    async with served(tmp_path, Daemon(), ControlLimits(first_request_s=0.05)) as path:
+    async with served(
+        tmp_path, Daemon(), ControlLimits(connection=Limits(first_request_s=0.05))
+    ) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(b"GET /v1/status HT")  # and then nothing: neither this nor that
         async with asyncio.timeout(10):
@@ -267,7 +292,7 @@ async def test_a_connection_that_asks_nothing_is_closed(tmp_path: Path) -> None:
 async def test_too_many_connections_are_turned_away_in_json(tmp_path: Path) -> None:
     async with served(tmp_path, Daemon()) as path:
         writers = []
-        for _ in range(CONNECTIONS_MAX):
+        for _ in range(Limits().connections_max):
             reader, writer = await asyncio.open_unix_connection(str(path))
             writer.write(get("/v1/status"))
             assert (await answer(reader))[0] == 200
@@ -306,7 +331,7 @@ async def test_watch_is_a_stream_of_lines_that_ends_with_its_reader(tmp_path: Pa
 
 async def test_closing_the_server_ends_its_streams(tmp_path: Path) -> None:
     daemon = Daemon()
-    async with served(tmp_path, daemon, ControlLimits(shutdown_s=0.1)) as path:
+    async with served(tmp_path, daemon, ControlLimits(connection=Limits(shutdown_s=0.1))) as path:
         reader, writer = await asyncio.open_unix_connection(str(path))
         writer.write(get("/v1/watch"))
         await reader.readuntil(b"\r\n\r\n")

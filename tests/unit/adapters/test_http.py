@@ -9,8 +9,9 @@ from contextlib import asynccontextmanager, suppress
 import aiohttp
 import pytest
 
-from hamnd.adapters.http import HttpLimits, HttpServer, MetricsText
+from hamnd.adapters.http import LIMITS, HttpServer, MetricsText
 from hamnd.errors import PermanentError
+from hamnd.serving import Limits
 from hamnd.views.samples import Metric, MetricType
 
 SAMPLES = (
@@ -28,9 +29,7 @@ SAMPLES = (
 
 
 @asynccontextmanager
-async def served(
-    limits: HttpLimits | None = None, listen: str = "127.0.0.1:0"
-) -> AsyncIterator[HttpServer]:
+async def served(limits: Limits = LIMITS, listen: str = "127.0.0.1:0") -> AsyncIterator[HttpServer]:
     metrics = MetricsText(lambda: SAMPLES)
     server = HttpServer(listen, metrics, lambda: "<html>Peer</html>", limits)
     await server.start()
@@ -92,7 +91,7 @@ async def test_other_paths_are_not_found_and_noise_is_refused() -> None:
 
 
 async def test_a_silent_connection_is_closed() -> None:
-    async with served(HttpLimits(first_request_s=0.05)) as server:
+    async with served(Limits(first_request_s=0.05)) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
         async with asyncio.timeout(10):
             with suppress(ConnectionResetError):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import pytest
 
@@ -87,6 +90,57 @@ def test_a_socket_that_nobody_listens_on_is_unreachable(hamnctl: Hamnctl) -> Non
     ended = hamnctl("explain")
     assert ended.code == 6
     assert "nobody listens there" in ended.err
+
+
+@pytest.fixture
+def silent_daemon(hamnctl: Hamnctl) -> Iterator[socket.socket]:
+    """A daemon that accepts no connection and answers none: what SIGSTOP makes of one."""
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(str(hamnctl.socket))
+        listening.listen(1)
+        yield listening
+
+
+@pytest.mark.usefixtures("silent_daemon")
+class TestADaemonThatHangs:
+    """Who does not answer is named, with what leads on; what the journal knows is told."""
+
+    def test_status_is_told_from_the_journal(self, hamnctl: Hamnctl) -> None:
+        hamnctl.write_journal()
+        ended = hamnctl("status")
+        told = " ".join(ended.out.split())
+        assert ended.code == 0
+        assert told.startswith("OLD: ")
+        assert f"hamnd (process {os.getpid()}) at" in told
+        assert "did not answer: nothing came within 5 s" in told
+        assert "hangs or is stopped, and a restart runs no step again" in told
+        assert "systemctl restart hamnd" in ended.out
+
+    def test_ready_is_not_known(self, hamnctl: Hamnctl) -> None:
+        hamnctl.write_journal()
+        ended = hamnctl("ready")
+        assert ended.code == 3
+        assert "nothing came within 5 s" in " ".join(ended.out.split())
+        assert "systemctl restart hamnd" in ended.out
+
+    @pytest.mark.parametrize("command", ["explain", "status"])
+    def test_without_a_journal_it_is_unreachable(self, hamnctl: Hamnctl, command: str) -> None:
+        ended = hamnctl(command)
+        assert ended.code == 6
+        assert "nothing came within 5 s" in ended.err
+        assert "systemctl restart hamnd" in ended.err
+
+    def test_its_queue_may_be_full(self, hamnctl: Hamnctl) -> None:
+        with contextlib.ExitStack() as stack:
+            for _ in range(3):
+                waiting = stack.enter_context(socket.socket(socket.AF_UNIX))
+                waiting.setblocking(False)
+                with contextlib.suppress(BlockingIOError):
+                    waiting.connect(str(hamnctl.socket))
+            ended = hamnctl("explain")
+        assert ended.code == 6
+        assert "takes no more connections" in ended.err
+        assert "systemctl restart hamnd" in ended.err
 
 
 @pytest.mark.parametrize(

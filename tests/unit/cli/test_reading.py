@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from hamnd.cli import checking
 from hamnd.journal import JOURNAL_NAME
 from hamnd.settings import SCHEMA
 from hamnd.settings.sample import render_sample
@@ -145,7 +148,31 @@ class TestParse:
         assert ended.code == 0, ended.out
         assert json.loads(ended.out)["verdict"] == "ok"
 
-    def test_a_missing_file_is_not_a_status(self, hamnctl: Hamnctl) -> None:
-        ended = hamnctl("parse", "db2pd", str(hamnctl.folder / "none"))
-        assert ended.code == 2
-        assert ended.out == ""
+    @pytest.mark.parametrize("kind", ["db2pd", "snapshot", "dbcfg"])
+    @pytest.mark.parametrize(("name", "reason"), [("none", "No such file"), ("", "Is a directory")])
+    def test_what_cannot_be_read_is_a_document_too(
+        self, hamnctl: Hamnctl, kind: str, name: str, reason: str
+    ) -> None:
+        ended = hamnctl("parse", kind, str(hamnctl.folder / name))
+        assert ended.code == 1
+        document = json.loads(ended.out)
+        assert (document["kind"], document["verdict"]) == (kind, "unparseable")
+        (problem,) = document["problems"]
+        assert reason in problem
+
+    @pytest.mark.parametrize("kind", ["db2pd", "snapshot", "dbcfg"])
+    def test_more_than_any_tool_prints_is_a_document_too(self, hamnctl: Hamnctl, kind: str) -> None:
+        ended = hamnctl("parse", kind, stdin=b"x" * (checking.TEXT_BYTES_MAX + 1))
+        assert ended.code == 1
+        document = json.loads(ended.out)
+        assert document["verdict"] == "unparseable"
+        assert any("larger than" in problem for problem in document["problems"])
+
+    def test_without_standard_input_there_is_a_document(self, hamnctl: Hamnctl) -> None:
+        command = [sys.executable, "-m", "hamnd.cli.main", "parse", "db2pd"]
+        shell = ["sh", "-c", 'exec "$@" <&-', "sh", *command]
+        done = subprocess.run(
+            shell, capture_output=True, env=hamnctl.surroundings(), timeout=30, check=False
+        )
+        assert done.returncode == 1
+        assert "closed" in json.loads(done.stdout)["problems"][0]

@@ -155,14 +155,28 @@ async def test_a_plan_is_answered_with_its_document() -> None:
 
 
 async def test_a_broken_journal_is_503_and_says_that_nothing_was_started() -> None:
-    desk = Desk(pair().in_peer())
+    desk = Desk(pair().primary_down())
 
     async def body() -> None:
         desk.journal.fails = "disk full"
         answer = await desk.post("attest", {"how": "seen", "reason": "lights are off"})
-        assert answer.status in (503, 409)
-        if answer.status == 503:
-            assert "nothing was started" in answer.document["error"]
+        assert answer.status == 503
+        assert "nothing was started: disk full" in answer.document["error"]
+
+    await desk.live(body)
+
+
+async def test_clear_on_a_journal_that_takes_nothing_is_refused() -> None:
+    desk = Desk(pair().in_peer())
+
+    async def body() -> None:
+        desk.journal.fails = "the disk is full"
+        await desk.runtime.ask(Halted("the disk is full"))
+        answer = await desk.post("clear", {"reason": "let me"})
+        assert answer.status == 409
+        assert answer.document["error"] == "hamnd stays observe_only: the disk is full"
+        assert "hamnctl clear --reason" in answer.document["hint"]
+        assert desk.mode() is Mode.OBSERVE_ONLY
 
     await desk.live(body)
 
