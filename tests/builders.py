@@ -15,7 +15,7 @@ from hamnd.core.health.rule import DownRule
 from hamnd.core.health.watch import FenceReading, Track, Watch, XcatdTrack
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Run, Stage, StepRun
-from hamnd.core.replication import Skew
+from hamnd.core.replication import Promotion, Skew
 from hamnd.core.state import Change, Epoch, FinishedRun, NodeState
 from hamnd.model.health import Condition, FenceEvidence, Positions, Replication, WitnessSight
 from hamnd.model.instant import Instant
@@ -244,6 +244,7 @@ class Pair:
             self._condition("PrimaryReachable", Status.TRUE, "Answers", "aixmn1 answers", 1),
             self._condition("NotIsolated", Status.TRUE, "GatewayAnswers", "the gateway answers", 1),
             self._condition("FenceReady", Status.TRUE, "ControllerAnswers", "says on", 22),
+            self._condition("DiskSpace", Status.TRUE, "Enough", "20480 MiB free", 22),
             *self.step_ready(),
         )
         loss = Loss(LossVerdict.ZERO_LIKELY, ("NEARSYNC, in Peer",))
@@ -404,6 +405,11 @@ class Pair:
             rule=DownRule(cause, NIGHT.ago(NIGHT.wall_s - DIED), True, basis),
             evidence=evidence if cause is Cause.HOST else (),
             loss=ZERO_PROVEN if cause is Cause.HOST else Loss(LossVerdict.UNKNOWN, ("not dead",)),
+            promotion=Promotion(
+                "force-after-proof" if cause is Cause.HOST else "accepted-force",
+                Verdict.PASS,
+                "TAKEOVER BY FORCE",
+            ),
             is_ready=Status.TRUE,
         )
         return down if cause is Cause.HOST else down._alive(cause)
@@ -442,6 +448,72 @@ class Pair:
         )
         return replace(pair_, state=replace(pair_.state, run=paused))
 
+    def contradicted(self, done: int = 2, heard: str = "ssh_banner was answered") -> Pair:
+        """In the middle of a takeover the old primary answers; `done` steps were finished."""
+        pair_ = self.taking_over(STEP_IDS[done])
+        assert pair_.state.run is not None
+        steps_ = dict(pair_.state.run.steps)
+        steps_[STEP_IDS[done]] = StepRun()
+        paused = replace(
+            pair_.state.run,
+            status=RunStatus.PAUSED,
+            paused_step="",
+            reason=f"contradicted: {heard}",
+            steps=steps_,
+        )
+        tracks: dict[Probe, Track] = {
+            probe: pair_._answered() for probe in Probe if probe is not Probe.GATEWAY
+        }
+        watch = replace(pair_.state.watch, tracks=tracks, fence=())
+        held = replace(pair_, state=replace(pair_.state, run=paused, watch=watch))
+        return held._assess(evidence=())
+
+    def concluded(self, *, heard: bool = True) -> Pair:
+        """A takeover whose fence was overridden was concluded a moment ago."""
+        active = self.active()
+        now = active.now
+        last = replace(
+            active.state.finished[-1],
+            status="concluded",
+            open_steps=("fence", "dhcp"),
+            finished_at=now.wall_s - 1,
+        )
+        open_steps = active._condition(
+            "TakeoverIncomplete", Status.TRUE, "OpenSteps", "open steps: fence, dhcp", 1
+        )
+        tracks = dict(active.state.watch.tracks)
+        if heard:
+            tracks = dict.fromkeys(tracks, active._answered())
+        watch = replace(active.state.watch, tracks=tracks)
+        state = replace(active.state, since=now.wall_s - 1, finished=(last,), watch=watch,
+                        because="anna: consoles follow on Monday")  # fmt: skip
+        return replace(active, state=state)._assess(conditions=(open_steps,))
+
+    def gates_block(self, minimum: FenceGrade = FenceGrade.AGENT_OFF) -> Pair:
+        """Controller and primary went dark together: only the operator's word, and it is late."""
+        down = self.primary_down()
+        word = FenceEvidence(
+            FenceGrade.OPERATOR, NIGHT.wall_s - 20, "operator", "seen switched off: rack 12 (anna)"
+        )
+        dark = FenceReading(None, NIGHT.ago(3), "Failed: Unable to obtain plug status")
+        conditions = tuple(
+            one for one in down.state.assessment.conditions if one.type != "FenceReady"
+        )
+        unread = down._condition(
+            "FenceReady", Status.UNKNOWN, "ControllerFails", "the power controller times out", 3
+        )
+        policy = replace(down.terms.policy, fence_minimum=minimum)
+        watch = replace(down.state.watch, fence=(dark,))
+        dark_pair = replace(
+            down, state=replace(down.state, watch=watch), terms=Terms(down.terms.site, policy)
+        )
+        return dark_pair._assess(
+            evidence=(word,),
+            conditions=(*conditions, unread),
+            loss=Loss(LossVerdict.ZERO_LIKELY, ("NEARSYNC, in Peer when the link broke",)),
+            promotion=Promotion("accepted-force", Verdict.PASS, "TAKEOVER BY FORCE"),
+        )
+
     def active(self, *, returned: bool = False, adopted: bool = False) -> Pair:
         """This node is the management node, for 50 minutes."""
         down = self.primary_down()
@@ -479,7 +551,7 @@ class Pair:
                     "OldPrimaryReturned",
                     Status.TRUE,
                     "Answers",
-                    "aixmn1 answers ping and ssh: keep it off until rejoin",
+                    "the old primary answers again: hold it off until it is rejoined",
                     1,
                 ),
             )
@@ -610,9 +682,14 @@ def situations() -> dict[str, Pair]:
         "down_frozen": pair().primary_down(Cause.FROZEN),
         "down_service": pair().primary_down(Cause.SERVICE),
         "down_planned": pair().planned(),
+        "down_gates_block": pair().gates_block(),
         "taking_over": pair().taking_over(),
+        "taking_over_contradicted": pair().contradicted(),
+        "taking_over_contradicted_late": pair().contradicted(3),
         "taking_over_paused": pair().paused_at(),
         "active": pair().active(),
+        "active_concluded": pair().concluded(),
+        "active_concluded_quiet": pair().concluded(heard=False),
         "active_adopted": pair().active(adopted=True),
         "active_old_primary_returned": pair().active(returned=True),
     }

@@ -12,6 +12,7 @@ from typing import Any
 
 from hamnd.cli import exits
 from hamnd.cli.session import Session, Stop
+from hamnd.views.text import plural
 
 TEXT_BYTES_MAX = 16 * 1024 * 1024
 KINDS = ("db2pd", "snapshot", "dbcfg")
@@ -78,11 +79,12 @@ def _check(session: Session) -> int:
         "problems": [problem.as_json() for problem in problems],
     }
     lines = [problem.line() for problem in problems]
-    warnings = len(problems) - len(errors)
+    minor = len(problems) - len(errors)
+    warnings = plural(minor, "warning")
     if errors:
-        lines.append(f"{session.args.file}: {len(errors)} errors, {warnings} warnings.")
+        lines.append(f"{session.args.file}: {plural(len(errors), 'error')}, {warnings}.")
     else:
-        told = f"good, {warnings} warnings" if warnings else "good"
+        told = f"good, {warnings}" if minor else "good"
         more = "" if session.args.here else "   hamnctl check-config FILE --here looks at this host"
         lines.append(f"{session.args.file}: {told}.{more}")
     session.screen.show(document, lines)

@@ -30,6 +30,8 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
             parser.add_argument(
                 "--how", choices=wire.ATTEST_HOW, required=True, help="how you know it"
             )
+        case "abort":
+            parser.add_argument("--verbose", action="store_true", help="every command")
         case "journal":
             parser.add_argument("what", choices=["restart"], help="set it aside, begin a new one")
     parser.add_argument("--reason", metavar="TEXT", required=True, help=REASON)

@@ -14,9 +14,11 @@ from hamnd.core.asking import platform_steps
 from hamnd.core.gates import Question
 from hamnd.core.health.rule import database_health, does_answer
 from hamnd.core.plans import Draft
+from hamnd.core.policy import Terms
 from hamnd.core.progress import Run
-from hamnd.core.state import Refusal
+from hamnd.core.state import NodeState, Refusal
 from hamnd.core.turn import Turn
+from hamnd.model.instant import Instant
 from hamnd.model.names import Outcome, Phase, Probe, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
@@ -35,23 +37,10 @@ def keep_plan(turn: Turn, plan: Plan, actor: str) -> None:
 
 def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Draft:
     """Return what a plan for this request is made from; `shown` is the one that is confirmed."""
-    state, run = turn.state, turn.state.run
-    kept = run if request.is_successor else None
-    question = Question(
-        state=state.state,
-        mode=state.mode,
-        mode_reason=state.mode_reason,
-        assessment=state.assessment,
-        request=request,
-        has_run=is_open(turn),
-        terms=turn.terms,
-        cause=state.cause,
-        begun=frozenset() if kept is None else runs.begun_steps(kept),
-        does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, turn.now, turn.terms.policy),
-        shown_loss=None if shown is None else shown.loss.verdict,
-    )
+    state = turn.state
+    kept = state.run if request.is_successor else None
     return Draft(
-        question,
+        question_of(state, turn.now, turn.terms, request, shown),
         platform_steps(state, turn.terms),
         state.cause,
         reach_class(turn),
@@ -61,9 +50,29 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
     )
 
 
-def is_open(turn: Turn) -> bool:
+def question_of(
+    state: NodeState, now: Instant, terms: Terms, request: PlanRequest, shown: Plan | None = None
+) -> Question:
+    """Return what the gates of this request look at, at this moment."""
+    kept = state.run if request.is_successor else None
+    return Question(
+        state=state.state,
+        mode=state.mode,
+        mode_reason=state.mode_reason,
+        assessment=state.assessment,
+        request=request,
+        has_run=is_open(state),
+        terms=terms,
+        cause=state.cause,
+        begun=frozenset() if kept is None else runs.begun_steps(kept),
+        does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy),
+        shown_loss=None if shown is None else shown.loss.verdict,
+    )
+
+
+def is_open(state: NodeState) -> bool:
     """Whether a run is under way or waits for the operator."""
-    run = turn.state.run
+    run = state.run
     return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
 
 

@@ -226,12 +226,19 @@ def open_steps(run: Run) -> tuple[str, ...]:
 
 
 def is_past_no_return(run: Run) -> bool:
-    """Whether something irreversible is true, was begun, or may have been.
+    """Whether something irreversible is true, was begun, or may have been."""
+    return bool(irrevocable_steps(run))
+
+
+def irrevocable_steps(run: Run) -> tuple[str, ...]:
+    """Return the irreversible steps that are true, were begun, or may have been.
 
     A first action that was definitely refused changed nothing (law 5: not done is not unknown).
     """
-    return any(
-        _is_irrevocable(run.steps[step.id]) for step in run.plan.steps if not step.reversible
+    return tuple(
+        step.id
+        for step in run.plan.steps
+        if not step.reversible and _is_irrevocable(run.steps[step.id])
     )
 
 

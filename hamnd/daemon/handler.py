@@ -17,11 +17,12 @@ from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
 from hamnd.model.plan import Plan
 from hamnd.ports import Caller, Clock, Request, Response
-from hamnd.views.card import eta_of, plan_document
+from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document
 from hamnd.views.facts import skew_s
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
+from hamnd.views.run_facts import eta_of
 from hamnd.views.status import status_document
 from hamnd.views.witnesses import witnesses_document
 from hamnd.wire import Verb
@@ -98,7 +99,8 @@ class ControlHandler:
 
     def _run_document(self) -> dict[str, Any]:
         runtime = self._runtime
-        return run_document(runtime.state.run, self._clock.now(), runtime.terms.site)
+        state, site = runtime.state, runtime.terms.site
+        return run_document(state.run, self._clock.now(), site, state.finished)
 
     async def _change(self, verb: Verb, body: Mapping[str, Any], caller: Caller) -> Response:
         if self._runtime.is_draining:

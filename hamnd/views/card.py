@@ -7,8 +7,6 @@ or judged (core.plans, core.gates), nor a clock: countdowns are counted from the
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hamnd.views.text import (
@@ -33,13 +31,14 @@ from hamnd.views.text import (
     span,
     spread,
 )
-from hamnd.views.verdict import LOSS_WORDS, loss_words
+from hamnd.views.verdict import loss_words
+from hamnd.views.ways import PLAN, gates_lead_on
 
 if TYPE_CHECKING:
-    from hamnd.core.state import FinishedRun
-    from hamnd.model.plan import GateResult, Plan, Step
+    from hamnd.model.plan import Plan, Step
     from hamnd.model.site import Site
     from hamnd.model.work import Action, Look
+    from hamnd.views.run_facts import Eta
 
 SCHEMA = "hamnd.plan/1"
 GATE_MARKS = {"pass": GOOD, "block": BAD, "unknown": UNKNOWN, "overridden": BAD}
@@ -52,20 +51,6 @@ VARIANTS = {
     "accepted-force": "forced, with the loss you accept",
     "start-as-primary": "promoted before, started again by force",
 }
-Eta = Mapping[str, Any]
-
-
-def eta_of(finished: Sequence[FinishedRun], kind: str) -> Eta | None:
-    """Return how long finished runs of this kind took, in seconds: median and 95th percentile."""
-    took = sorted(
-        one.finished_at - one.started_at
-        for one in finished
-        if one.kind == kind and one.status == "done"
-    )
-    if not took:
-        return None
-    late = took[min(len(took) - 1, math.ceil(0.95 * len(took)) - 1)]
-    return {"p50_s": round(took[(len(took) - 1) // 2], 1), "p95_s": round(late, 1), "n": len(took)}
 
 
 def plan_document(
@@ -76,6 +61,8 @@ def plan_document(
     `eta` is {p50_s, p95_s, n} from history, or None before the first run; `skew_s` is the primary's
     clock minus ours: the peer window is told on our clock, as in `status`.
     """
+    from hamnd.views import run_facts
+
     loss = plan.loss
     end, remaining = _window(loss.peer_window_end, now_wall, skew_s)
     return {
@@ -93,7 +80,7 @@ def plan_document(
             "peer_window_end": end,
             "peer_window_remaining_s": remaining,
         },
-        "gates": [_gate(gate) for gate in plan.gates],
+        "gates": [run_facts.gate_part(gate) for gate in plan.gates],
         "steps": [_step(step, site) for step in plan.steps],
         "eta": dict(eta) if eta else {"p50_s": None, "p95_s": None, "n": 0},
         "generated_at": int(now_wall),
@@ -102,12 +89,7 @@ def plan_document(
         "variant": plan.variant,
         "cause": None if plan.cause is None else plan.cause.value,
         "reach_class": plan.reach_class,
-        "is_successor": plan.request.is_successor,
-        "accept_loss": None if plan.request.accept_loss is None else plan.request.accept_loss.value,
-        "overrides": [
-            {"gate": override.gate, "reason": override.reason}
-            for override in plan.request.overrides
-        ],
+        **run_facts.request_part(plan.request),
         "point_of_no_return": next((one.id for one in plan.steps if not one.reversible), None),
     }
 
@@ -116,16 +98,6 @@ def _window(end: int | None, now_wall: float, skew_s: float) -> tuple[int | None
     from hamnd.views import facts
 
     return (None, None) if end is None else facts.window_here(end, now_wall, skew_s)
-
-
-def _gate(gate: GateResult) -> dict[str, Any]:
-    return {
-        "name": gate.name,
-        "verdict": gate.verdict.value,
-        "evidence": gate.evidence,
-        "reason": gate.reason,
-        "clear": gate.clear,
-    }
 
 
 def _step(step: Step, site: Site) -> dict[str, Any]:
@@ -207,11 +179,15 @@ def _labelled(label: str, text: str, width: int) -> list[str]:
 
 
 def _loss(document: Document, width: int) -> list[str]:
+    if document.get("kind") == "undo":  # the way back promotes nothing: there is nothing to lose
+        return []
     words = loss_words(document)
     if document.get("accept_loss"):
-        accepted = LOSS_WORDS.get(str(document["accept_loss"]), str(document["accept_loss"]))
-        words += f", accepted by you as: {accepted}"
+        words += f", accepted by you (--accept-loss {document['accept_loss']})"
     lines = _labelled("What is lost", words, width)
+    if any(gate.get("name") == "loss" for gate in blocking_gates(document)):
+        verdict = lookup(document, "data_loss", "verdict")
+        lines += _labelled("", f"to accept it: --accept-loss {verdict}", width)
     basis = ", ".join(str(reason) for reason in lookup(document, "data_loss", "basis") or [])
     if basis:
         lines += _labelled("", f"why: {basis}", width)
@@ -255,7 +231,8 @@ def _gates(document: Document, width: int) -> list[str]:
     if not gates:
         count = len(listed(document, "gates"))
         return _labelled("Gates", f"{plural(count, 'gate')}, none blocks", width) if count else []
-    lines = _labelled("Gates", f"{plural(len(gates), 'gate')} BLOCK: it cannot be confirmed", width)
+    verb = "1 gate BLOCKS" if len(gates) == 1 else f"{len(gates)} gates BLOCK"
+    lines = _labelled("Gates", f"{verb}: it cannot be confirmed", width)
     for gate in gates:
         lines += _gate_lines(gate, width)
     return lines
@@ -322,7 +299,8 @@ def _eta(document: Document, width: int) -> list[str]:
     else:
         text = f"Expected {span(eta.get('p50_s'))} (p50), {span(eta.get('p95_s'))} (p95), "
         text += f"from {plural(runs, 'run')}."
-    more = f"Every command: hamnctl plan {document.get('kind')} --verbose"
+    asked = "abort --reason TEXT" if document.get("kind") == "undo" else "plan takeover"
+    more = f"Every command: hamnctl {asked} --verbose"
     return [*fold(text, width, indent=2, first=2), *fold(more, width, indent=2, first=2)]
 
 
@@ -358,14 +336,15 @@ def _step_in_full(step: Document, number: int, width: int) -> list[str]:
 
 
 def _next(document: Document, width: int) -> list[str]:
-    blocked = blocking_gates(document)
-    clears = {str(gate.get("clear")) for gate in blocked}
-    if len(clears) == 1 and (clear := clears.pop()).startswith("hamnctl plan"):
-        text = clear
-    elif blocked:
-        text = (
-            "clear the gates above; or --override GATE --reason TEXT, loss by --accept-loss CLASS"
-        )
-    else:
-        text = f"hamnctl confirm {plan_name(str(document.get('digest', '')))}"
-    return row("NEXT", PLAIN, text, width)
+    now, expires = document.get("generated_at"), document.get("expires_at")
+    if now is not None and expires is not None and expires <= now:
+        asked = "hamnctl abort --reason TEXT" if document.get("kind") == "undo" else PLAN
+        return row("NEXT", PLAIN, f"{asked}      (this one has expired)", width)
+    if not blocking_gates(document):
+        name = plan_name(str(document.get("digest", "")))
+        return row("NEXT", PLAIN, f"hamnctl confirm {name}", width)
+    first, *rest = gates_lead_on(document)
+    lines = row("NEXT", PLAIN, first, width)
+    for line in rest:
+        lines += fold(line, width, indent=8, first=8)
+    return lines

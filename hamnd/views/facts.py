@@ -11,18 +11,17 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from hamnd.core.health.rule import slow_freshness_s
-from hamnd.model.names import Answer, FenceGrade, Outcome, Probe, Status, Verdict
+from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Probe, Status, Verdict
 from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Reach, Read
 
 if TYPE_CHECKING:
     from hamnd.core.health.assessment import Assessment
     from hamnd.core.health.watch import Track, Watch
     from hamnd.core.policy import Terms
-    from hamnd.core.progress import Run, StepRun
-    from hamnd.core.state import FinishedRun, NodeState
+    from hamnd.core.state import NodeState
     from hamnd.model.health import Condition, FenceEvidence, Replication, WitnessSight
     from hamnd.model.instant import Instant
-    from hamnd.model.plan import Loss, Plan, Step
+    from hamnd.model.plan import Loss
     from hamnd.model.site import Site
     from hamnd.model.work import ActionRequest, LookRequest
 
@@ -134,10 +133,11 @@ def skew_s(watch: Watch) -> float:
     return 0.0 if sample is None or sample.skew_s is None else sample.skew_s
 
 
-def evidence_part(evidence: FenceEvidence) -> Part:
-    """Return one piece of fence evidence."""
+def evidence_part(evidence: FenceEvidence, minimum: FenceGrade) -> Part:
+    """Return one piece of fence evidence, and whether policy accepts it."""
     return {
         "grade": evidence.grade.value,
+        "suffices": GRADE_ORDER[evidence.grade] >= GRADE_ORDER[minimum],
         "at": int(evidence.at),
         "first_at": seconds(evidence.first_at),
         "source": evidence.source,
@@ -147,15 +147,15 @@ def evidence_part(evidence: FenceEvidence) -> Part:
 
 def fence_part(state: NodeState, now: Instant, terms: Terms) -> Part:
     """Return the grade of the best evidence that holds now, all of it, and the device."""
-    evidence = state.assessment.evidence
+    evidence, minimum = state.assessment.evidence, terms.policy.fence_minimum
     site = terms.site.fence
     last = state.watch.fence[-1] if state.watch.fence else None
     power = {True: "off", False: "on", None: "unknown"}
     lies = state.assessment.condition("FenceLies")
     return {
         "grade": (evidence[0].grade if evidence else FenceGrade.NONE).value,
-        "evidence": [evidence_part(piece) for piece in evidence],
-        "minimum": terms.policy.fence_minimum.value,
+        "evidence": [evidence_part(piece, minimum) for piece in evidence],
+        "minimum": minimum.value,
         "device": {
             "agent": site.agent,
             "over_ssh": site.ssh,
@@ -332,73 +332,6 @@ def _missing_part(condition: Condition) -> Part:
     is_step = condition.type.startswith(STEP_READY)
     part["name"] = step_of(condition.type) if is_step else condition.type
     return part
-
-
-def run_part(run: Run | None) -> Part | None:
-    """Return a run with every step of its plan, or null."""
-    if run is None:
-        return None
-    plan = run.plan
-    steps = [_step_run_part(step, run.steps.get(step.id)) for step in plan.steps]
-    irreversible = [step.id for step in plan.steps if not step.reversible]
-    acted = [part["id"] for part in steps if not part["reversible"] and part["has_acted"]]
-    return {
-        "digest": plan.digest,
-        "kind": plan.kind.value,
-        "status": run.status.value,
-        "variant": plan.variant,
-        "actor": run.actor,
-        "started_at": int(run.started_at),
-        "finished_at": seconds(run.finished_at),
-        "paused_step": run.paused_step or None,
-        "reason": run.reason,
-        "point_of_no_return": irreversible[0] if irreversible else None,
-        "passed_point_of_no_return": acted[0] if acted else None,
-        "predicted_loss": plan.loss.verdict.value,
-        "steps": steps,
-    }
-
-
-def _step_run_part(step: Step, run: StepRun | None) -> Part:
-    started = None if run is None else run.started_at
-    return {
-        "id": step.id,
-        "title": step.title,
-        "host": step.host,
-        "outcome": (Outcome.PENDING if run is None else run.outcome).value,
-        "started_at": seconds(started),
-        "duration_s": None if run is None else run.duration_s,
-        "reversible": step.reversible,
-        "depends_on": list(step.depends_on),
-        "timeout_s": step.timeout_s + step.wait_s,
-        "stage": None if run is None else run.stage.value,
-        "sentence": "" if run is None else run.sentence,
-        "has_acted": run is not None and run.has_acted,
-    }
-
-
-def finished_part(finished: FinishedRun) -> Part:
-    """Return what remains of a finished run."""
-    return {
-        "digest": finished.digest,
-        "kind": finished.kind,
-        "status": finished.status,
-        "started_at": int(finished.started_at),
-        "finished_at": int(finished.finished_at),
-        "open_steps": list(finished.open_steps),
-        "predicted_loss": finished.predicted,
-        "actual_loss": finished.actual,
-    }
-
-
-def plan_hint(plan: Plan) -> Part:
-    """Return what `status` tells of a plan that waits to be confirmed."""
-    return {
-        "digest": plan.digest,
-        "kind": plan.kind.value,
-        "created_at": int(plan.created_at),
-        "expires_at": int(plan.expires_at),
-    }
 
 
 def request_part(request: ActionRequest | LookRequest, preview: str) -> Part:

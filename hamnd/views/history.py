@@ -9,7 +9,7 @@ import json
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from hamnd.views.text import WIDTH, clean, clock, day, fold, plan_name, short_duration
+from hamnd.views.text import WIDTH, clean, clock, day, fold, plan_name, short_duration, without_word
 
 TIME_WIDTH = 10
 
@@ -200,6 +200,7 @@ def _finished(record: Recorded, told: dict[str, Any], said: str) -> str:
     code = "" if record.exit_code is None else f" (exit {record.exit_code})"
     word = "action" if record.what == "action_finished" else "step"
     outcome = record.outcome.replace("_", " ")
+    said = without_word(without_word(said, f"outcome {outcome}"), outcome)
     return f"{record.step}: {word} {outcome}{code}{lasted}" + (f": {said}" if said else "")
 
 

@@ -111,7 +111,7 @@ def _run(value: object) -> dict[str, Any] | None:
         if isinstance(step, dict)
     ]
     request = plan.get("request")
-    acted = [step["id"] for step in steps if not step["reversible"] and step["has_acted"]]
+    acted = [step["id"] for step in steps if not step["reversible"] and step["is_irrevocable"]]
     return {
         "digest": plan.get("digest", ""),
         "kind": request.get("kind") if isinstance(request, dict) else None,
@@ -129,6 +129,8 @@ def _run(value: object) -> dict[str, Any] | None:
 def _step(step: Document, run: object) -> dict[str, Any]:
     known = run if isinstance(run, dict) else {}
     outcome = known.get("outcome") or "pending"
+    # A first action that was definitely refused changed nothing (core.run).
+    was_refused = outcome == "not_done" and not known.get("is_unknown") and not known.get("index")
     return {
         "id": step.get("id"),
         "title": step.get("title"),
@@ -138,6 +140,8 @@ def _step(step: Document, run: object) -> dict[str, Any]:
         "reversible": step.get("reversible", True),
         "sentence": known.get("sentence") or "",
         "has_acted": bool(known.get("has_acted")),
+        "has_actions": bool(step.get("actions")),
+        "is_irrevocable": outcome == "done" or (bool(known.get("has_acted")) and not was_refused),
     }
 
 

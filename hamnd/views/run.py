@@ -5,6 +5,7 @@ Owns the document `hamnd.run/1` and these screens. Must not know how a run moves
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from hamnd.views.text import (
@@ -23,10 +24,14 @@ from hamnd.views.text import (
     short_duration,
     spread,
     stopwatch,
+    without_word,
 )
+from hamnd.views.verdict import is_contradicted, partner_name
+from hamnd.views.ways import ways_out
 
 if TYPE_CHECKING:
     from hamnd.core.progress import Run
+    from hamnd.core.state import FinishedRun
     from hamnd.model.instant import Instant
     from hamnd.model.site import Site
 
@@ -39,20 +44,23 @@ MARKS = {
     "skipped": "-",
 }
 OUTCOME_WORDS = {"not_done": "NOT DONE", "unknown": "OUTCOME UNKNOWN", "skipped": "skipped"}
+"""What is said of an outcome besides its mark: once, whatever the sentence begins with."""
 NAME_WIDTH = 20
 STEP_LINES_MAX = 2
 
 
-def run_document(run: Run | None, now: Instant, site: Site) -> dict[str, Any]:
+def run_document(
+    run: Run | None, now: Instant, site: Site, finished: Sequence[FinishedRun] = ()
+) -> dict[str, Any]:
     """Return the present or last run; `run` is null when there is none."""
-    from hamnd.views import facts
+    from hamnd.views.run_facts import run_part
 
     return {
         "schema": SCHEMA,
         "generated_at": int(now.wall_s),
         "node": site.node,
         "partner": site.partner.name,
-        "run": facts.run_part(run),
+        "run": run_part(run, finished),
     }
 
 
@@ -118,8 +126,8 @@ def step_lines(step: Document, now: float | None, width: int) -> list[str]:
     word = OUTCOME_WORDS.get(outcome, "")
     sentence = str(step.get("sentence") or (step.get("title") if outcome == "running" else ""))
     limit = f" (limit {short_duration(step['timeout_s'])})" if _is_long(step, took) else ""
+    sentence = without_word(sentence, word)
     told = f"{word}: {sentence}" if word and sentence else word or sentence
-    told = sentence if sentence.startswith(f"{word}:") else told
     name = f"{step.get('id')!s:<13}{short_duration(took):>7}"
     lines = item(MARKS.get(outcome, UNKNOWN), name, told + limit, width, NAME_WIDTH)
     return lines if len(lines) <= STEP_LINES_MAX else _shortened(lines, width)
@@ -156,14 +164,16 @@ def _paused(document: Document, run: Document, width: int, with_steps: bool) -> 
     steps = {str(step.get("id")): step for step in listed(run, "steps")}
     where = str(run.get("paused_step") or "")
     step = steps.get(where, {})
-    outcome = OUTCOME_WORDS.get(str(step.get("outcome")), "")
+    word = OUTCOME_WORDS.get(str(step.get("outcome")), "")
     took = short_duration(step.get("duration_s"))
-    told = f": outcome {outcome}" + (f" after {took}" if took else "") if outcome else ""
-    lines = spread(
-        [f"PAUSED at {where}{told}" if where else "PAUSED"], elapsed(document, run), width
-    )
-    reason = str(run.get("reason") or "")
-    sentence = str(step.get("sentence") or "")
+    outcome = word if word.startswith("OUTCOME") else f"outcome {word}"
+    told = f": {outcome}" + (f" after {took}" if took else "") if word else ""
+    title = f"PAUSED at {where}{told}" if where else "PAUSED"
+    if is_contradicted(run):
+        title = f"PAUSED: {partner_name(document)} answers, although this plan is for a dead one"
+    lines = spread([title], elapsed(document, run), width)
+    reason = without_word(str(run.get("reason") or ""), word)
+    sentence = without_word(str(step.get("sentence") or ""), word)
     is_over = step.get("outcome") in ("skipped", "done")
     lines += [] if is_over else fold(reason, width, indent=4, first=2)
     if sentence and sentence not in reason:
@@ -172,7 +182,7 @@ def _paused(document: Document, run: Document, width: int, with_steps: bool) -> 
         shown = [{**one, "sentence": ""} if one is step else one for one in steps.values()]
         lines += _steps({**run, "steps": shown}, width, document.get("generated_at"))
     lines += fold(_standing(run, steps), width, indent=2, first=2)
-    return lines + _ways_out(run, where, str(step.get("outcome")), width)
+    return lines + _ways_out(document, run, width)
 
 
 def _standing(run: Document, steps: dict[str, Document]) -> str:
@@ -185,22 +195,12 @@ def _standing(run: Document, steps: dict[str, Document]) -> str:
     return "Nothing irreversible has begun."
 
 
-def _ways_out(run: Document, where: str, outcome: str, width: int) -> list[str]:
-    name = where or "STEP"
-    is_over = outcome in ("skipped", "done")
-    retry = "goes on with the rest" if is_over else "after repairing the cause"
-    ways = [("retry", "looks first, then goes on" if outcome == "unknown" else retry)]
-    if where and where != "promote" and not is_over:
-        ways.append((f"skip {name} --reason ...", "verify will show it as missing"))
-    if run.get("passed_point_of_no_return"):
-        ways.append(("plan takeover --continue", "what is left, computed anew"))
-        ways.append(("conclude --reason ...", "ends the run with open steps"))
-    else:
-        ways.append(("abort --reason ...", "shows first what would be undone"))
+def _ways_out(document: Document, run: Document, width: int) -> list[str]:
     lines: list[str] = []
-    for command, meaning in ways:
-        line = f"  hamnctl {command:<24} {meaning}"
-        lines += [line] if len(line) <= width else fold(line, width, indent=6, first=2)
+    for command, meaning in ways_out(document, run):
+        head = f"  hamnctl {command:<24} "
+        first, *rest = fold(meaning, width - len(head)) or [""]
+        lines += [head + first, *(" " * len(head) + line for line in rest)]
     return lines
 
 

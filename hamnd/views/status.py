@@ -8,21 +8,26 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hamnd.core.drafting import question_of
 from hamnd.core.following import recent_flaps
 from hamnd.core.fsm import Refused, fire
+from hamnd.core.gates import blocking, judge_gates, why_impossible
 from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
 from hamnd.core.table import Picture, Trigger
-from hamnd.model.names import Mode, State, Status, Verdict
-from hamnd.views import facts
+from hamnd.model.names import Mode, PlanKind, State, Status
+from hamnd.model.plan import PlanRequest
+from hamnd.views import facts, run_facts
 from hamnd.views.facts import Part
 from hamnd.views.status_screen import render_status
 from hamnd.views.text import span
-from hamnd.views.verdict import headline, next_commands
+from hamnd.views.verdict import headline
+from hamnd.views.ways import next_commands
 
 if TYPE_CHECKING:
     from hamnd.core.policy import Terms
     from hamnd.core.state import NodeState
     from hamnd.model.instant import Instant
+    from hamnd.model.plan import Plan
 
 __all__ = ["SCHEMA", "render_status", "status_document"]
 
@@ -42,6 +47,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
     old_primary = None
     if state.state is State.ACTIVE:
         old_primary = _old_primary_part(state, seen, witnesses, now, terms)
+    takeover = _takeover_part(state, now, terms)
     document: Part = {
         "schema": SCHEMA,
         "generated_at": int(now.wall_s),
@@ -65,9 +71,10 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
         "seen": seen,
         "files": [],
         "rule": _rule_part(state, now),
-        "run": facts.run_part(state.run),
-        "plan": _waiting_plan(state, now),
-        "finished": [facts.finished_part(finished) for finished in state.finished[-TAIL:]],
+        "run": run_facts.run_part(state.run, state.finished),
+        "plan": _waiting_plan(state, now, takeover),
+        "takeover": takeover,
+        "finished": [run_facts.finished_part(finished) for finished in state.finished[-TAIL:]],
         "hold": None,
         "old_primary": old_primary,
         "history_tail": _tail(state),
@@ -123,15 +130,31 @@ def _rule_part(state: NodeState, now: Instant) -> Part:
     }
 
 
-def _waiting_plan(state: NodeState, now: Instant) -> Part | None:
-    """The plan that a confirmation would start: not expired, not blocked, of this state."""
-    if not state.plans:
+def _shown_plan(state: NodeState, now: Instant) -> Plan | None:
+    """The plan that was shown last: not expired, of this state."""
+    plan = state.plans[-1] if state.plans else None
+    is_past = plan is None or plan.expires_at <= now.wall_s or plan.created_at < state.since
+    return None if is_past else plan
+
+
+def _waiting_plan(state: NodeState, now: Instant, takeover: Part | None) -> Part | None:
+    """The plan that a confirmation would start: neither its own gates nor those of now block."""
+    plan = _shown_plan(state, now)
+    if plan is None or blocking(plan.gates) or (takeover or {}).get("gates"):
         return None
-    plan = state.plans[-1]
-    blocked = any(gate.verdict in (Verdict.BLOCK, Verdict.UNKNOWN) for gate in plan.gates)
-    if blocked or plan.expires_at <= now.wall_s or plan.created_at < state.since:
+    return run_facts.plan_hint(plan)
+
+
+def _takeover_part(state: NodeState, now: Instant, terms: Terms) -> Part | None:
+    """While the primary is down: what forbids a takeover now, on the terms asked for last."""
+    if state.state is not State.PRIMARY_DOWN:
         return None
-    return facts.plan_hint(plan)
+    shown = _shown_plan(state, now)
+    request = PlanRequest(PlanKind.TAKEOVER) if shown is None else shown.request
+    question = question_of(state, now, terms, request, shown)
+    impossible = why_impossible(question)
+    gates = blocking(judge_gates(question)) if impossible is None else (impossible,)
+    return {**run_facts.request_part(request), "gates": [run_facts.gate_part(g) for g in gates]}
 
 
 def _old_primary_part(

@@ -15,6 +15,7 @@ from hamnd.views.text import (
     UNKNOWN,
     Document,
     ago,
+    clean,
     clock,
     cut,
     fold,
@@ -28,6 +29,7 @@ from hamnd.views.text import (
     size,
     span,
     when,
+    without_word,
 )
 from hamnd.views.verdict import (
     answers,
@@ -39,10 +41,14 @@ from hamnd.views.verdict import (
 
 ENGINES = {"db2": "HADR", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
 SHOWN_ELSEWHERE = frozenset(
-    {"ReplicationPeer", "PrimaryReachable", "WitnessView", "FenceReady", "OldPrimaryReturned"}
+    (
+        *("ReplicationPeer", "PrimaryReachable", "WitnessView", "FenceReady"),
+        *("OldPrimaryReturned", "TakeoverIncomplete"),
+    )
 )
-"""Conditions whose own row says more than their message would."""
+"""Conditions whose own row, or the headline, says more than their message would."""
 CONDITIONS_MAX = 4
+GATE_LINES_MAX = 2
 
 
 def _camel(word: Any) -> str:
@@ -175,12 +181,7 @@ def fence_row(document: Document, width: int) -> list[str]:
         return row("FENCE", BAD, f"FenceLies: {part['contradiction']}", width)
     evidence = listed(document, "fence", "evidence")
     if evidence:
-        best = evidence[0]
-        times = [best.get("first_at"), best.get("at")]
-        read = " and ".join(clock(moment) for moment in times if moment is not None)
-        source = "" if best.get("source") in ("fence", None) else f"{best.get('source')}: "
-        text = f"{best.get('grade')}: {source}{best.get('detail')} ({read})"
-        return row("FENCE", GOOD, text, width, right=ago(now, best.get("at")))
+        return _evidence_row(part, evidence[0], now, width)
     device = part.get("device") or {}
     how = (
         f"none; needed: {part.get('minimum') or '?'}"
@@ -188,6 +189,34 @@ def fence_row(document: Document, width: int) -> list[str]:
         else ""
     )
     return _fence_device(device, how, document, width)
+
+
+def _evidence_row(part: Document, best: Document, now: float | None, width: int) -> list[str]:
+    """The best evidence, once in its own words, and whether policy accepts it."""
+    times = [best.get("first_at"), best.get("at")]
+    read = " and ".join(clock(moment) for moment in times if moment is not None)
+    is_told = best.get("source") in ("fence", best.get("grade"), None)
+    source = "" if is_told else f"{best.get('source')}: "
+    text = f"{best.get('grade')}: {source}{best.get('detail')} ({read})"
+    suffices = best.get("suffices") is not False
+    text += "" if suffices else f"; does NOT suffice: {part.get('minimum')} needed"
+    return row("FENCE", GOOD if suffices else BAD, text, width, right=ago(now, best.get("at")))
+
+
+def gates_row(document: Document, width: int) -> list[str]:
+    """What forbids a takeover while the primary is down, each with what clears it."""
+    gates = listed(document, "takeover", "gates")
+    if not gates:
+        return []
+    verb = "gate forbids" if len(gates) == 1 else "gates forbid"
+    names = ", ".join(str(gate.get("name")) for gate in gates)
+    lines = row("GATES", BAD, f"{len(gates)} {verb} a takeover now: {names}", width)
+    for gate in gates:
+        clear = f" -> {gate['clear']}" if gate.get("clear") else ""
+        text = f"{gate.get('name')}: {clean(gate.get('evidence'))}"
+        lines += fold(text, width, indent=10, first=8)[:GATE_LINES_MAX]
+        lines += fold(clear.strip(), width, indent=13, first=10)
+    return lines
 
 
 def _fence_device(device: Document, how: str, document: Document, width: int) -> list[str]:
@@ -234,6 +263,7 @@ def run_row(document: Document, width: int) -> list[str]:
             sentence = str(step.get("sentence") or "")
             told = "" if sentence == run.get("reason") else sentence  # the headline has said it
             outcome = str(step.get("outcome")).replace("_", " ")
+            told = without_word(told, f"outcome {outcome}")
             text = f"{step.get('id')}: {outcome} {took} {told}"
             lines += fold(text, width, indent=8)
     passed = run.get("passed_point_of_no_return")

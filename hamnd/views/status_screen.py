@@ -37,8 +37,8 @@ from hamnd.views.verdict import (
     is_isolated,
     is_only_link_cut,
     loss_words,
-    next_commands,
 )
+from hamnd.views.ways import next_commands
 
 STALE_AFTER_S = 15
 """A daemon whose last round is older than this is named: it may be stuck."""
@@ -96,7 +96,8 @@ def _middle(document: Document, width: int) -> list[Block]:
     if state == "Degraded" and (is_only_link_cut(document) or is_isolated(document)):
         return [replication, seen, fence]  # a screen that says "do not" offers nothing
     ready = Block(1, _ready(document, width), least=1)
-    return [ready, loss, replication, files, seen, fence]
+    gates = Block(1, rows.gates_row(document, width), least=1)
+    return [ready, loss, replication, files, seen, fence, gates]
 
 
 def _give_way(blocks: list[Block], height: int) -> None:
@@ -176,9 +177,10 @@ def _ready(document: Document, width: int) -> list[str]:
     if now is not None and oldest is not None:
         age = f", oldest {rough(now - oldest)} ({readiness.get('oldest_step')})"
     if document.get("ready"):
-        return row(
-            "READY", GOOD, f"a takeover would work now: {proven}/{total} steps proven{age}", width
-        )
+        # While it is down the gates say whether it would: their own row tells which do not.
+        is_down = document.get("state") == "PrimaryDown"
+        lead = "" if is_down else "a takeover would work now: "
+        return row("READY", GOOD, f"{lead}{proven}/{total} steps proven{age}", width)
     missing = readiness.get("missing") or []
     names = ", ".join(str(one.get("name")) for one in missing[:4])
     more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""

@@ -161,6 +161,13 @@ def clean(text: object) -> str:
     return " ".join(printable(text).split())
 
 
+def without_word(sentence: str, word: str) -> str:
+    """Return a sentence without the outcome that it begins with, where that is told beside it."""
+    head, rest = sentence[: len(word)], sentence[len(word) :].lstrip()
+    said = head.lower() == word.lower() and rest[:1] in (":", ",")
+    return rest[1:].lstrip() if said else sentence
+
+
 def fold(text: str, width: int, indent: int = 0, first: int | None = None) -> list[str]:
     """Wrap a sentence to `width` columns; later lines are indented, the first by `first`."""
     start = " " * (indent if first is None else first)

@@ -1,4 +1,4 @@
-"""The verdict of a status document in words: headline, what contradicts, the next command.
+"""The verdict of a status document in words: headline, and what contradicts.
 
 Owns the sentences an operator reads first. Works on the document alone, so that the daemon, a
 reader of the journal and a test say the same. Must not know the core, nor widths.
@@ -29,6 +29,9 @@ LOSS_WORDS = {
     "bounded": "bounded",
     "unknown": "UNKNOWN",
 }
+
+CONTRADICTED = "contradicted"
+"""How the reason of such a pause begins (core.following); a test holds the two together."""
 
 PROBE_WORDS = {"ssh_banner": "ssh", "tcp": "connect", "xcatd_answer": "xcatd request"}
 
@@ -63,6 +66,26 @@ def witnesses_seeing(document: Document, word: str) -> list[Document]:
     return [witness for witness in listed(document, "witnesses") if witness.get("sees") == word]
 
 
+def is_contradicted(run: Document) -> bool:
+    """Whether a run is held because the old primary answered although the plan excludes it."""
+    return run.get("status") == "paused" and str(run.get("reason")).startswith(CONTRADICTED)
+
+
+def is_back(document: Document) -> bool:
+    """Whether the old primary of an active node is heard, and does not protect it as standby."""
+    returned = condition_of(document, "OldPrimaryReturned")
+    is_heard = returned is not None and is_bad(returned)
+    is_seen = lookup(document, "old_primary", "seen") is True
+    return (is_heard or is_seen) and not document.get("protected")
+
+
+def is_fence_open(document: Document) -> bool:
+    """Whether the takeover ended without proof that the old primary is off."""
+    finished = listed(document, "finished")
+    open_steps = finished[-1].get("open_steps") if finished else None
+    return "fence" in (open_steps or ()) and not document.get("protected")
+
+
 def is_only_link_cut(document: Document) -> bool:
     """Whether the partner is silent from here while a witness freshly reaches it."""
     answered = answers(document, "answered", "refused")
@@ -94,7 +117,7 @@ def headline(document: Document) -> list[str]:
     """Return the verdict: one or two sentences, the first of which stands alone."""
     match document.get("state"):
         case "Peer":
-            return [f"{_node(document)} is STANDBY and protects {_partner(document)}."]
+            return [f"{node_name(document)} is STANDBY and protects {partner_name(document)}."]
         case "Degraded":
             return _degraded(document)
         case "PrimaryDown":
@@ -104,19 +127,21 @@ def headline(document: Document) -> list[str]:
         case "Active":
             return _active(document)
         case _:
-            return [f"The state of {_node(document)} is not known."]
+            return [f"The state of {node_name(document)} is not known."]
 
 
-def _node(document: Document) -> str:
+def node_name(document: Document) -> str:
+    """Return the name of this node."""
     return clean(document.get("node") or "this node")
 
 
-def _partner(document: Document) -> str:
+def partner_name(document: Document) -> str:
+    """Return the name of the other management node."""
     return clean(document.get("partner") or "the other management node")
 
 
 def _degraded(document: Document) -> list[str]:
-    node, partner = _node(document), _partner(document)
+    node, partner = node_name(document), partner_name(document)
     isolated = condition_of(document, "NotIsolated")
     if is_only_link_cut(document):
         return _only_link(document)
@@ -146,7 +171,7 @@ def _degraded(document: Document) -> list[str]:
 
 
 def _only_link(document: Document) -> list[str]:
-    node, partner = _node(document), _partner(document)
+    node, partner = node_name(document), partner_name(document)
     all_of = listed(document, "witnesses")
     reached = witnesses_seeing(document, "reached")
     newest = max((w.get("observed_at") or 0 for w in reached), default=None)
@@ -169,7 +194,7 @@ def _blocked_by(document: Document) -> list[str]:
 
 
 def _primary_down(document: Document) -> list[str]:
-    partner = _partner(document)
+    partner = partner_name(document)
     now, since = document.get("generated_at"), document.get("down_since") or document.get("since")
     moment = when(now, since)
     match document.get("cause"):
@@ -192,19 +217,40 @@ def _primary_down(document: Document) -> list[str]:
 
 def _taking_over(document: Document) -> list[str]:
     run = document.get("run")
-    node, partner = _node(document), _partner(document)
+    node, partner = node_name(document), partner_name(document)
     if not isinstance(run, dict):
         return [f"{node} is TAKING OVER from {partner}."]
     steps = listed(run, "steps")
     done = sum(step.get("outcome") in ("done", "skipped") for step in steps)
     name = plan_name(str(run.get("digest", "")))
     if run.get("status") == "paused":
+        if is_contradicted(run):
+            return _contradicted(document, run, name)
         where = f" at {run['paused_step']}" if run.get("paused_step") else ""
-        return [f"The takeover {name} is PAUSED{where}. It waits for you.", *_pause_reason(run)]
+        return [f"The {run.get('kind')} {name} is PAUSED{where}. It waits for you.",
+                *_pause_reason(run)]  # fmt: skip
     running = ", ".join(str(step.get("id")) for step in steps if step.get("outcome") == "running")
     return [
         f"{node} is TAKING OVER from {partner}: {done} of {plural(len(steps), 'step')} done"
         + (f", {running} runs." if running else ".")
+    ]
+
+
+def _contradicted(document: Document, run: Document, name: str) -> list[str]:
+    """The old primary answered in the middle of a takeover that was planned for a dead one."""
+    partner = partner_name(document)
+    heard = answers(document, "answered", "refused")
+    heard += [str(one.get("name")) for one in witnesses_seeing(document, "reached")]
+    why = clean(run.get("reason")).removeprefix(CONTRADICTED).lstrip(": ")
+    if heard:
+        return [
+            f"{partner} is BACK: the takeover {name} from it is PAUSED.",
+            f"It answers {', '.join(heard)}. Two primaries must never run.",
+        ]
+    told = "" if document.get("source") == "journal" else " It is not heard at this moment."
+    return [
+        f"{partner} HAS ANSWERED: the takeover {name} from it is PAUSED.",
+        f"Because: {why or 'it answered'}.{told}",
     ]
 
 
@@ -214,64 +260,40 @@ def _pause_reason(run: Document) -> list[str]:
 
 
 def _active(document: Document) -> list[str]:
-    node, partner = _node(document), _partner(document)
-    returned = condition_of(document, "OldPrimaryReturned")
-    if returned is not None and is_bad(returned):
-        serving = lookup(document, "old_primary", "serving")
-        word = "and is PRIMARY" if serving else "(not as primary)" if serving is False else ""
-        return [
-            f"{node} is the MANAGEMENT NODE; the old primary {partner} HAS RETURNED {word}".rstrip()
-            + ".",
-            clean(returned.get("message") or ""),
-        ]
+    node, partner = node_name(document), partner_name(document)
     incomplete = condition_of(document, "TakeoverIncomplete")
-    if incomplete is not None and is_bad(incomplete):
-        return [
-            f"{node} is the MANAGEMENT NODE, but the takeover is INCOMPLETE.",
-            clean(incomplete.get("message") or ""),
-        ]
+    is_incomplete = incomplete is not None and is_bad(incomplete)
+    open_steps = [clean(incomplete.get("message"))] if incomplete and is_incomplete else []
+    if is_back(document):
+        return [*_old_primary_is_back(document), *open_steps]
+    if is_incomplete and is_fence_open(document):
+        first = f"{node} is the MANAGEMENT NODE, but {partner} is NOT PROVEN OFF."
+        return [first, *open_steps]
+    if is_incomplete:
+        return [f"{node} is the MANAGEMENT NODE, but the takeover is INCOMPLETE.", *open_steps]
     if document.get("protected"):
         return [f"{node} is the MANAGEMENT NODE and {partner} protects it."]
     return [f"{node} is the MANAGEMENT NODE. No standby protects it."]
 
 
-def next_commands(document: Document) -> list[str]:
-    """Return what to run next, the first line being the advice."""
-    if document.get("mode") == "observe_only":
-        return ["hamnctl explain · when the cause is gone: hamnctl clear --reason ..."]
-    plan = lookup(document, "plan", "digest")
-    match document.get("state"):
-        case "Peer":
-            if document.get("ready"):
-                return ["nothing to do.   hamnctl ready · witnesses · history"]
-            return ["hamnctl ready        names what is missing and how to clear it"]
-        case "Degraded":
-            if is_only_link_cut(document):
-                node = _node(document)
-                return [f"hamnctl explain      (check the switch port of {node} first)"]
-            return ["hamnctl explain      what is missing, and what would change it"]
-        case "PrimaryDown":
-            if plan:
-                return [
-                    f"hamnctl confirm {plan_name(str(plan))}      (or a new hamnctl plan takeover)"
-                ]
-            if document.get("cause") == "service":
-                return ["hamnctl explain · if it cannot be repaired: hamnctl plan takeover"]
-            return ["hamnctl plan takeover      then      hamnctl confirm"]
-        case "TakingOver":
-            if lookup(document, "run", "status") == "paused":
-                step = lookup(document, "run", "paused_step") or "STEP"
-                passed = lookup(document, "run", "passed_point_of_no_return")
-                end = "conclude" if passed else "abort"
-                return [f"hamnctl retry · skip {step} --reason ... · {end} --reason ..."]
-            return ["hamnctl confirm      shows the steps as they run"]
-        case "Active":
-            finished = listed(document, "finished")
-            report = (
-                f"hamnctl report {plan_name(str(finished[-1].get('digest')))} · "
-                if finished
-                else ""
-            )
-            return [f"{report}hamnctl explain · hamnctl history"]
+def _old_primary_is_back(document: Document) -> list[str]:
+    """Two machines that may both believe to be the management node: the worst there is."""
+    node, partner = node_name(document), partner_name(document)
+    returned = condition_of(document, "OldPrimaryReturned")
+    word = "HAS RETURNED" if returned is not None and is_bad(returned) else "ANSWERS"
+    match lookup(document, "old_primary", "serving"):
+        case True:
+            return [
+                f"SPLIT BRAIN: {node} is the MANAGEMENT NODE and {partner} is PRIMARY too.",
+                f"Both accept writes. POWER OFF {partner} now.",
+            ]
+        case False:
+            return [
+                f"{node} is the MANAGEMENT NODE; the old primary {partner} {word}.",
+                "Its database does not serve. Hold it off until it is rejoined.",
+            ]
         case _:
-            return ["hamnctl explain"]
+            return [
+                f"{node} is the MANAGEMENT NODE; the old primary {partner} {word}.",
+                f"SPLIT BRAIN is possible: nobody knows whether {partner} serves. POWER IT OFF.",
+            ]

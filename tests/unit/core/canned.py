@@ -128,7 +128,7 @@ class World:
     has_address: bool = False
     has_probe: bool = False
     actions: dict[str, str] = field(default_factory=dict)
-    """done (default) | fails | lost | hangs, by step."""
+    """done (default) | fails | refused (by Db2, for good) | lost | hangs, by step."""
     looks: dict[str, str] = field(default_factory=dict)
     """true | bad | unknown, by reader: instead of what is so."""
 
@@ -297,6 +297,8 @@ class World:
         word = self.actions.get(step, "done")
         if word == "fails":
             return 1, "Error: it failed"
+        if word == "refused":
+            return 4, 'SQL1770N  Takeover HADR cannot complete. Reason code = "9".'
         if word != "hangs":
             self._change(step, action)
         if word in ("lost", "hangs"):

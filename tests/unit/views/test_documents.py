@@ -14,10 +14,11 @@ from hamnd.core.state import FinishedRun
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe, State, Verdict
 from hamnd.views import explain, facts
-from hamnd.views.card import eta_of, plan_document
+from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document, has_condition
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
+from hamnd.views.run_facts import eta_of
 from hamnd.views.status import render_status, status_document
 from hamnd.views.text import span
 from hamnd.views.witnesses import witnesses_document

@@ -13,7 +13,8 @@ from pathlib import Path
 import pytest
 
 from hamnd.core.policy import Terms
-from hamnd.model.names import Verdict
+from hamnd.model.names import LossVerdict, Outcome, PlanKind, Verdict
+from hamnd.model.plan import GateResult, PlanRequest, Step
 from hamnd.views.card import plan_document, render_card, render_plan
 from hamnd.views.explain import explain_document, render_explain
 from hamnd.views.offline import journal_status
@@ -31,6 +32,7 @@ from tests.builders import (
     plan,
     site,
     situations,
+    steps,
 )
 
 SCREENS = Path(__file__).parent / "screens"
@@ -67,6 +69,34 @@ def _blocked() -> list[str]:
     return render_plan(plan_document(blocked, NIGHT.wall_s, site()))
 
 
+def _not_accepted() -> list[str]:
+    """Override given, loss not accepted yet: what was given stays given."""
+    given = overridden_plan()
+    loss = replace(given.loss, verdict=LossVerdict.ZERO_LIKELY)
+    clear = "hamnctl plan takeover --accept-loss zero_likely"
+    gate = GateResult("loss", Verdict.BLOCK, "zero_likely: the standby was restarted since", clear)
+    request = replace(given.request, accept_loss=None)
+    asked = replace(given, request=request, loss=loss, gates=(given.gates[0], gate))
+    return render_plan(plan_document(asked, NIGHT.wall_s, site()))
+
+
+def _undo() -> list[str]:
+    back = Step("undo-fuse", "take back fuse", "§5.2", "aixmn2", actions=steps()[0].actions)
+    request = PlanRequest(PlanKind.UNDO)
+    undo = plan(request=request, steps=(back,), gates=(), variant="aixmn1 is back")
+    return render_plan(plan_document(undo, NIGHT.wall_s, site()))
+
+
+def _unknown() -> Pair:
+    one = pair().paused_at("xcatd")
+    assert one.state.run is not None
+    told = "outcome unknown: the key did not read back"
+    steps = dict(one.state.run.steps)
+    steps["xcatd"] = replace(steps["xcatd"], outcome=Outcome.UNKNOWN, sentence=told)
+    run = replace(one.state.run, steps=steps, reason=told)
+    return replace(one, state=replace(one.state, run=run))
+
+
 def _refusal() -> list[str]:
     return render_refusal(
         {
@@ -99,10 +129,15 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     "run": lambda: _run(pair().taking_over()),
     "run_paused": lambda: _run(pair().paused_at()),
     "run_paused_before_no_return": lambda: _run(pair().paused_at("fence")),
+    "run_contradicted": lambda: _run(pair().contradicted()),
+    "run_contradicted_late": lambda: _run(pair().contradicted(3)),
+    "run_unknown_outcome": lambda: _run(_unknown()),
     "run_none": lambda: _run(pair().in_peer()),
     "card": lambda: render_card(plan_document(plan(), NIGHT.wall_s, site(), ETA)),
     "card_overridden": lambda: render_card(plan_document(overridden_plan(), NIGHT.wall_s, site())),
     "plan_blocked": _blocked,
+    "plan_loss_not_accepted": _not_accepted,
+    "plan_undo": _undo,
     "refusal": _refusal,
 }
 

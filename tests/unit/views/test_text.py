@@ -70,15 +70,16 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=8,
 )
+SITUATIONS = situations()
 KEYS = sorted(
-    {key for one in situations().values() for key in status_document(one.state, one.now, one.terms)}
+    {key for one in SITUATIONS.values() for key in status_document(one.state, one.now, one.terms)}
 )
 
 
-@given(st.sampled_from(sorted(situations())), st.sampled_from(KEYS))
+@given(st.sampled_from(sorted(SITUATIONS)), st.sampled_from(KEYS))
 def test_a_missing_key_costs_only_its_own_row(name: str, key: str) -> None:
     """An older daemon answers a newer hamnctl: whatever is missing, a screen comes out."""
-    one = situations()[name]
+    one = SITUATIONS[name]
     document = status_document(one.state, one.now, one.terms)
     del document[key]
     lines = render_status(document)

@@ -1,0 +1,126 @@
+"""Runs and plans as parts of a document: one under way, those that ended, how long they take.
+
+Owns how a run of the core becomes a part of a document (design §12). Must not know text; nothing
+here is rendered.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from hamnd.core.run import irrevocable_steps
+from hamnd.model.names import Outcome
+from hamnd.views.facts import Part, seconds
+
+if TYPE_CHECKING:
+    from hamnd.core.progress import Run, StepRun
+    from hamnd.core.state import FinishedRun
+    from hamnd.model.plan import GateResult, Plan, PlanRequest, Step
+
+Eta = Mapping[str, Any]
+
+
+def eta_of(finished: Sequence[FinishedRun], kind: str) -> Eta | None:
+    """Return how long finished runs of this kind took, in seconds: median and 95th percentile."""
+    took = sorted(
+        one.finished_at - one.started_at
+        for one in finished
+        if one.kind == kind and one.status == "done"
+    )
+    if not took:
+        return None
+    late = took[min(len(took) - 1, math.ceil(0.95 * len(took)) - 1)]
+    return {"p50_s": round(took[(len(took) - 1) // 2], 1), "p95_s": round(late, 1), "n": len(took)}
+
+
+def run_part(run: Run | None, finished: Sequence[FinishedRun] = ()) -> Part | None:
+    """Return a run with every step of its plan, and how long those before it took; or null."""
+    if run is None:
+        return None
+    plan = run.plan
+    steps = [_step_part(step, run.steps.get(step.id)) for step in plan.steps]
+    irreversible = [step.id for step in plan.steps if not step.reversible]
+    passed = irrevocable_steps(run)
+    eta = eta_of(finished, plan.kind.value)
+    return {
+        "digest": plan.digest,
+        "kind": plan.kind.value,
+        "status": run.status.value,
+        "variant": plan.variant,
+        "actor": run.actor,
+        "started_at": int(run.started_at),
+        "finished_at": seconds(run.finished_at),
+        "paused_step": run.paused_step or None,
+        "reason": run.reason,
+        "point_of_no_return": irreversible[0] if irreversible else None,
+        "passed_point_of_no_return": passed[0] if passed else None,
+        "predicted_loss": plan.loss.verdict.value,
+        "eta": dict(eta) if eta else None,
+        "steps": steps,
+    }
+
+
+def _step_part(step: Step, run: StepRun | None) -> Part:
+    started = None if run is None else run.started_at
+    return {
+        "id": step.id,
+        "title": step.title,
+        "host": step.host,
+        "outcome": (Outcome.PENDING if run is None else run.outcome).value,
+        "started_at": seconds(started),
+        "duration_s": None if run is None else run.duration_s,
+        "reversible": step.reversible,
+        "depends_on": list(step.depends_on),
+        "timeout_s": step.timeout_s + step.wait_s,
+        "stage": None if run is None else run.stage.value,
+        "sentence": "" if run is None else run.sentence,
+        "has_acted": run is not None and run.has_acted,
+        "has_actions": bool(step.actions),
+    }
+
+
+def finished_part(finished: FinishedRun) -> Part:
+    """Return what remains of a finished run."""
+    return {
+        "digest": finished.digest,
+        "kind": finished.kind,
+        "status": finished.status,
+        "started_at": int(finished.started_at),
+        "finished_at": int(finished.finished_at),
+        "open_steps": list(finished.open_steps),
+        "predicted_loss": finished.predicted,
+        "actual_loss": finished.actual,
+    }
+
+
+def request_part(request: PlanRequest) -> Part:
+    """Return what the operator asked for besides the plan itself."""
+    accepted = request.accept_loss
+    return {
+        "is_successor": request.is_successor,
+        "accept_loss": None if accepted is None else accepted.value,
+        "overrides": [{"gate": one.gate, "reason": one.reason} for one in request.overrides],
+    }
+
+
+def gate_part(gate: GateResult) -> Part:
+    """Return one gate with its verdict."""
+    return {
+        "name": gate.name,
+        "verdict": gate.verdict.value,
+        "evidence": gate.evidence,
+        "reason": gate.reason,
+        "clear": gate.clear,
+    }
+
+
+def plan_hint(plan: Plan) -> Part:
+    """Return what `status` tells of a plan that waits to be confirmed."""
+    return {
+        "digest": plan.digest,
+        "kind": plan.kind.value,
+        "created_at": int(plan.created_at),
+        "expires_at": int(plan.expires_at),
+    }
