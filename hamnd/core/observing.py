@@ -100,7 +100,8 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
         return _fold_clock(watch, looked)
     if topic == "partner_db":
         partner = engine_of(terms).partner(terms, looked.report, watch.partner)
-        return replace(watch, partner=partner)
+        reports = {**watch.reports, topic: looked.report}
+        return replace(watch, partner=partner, reports=reports)
     if topic in engine_of(terms).looks(terms):
         return _fold_engine(watch, topic, looked, terms)
     return replace(watch, reports={**watch.reports, topic: looked.report})
@@ -157,13 +158,15 @@ def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         watch = replace(watch, standby_end=reading.positions.received)
     watch = replace(watch, frozen_window_end=_window_end(watch, reading, terms.policy))
     if not reading.is_protecting or not _primary_answers(watch, reading.observed, terms):
-        return watch
+        return _doubt_sample(watch, reading)
+    if reading.verified_at is None:
+        return _doubt_sample(watch, reading)
     skew = watch.skew
     started_at = None
     if reading.uptime_s is not None:
         started_at = reading.observed.wall_s - reading.uptime_s
     sample = Sample(
-        wall_s=reading.observed.wall_s,
+        wall_s=reading.verified_at,
         sync_mode=reading.sync_mode,
         state=reading.state,
         received=reading.positions.received,
@@ -176,6 +179,14 @@ def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         bad_flags=reading.bad_flags,
     )
     return replace(watch, sample=sample)
+
+
+def _doubt_sample(watch: Watch, reading: Replication) -> Watch:
+    """What the primary promised with the last sample holds no more once it promises otherwise."""
+    sample = watch.sample
+    if sample is None or reading.sync_mode in (None, sample.sync_mode):
+        return watch
+    return replace(watch, sample=replace(sample, sync_mode=None))
 
 
 def _window_end(watch: Watch, reading: Replication, policy: Policy) -> int | None:

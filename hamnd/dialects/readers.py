@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from hamnd.dialects import addresses, clock, fence, jobs, linux, reach, shell, witness, xcat
 from hamnd.dialects.db2 import readers as db2
+from hamnd.dialects.postgresql import readers as postgresql
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Ending, Looked, Reading, Report
 
@@ -58,7 +59,9 @@ _HERE: Mapping[str, Reader] = {
     "xcat.probe_removed": xcat.read_probe_removed,
 }
 
-READERS: Mapping[str, Reader] = MappingProxyType({**_HERE, **clock.READERS, **db2.READERS})
+READERS: Mapping[str, Reader] = MappingProxyType(
+    {**_HERE, **clock.READERS, **db2.READERS, **postgresql.READERS}
+)
 
 
 def read_look(looked: Looked) -> Reading:

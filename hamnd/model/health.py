@@ -78,6 +78,18 @@ class Replication:
     problems: tuple[str, ...] = ()
     is_congested: bool = False
     """Connected, but the other side does not take what is sent: no sign of its life."""
+    verified_at: float | None = None
+    """Until when, in wall seconds of this node, everything that the primary had on its disk is
+    proven to be here; None: not proven."""
+    heard_at: float | None = None
+    """When the database itself last received anything from the primary, where it tells."""
+    timeline: int | None = None
+    fork: int | None = None
+    """Where the timeline of a promoted database left the one before it, in bytes."""
+    waits_for: str = ""
+    """Standbys that this node's own settings would wait for once it is primary."""
+    clear: str = ""
+    """What the operator can run where the database is down."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -70,12 +70,27 @@ class ServiceAddress:
 class Db2Site:
     """The Db2 database of the pair; `timeout` and `window` as configured in HADR, in seconds."""
 
-    database: str
-    instance_owner: str
+    database: str = ""
+    instance_owner: str = ""
     profile: str | None = None
     hadr_timeout_s: int = 60
     peer_window_s: int = 120
     gap_bytes_max: int = 1_048_576
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresSite:
+    """The PostgreSQL cluster of the pair, reached on either node through its own unix socket."""
+
+    database: str = "xcatdb"
+    os_user: str = "postgres"
+    user: str | None = None
+    port: int = 5432
+    socket_dir: str | None = None
+    passfile: str | None = None
+    gap_bytes_max: int = 16_777_216
+    sync_hold_s: float = 20.0
+    """So long after the last reading nobody at the primary has ended its waiting for us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +175,11 @@ class Site:
     standby: Node
     identity: tuple[ServiceAddress, ...]
     gateway: str
-    db2: Db2Site
+    db2: Db2Site = field(default_factory=Db2Site)
+    """Tables of the other engines than `engine` hold what nobody reads."""
+    postgresql: PostgresSite = field(default_factory=PostgresSite)
+    engine: str = "db2"
+    """Name of the replication engine."""
     fence: FenceSite = field(default_factory=FenceSite)
     witnesses: tuple[Witness, ...] = ()
     ssh: SshSite = field(default_factory=SshSite)
@@ -183,9 +202,9 @@ class Site:
         return self.tools.get(name, name)
 
     @property
-    def engine(self) -> str:
-        """Name of the replication engine."""
-        return "db2"
+    def database_owner(self) -> str:
+        """Unix user on both nodes that owns the database, and whose jobs may write into it."""
+        return self.postgresql.os_user if self.engine == "postgresql" else self.db2.instance_owner
 
     @property
     def is_on_standby(self) -> bool:

@@ -31,7 +31,7 @@ def check_host(site: Site) -> tuple[Problem, ...]:
         *_programs(site),
         *_fence(site),
         *_ssh(site),
-        *_db2(site),
+        *(_postgresql(site) if site.engine == "postgresql" else _db2(site)),
         *_directories(site),
     )
 
@@ -107,6 +107,8 @@ def _needed_tools(site: Site) -> Iterator[str]:
     yield from _XCAT_TOOLS
     if site.ssh.transport is Transport.OPENSSH:
         yield "ssh"
+    if site.engine == "postgresql":
+        yield "psql"
     if site.services.dns:
         yield "makedns"
     if site.services.dhcp:
@@ -188,6 +190,24 @@ def _db2(site: Site) -> Iterator[Problem]:
                 "this program does not exist or may not be run",
                 value=f'"{wanted}"',
             )
+
+
+def _postgresql(site: Site) -> Iterator[Problem]:
+    where = site.postgresql
+    if not _has_user(where.os_user):
+        yield error(
+            "replication.postgresql.os_user",
+            "there is no such user on this host",
+            value=f'"{where.os_user}"',
+        )
+    if where.passfile is not None:
+        yield from _file(where.passfile, "replication.postgresql.passfile", secret=True)
+    if where.socket_dir is not None and not Path(where.socket_dir).is_dir():
+        yield error(
+            "replication.postgresql.socket_dir",
+            "there is no such directory on this host",
+            value=f'"{where.socket_dir}"',
+        )
 
 
 def _directories(site: Site) -> Iterator[Problem]:

@@ -65,12 +65,18 @@ _PROGRAMS = {
     "makedhcp": "Writes the DHCP server's configuration.",
     "makeconservercf": "Writes the console server's configuration.",
     "makegocons": "Registers consoles with goconserver.",
-    "db2": "Db2's command line, run as the instance owner.",
-    "db2pd": "Db2's monitor, run as the instance owner.",
+}
+_ENGINE_PROGRAMS = {
+    "db2": ("db2", "Db2's command line, run as the instance owner."),
+    "db2pd": ("db2", "Db2's monitor, run as the instance owner."),
+    "psql": (
+        "postgresql",
+        "PostgreSQL's client; Debian's own is a slow wrapper of /usr/lib/postgresql/15/bin/psql.",
+    ),
 }
 
 
-def _tool(name: str, doc: str) -> Key:
+def _tool(name: str, doc: str, engine: str = "") -> Key:
     """Return the key of one program."""
     return Key(
         f"tools.{name}",
@@ -78,6 +84,7 @@ def _tool(name: str, doc: str) -> Key:
         f"{doc} A bare name is looked up in tools.path.",
         "When it lies elsewhere or is to be replaced by a wrapper.",
         default=name,
+        engine=engine,
     )
 
 
@@ -90,6 +97,7 @@ TOOLS = (
         default="/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
     ),
     *(_tool(name, doc) for name, doc in _PROGRAMS.items()),
+    *(_tool(name, doc, engine) for name, (engine, doc) in _ENGINE_PROGRAMS.items()),
 )
 
 WATCH = (

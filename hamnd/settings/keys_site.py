@@ -9,11 +9,12 @@ from __future__ import annotations
 from hamnd.settings import kinds
 from hamnd.settings.schema import Key, Section
 
-_LATER = "is a replication engine that this version does not yet drive: only db2 is supported"
+_LATER = (
+    "is a replication engine that this version does not yet drive: db2 and postgresql are supported"
+)
 
 ENGINES_LATER = {
-    engine: f'"{engine}" {_LATER}'
-    for engine in ("postgresql", "mariadb", "sqlite", "dump", "shared_disk")
+    engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "sqlite", "dump", "shared_disk")
 }
 MODES_LATER = {
     "primary_address": "moves the primary's own address, which this version does not yet do: only "
@@ -157,7 +158,7 @@ NETWORK = (
 REPLICATION = (
     Key(
         "replication.engine",
-        kinds.choice("db2", refused=ENGINES_LATER),
+        kinds.choice("db2", "postgresql", refused=ENGINES_LATER),
         "What replicates the xCAT database.",
         "Decided when the pair is set up.",
         example="db2",
@@ -210,6 +211,71 @@ REPLICATION = (
         default=1_048_576,
         unit="bytes",
     ),
+    Key(
+        "replication.postgresql.database",
+        kinds.pg_database,
+        "The xCAT database, as cfgloc names it (Pg:dbname=...).",
+        "When xCAT was installed with another database name.",
+        default="xcatdb",
+    ),
+    Key(
+        "replication.postgresql.os_user",
+        kinds.unix_name,
+        "Unix user that runs the servers. psql runs as this user on either node, over the server's "
+        "own unix socket (peer authentication: no password).",
+        "When the servers run as another user.",
+        default="postgres",
+    ),
+    Key(
+        "replication.postgresql.user",
+        kinds.pg_database,
+        "Role to log in as. It needs pg_monitor, and EXECUTE on pg_promote(boolean, integer).",
+        "Where hamnd may not be the superuser; pg_hba.conf then has to let this role in.",
+        default=None,
+        example="hamnd",
+    ),
+    Key(
+        "replication.postgresql.passfile",
+        kinds.absolute_path,
+        "File with that role's password (.pgpass format, mode 0600, owned by os_user), the same "
+        "path on both nodes. Never the password itself.",
+        "Where pg_hba.conf asks the role for a password.",
+        default=None,
+        example="/var/lib/postgresql/.pgpass",
+    ),
+    Key(
+        "replication.postgresql.port",
+        kinds.port,
+        "Port of both servers; it is part of the socket's name too.",
+        "When the servers listen elsewhere.",
+        default=5432,
+    ),
+    Key(
+        "replication.postgresql.socket_dir",
+        kinds.absolute_path,
+        "Directory of the servers' unix sockets (unix_socket_directories). Without it psql knows.",
+        "When psql does not find the server of its own host.",
+        default=None,
+        example="/run/postgresql",
+    ),
+    Key(
+        "replication.postgresql.gap_bytes_max",
+        kinds.count(0, 2**62, "bytes"),
+        "Log gap between the nodes above which condition ReplicationGap says so.",
+        "Raise it where bulk changes (nodeset of thousands of nodes) make it ring for nothing.",
+        default=16_777_216,
+        unit="bytes",
+    ),
+    Key(
+        "replication.postgresql.sync_hold_s",
+        kinds.seconds(0, 3600),
+        "With a synchronous standby: so long after hamnd last saw the primary waiting for it, "
+        "nobody there, man or program, can have ended the waiting. A primary that was proven off "
+        "within this time has lost nothing; 0 never calls that proven.",
+        "Lower it, or 0, where a program on the primary falls back to asynchronous by itself.",
+        default=20.0,
+        unit="seconds",
+    ),
 )
 
 FENCE = (
@@ -258,7 +324,7 @@ FENCE = (
     Key(
         "fence.ssh",
         kinds.flag,
-        "Whether the primary may also be fenced over ssh: kill Db2, then power off.",
+        "Whether the primary may also be fenced over ssh: kill its database, then power off.",
         "Where the primary has no power controller. It works only while its sshd does.",
         default=False,
     ),
@@ -316,14 +382,21 @@ KEYS = (
 )
 
 SECTIONS = (
-    Section("", "hamnd: a Db2 HADR pair of xCAT management nodes."),
+    Section("", "hamnd: a pair of xCAT management nodes, its database replicated by {engine}."),
     Section("primary", "The node that is primary today."),
     Section("standby", "The other one, where hamnd watches and from where it takes over."),
     Section("identity", "What makes a machine the management node."),
     Section("identity.address", "One table for each address that moves.", many=True, shown=True),
     Section("network", "How this node proves that it is not itself cut off."),
     Section("replication", "How the database gets to the standby."),
-    Section("replication.db2", "The Db2 database of the pair."),
+    Section("replication.db2", "The Db2 database of the pair.", engine="db2"),
+    Section(
+        "replication.postgresql",
+        "The PostgreSQL servers of the pair (12 to 17, physical streaming). Set wal_sender_timeout "
+        "on the primary and wal_receiver_timeout on the standby to about 10 s: with their default, "
+        "60 s, a standby notices only then that nothing comes any more.",
+        engine="postgresql",
+    ),
     Section("fence", "How the old primary is proven off before anything forced happens."),
     Section(
         "fence.options",

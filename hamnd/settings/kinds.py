@@ -234,4 +234,7 @@ interface = matching(r"[A-Za-z0-9_.@:-]{1,15}", "an interface name of at most 15
 unix_name = matching(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?", "a user or group name of this system")
 label = matching(r"[A-Za-z0-9_.:/-]{1,64}", "letters, digits and _ . : / -, at most 64")
 database = matching(r"[A-Za-z@#$][A-Za-z0-9@#$_]{0,7}", "a Db2 database alias, 1 to 8 characters")
+pg_database = matching(
+    r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}", "a database or role name, 1 to 63 characters"
+)
 unit = matching(r"[A-Za-z0-9_.@:-]{1,128}", "the name of a service unit or subsystem")

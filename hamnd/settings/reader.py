@@ -49,16 +49,25 @@ def join(*parts: str) -> str:
 def read(raw: dict[str, Any], schema: Schema) -> tuple[Values, list[Problem]]:
     """Read a whole file; the problems come in the order of the schema."""
     platform = raw.get("platform")
-    reader = _Reader(schema, platform if isinstance(platform, str) else "")
+    reader = _Reader(schema, platform if isinstance(platform, str) else "", _engine(raw, schema))
     reader.section(schema.sections[0], raw)
     return reader.values, reader.problems
+
+
+def _engine(raw: dict[str, Any], schema: Schema) -> str:
+    """Return the engine that the file names; for none or an unknown one, the first there is."""
+    known = [section.engine for section in schema.sections if section.engine]
+    table = raw.get("replication")
+    named = table.get("engine") if isinstance(table, dict) else None
+    return named if named in known else known[0]
 
 
 class _Reader:
     """One walk over one file."""
 
-    def __init__(self, schema: Schema, platform: str) -> None:
-        self.schema = schema
+    def __init__(self, whole: Schema, platform: str, engine: str) -> None:
+        self.whole = whole
+        self.schema = whole.of_engine(engine)
         self.platform = platform
         self.values = Values()
         self.problems: list[Problem] = []
@@ -169,10 +178,17 @@ class _Reader:
     ) -> None:
         known = (*(key.name for key in self.schema.keys_of(path)), *children)
         for name in raw:
-            if name not in known:
-                self.problems.append(
-                    error(join(where, name), "is an unknown key", hint=self._meant(name, known))
-                )
+            if name in known:
+                continue
+            told, hint = "is an unknown key", self._meant(name, known)
+            if engine := self._engine_of(join(path, name)):
+                told, hint = f"belongs to the engine {engine}, which is not configured", "remove it"
+            self.problems.append(error(join(where, name), told, hint=hint))
+
+    def _engine_of(self, path: str) -> str:
+        """Return the engine that a path belongs to, or nothing."""
+        parts: tuple[Section | Key, ...] = (*self.whole.sections, *self.whole.keys)
+        return next((one.engine for one in parts if one.path == path), "")
 
     def _meant(self, name: str, known: tuple[str, ...]) -> str:
         """Return what was probably meant: the one such key elsewhere, or a similar one here."""

@@ -1,7 +1,7 @@
 """The sample configuration, written from the schema.
 
 Owns how an option is explained in the sample file. Must not know any concrete key. The committed
-config/hamnd.db2.toml is this text; a test compares the two.
+config/hamnd.ENGINE.toml is this text; a test compares the two.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from hamnd.settings.schema import REQUIRED, SAME, Key, Schema, Section
@@ -21,16 +22,19 @@ Lines that begin with "# name =" are options that are off by default. Check this
 A running hamnd takes a changed file, whole or not at all, on SIGHUP (systemctl reload hamnd)."""
 
 
-def render_sample(schema: Schema) -> str:
+NAMES = {"db2": "Db2 HADR", "postgresql": "PostgreSQL"}
+
+
+def render_sample(schema: Schema, engine: str = "db2") -> str:
     """Return the sample file: every option with its comment block, defaults set, examples off."""
-    return "\n".join(_lines(schema)).rstrip() + "\n"
+    return "\n".join(_lines(schema.of_engine(engine), engine)).rstrip() + "\n"
 
 
-def _lines(schema: Schema) -> Iterator[str]:
+def _lines(schema: Schema, engine: str) -> Iterator[str]:
     for section in schema.sections:
         keys = schema.keys_of(section.path)
         is_off = section.many and not section.shown
-        yield from _comment(section.doc)
+        yield from _comment(section.doc.replace("{engine}", NAMES[engine]))
         if not section.path:
             yield from _comment(_PREAMBLE, keep=True)
         else:
@@ -38,6 +42,8 @@ def _lines(schema: Schema) -> Iterator[str]:
             yield f"# {header}" if is_off else header
         yield ""
         for key in keys:
+            if key.path == "replication.engine":
+                key = replace(key, example=engine)  # noqa: PLW2901  (each sample names its own)
             yield from _key(key, is_off=is_off)
         yield from _free(section)
 

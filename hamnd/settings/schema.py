@@ -42,6 +42,8 @@ class Key:
     unit: str = ""
     example: Any = None
     aix: Any = SAME
+    engine: str = ""
+    """The replication engine whose option this is; "" for an option of every site."""
 
     @property
     def section(self) -> str:
@@ -75,6 +77,8 @@ class Section:
     example: Mapping[str, Any] | None = None
     shown: bool = False
     """Whether the sample shows the examples of a free or repeated table as if they were set."""
+    engine: str = ""
+    """The replication engine whose table this is; "" for a table of every site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,14 @@ class Schema:
     def keys_of(self, section: str) -> tuple[Key, ...]:
         """Return the keys of one section, in order."""
         return tuple(key for key in self.keys if key.section == section)
+
+    def of_engine(self, engine: str) -> Schema:
+        """Return the schema of a site with this engine: without what belongs to the others."""
+        ours = ("", engine)
+        sections = tuple(one for one in self.sections if one.engine in ours)
+        paths = {one.path for one in sections}
+        keys = tuple(one for one in self.keys if one.engine in ours and one.section in paths)
+        return Schema(sections, keys)
 
     def children_of(self, path: str) -> Iterator[Section]:
         """Yield the sections written directly inside another one."""

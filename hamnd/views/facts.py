@@ -82,6 +82,7 @@ def replication_part(view: Replication | None, now: Instant) -> Part | None:
         "peer_window_s": view.peer_window_s,
         "peer_window_end": view.peer_window_end,
         "problems": list(view.problems),
+        "timeline": view.timeline,
     }
 
 

@@ -83,7 +83,7 @@ def _replication_state(document: Document, part: Document) -> str:
             f" since {when(document.get('generated_at'), since)}" if since is not None else ""
         )
     if connected and _is_stale(document):
-        return f"{state}, connected as Db2 last knew: the primary is silent"
+        return f"{state}, connected as the database last knew: the primary is silent"
     return f"{state}, {'connected' if connected else 'connection unknown'}"
 
 

@@ -87,7 +87,8 @@ def condition(
 
 def _replication_peer(view: View) -> Condition:
     reading = view.watch.replication
-    seen = (None if reading is None else reading.observed.wall_s, "db2pd")
+    observed_at = None if reading is None else reading.observed.wall_s
+    seen = (observed_at, "replication" if reading is None else reading.source)
     return condition(view, "ReplicationPeer", _judge_replication(view), seen)
 
 
@@ -105,12 +106,12 @@ def _judge_replication(view: View) -> tuple[Status, str, str]:
     if reading.is_protecting:
         word = f"{reading.engine} in Peer, {(reading.sync_mode or '?').upper()}"
         return Status.TRUE, "InPeer", word
-    if reading.role is None or reading.is_database_up is None:
-        problem = reading.problems[0] if reading.problems else "no role was read"
-        return Status.UNKNOWN, "Unreadable", problem
+    problem = reading.problems[0] if reading.problems else "no role was read"
     if reading.is_database_up is False:
-        clear = f"db2 activate db {view.terms.site.db2.database}"
-        return Status.FALSE, "DatabaseDown", f"the local database is not active: {clear}"
+        told = f"the local database is not active: {reading.clear or problem}"
+        return Status.FALSE, "DatabaseDown", told
+    if reading.role is None or reading.is_database_up is None:
+        return Status.UNKNOWN, "Unreadable", problem
     if reading.connected is False:
         return Status.FALSE, "LinkLost", f"replication link lost, state {reading.state}"
     return Status.FALSE, "NotInPeer", f"replication state {reading.state}"

@@ -183,7 +183,7 @@ def fold_replication(watch: Watch, reading: Replication, started: Instant) -> Wa
 
 
 def _has_advanced(before: Replication, reading: Replication) -> bool:
-    """Whether something arrived that only the primary can have sent (db2-hadr.md §6.3).
+    """Whether something arrived that only the primary can have sent (db2-hadr.md §6.3, lab.md §6).
 
     A node that is itself primary moves its own positions: only two readings as standby can tell.
     """
@@ -193,6 +193,7 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
         (before.positions.primary, reading.positions.primary),
         (before.positions.received, reading.positions.received),
         (before.peer_window_end, reading.peer_window_end),
+        (before.heard_at, reading.heard_at),
     )
     if any(old is not None and new is not None and new > old for old, new in numbers):
         return True

@@ -59,6 +59,7 @@ class PartnerDatabase:
     at: Instant | None = None
     failing_since: Instant | None = None
     detail: str = ""
+    timeline: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +103,8 @@ class Promotion:
     clear: str = ""
     deadline_wall_s: float | None = None
     """Past it the variant is no longer accepted by the database."""
+    waits_for: str = ""
+    """Standbys that the promoted database would wait for although they are not there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +135,10 @@ class Engine(Protocol):
         ...
 
     def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
-        """Return the normal form of the latest readings; its source is the topic that told it."""
+        """Return the normal form of the latest readings; its source is the topic that told it.
+
+        `reports` also has the latest of `partner_looks`, however old it is.
+        """
         ...
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:

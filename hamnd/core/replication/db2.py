@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hamnd.core.policy import Terms
@@ -63,7 +63,6 @@ class Db2Engine:
 
     def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
         """Return the normal form of the latest db2pd run; a database that is down has its cfg."""
-        del terms
         report = reports.get("db2pd")
         if report is None:
             config = _config(reports.get("dbcfg"))
@@ -75,7 +74,8 @@ class Db2Engine:
         parsed = _parsed(report.stdout)
         if parsed.verdict in (ParseVerdict.OK, ParseVerdict.INCOMPLETE) and parsed.channels:
             return _seen(report, parsed, parsed.channels[0])
-        return _unseen(report, parsed, _config(reports.get("dbcfg")))
+        seen = _unseen(report, parsed, _config(reports.get("dbcfg")))
+        return replace(seen, clear=f"db2 activate db {terms.site.db2.database}")
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:
         """Read what the partner's db2pd says of itself; only a definite text is a failure."""
@@ -218,6 +218,7 @@ def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replicati
         bad_flags=bad_flags,
         problems=parsed.problems,
         is_congested=channel.connect_status is ConnectStatus.CONGESTED,
+        verified_at=report.finished.wall_s,
     )
 
 

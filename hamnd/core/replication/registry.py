@@ -8,8 +8,9 @@ from __future__ import annotations
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Engine
 from hamnd.core.replication.db2 import ENGINE as DB2
+from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
 
-ENGINES: dict[str, Engine] = {DB2.name: DB2}
+ENGINES: dict[str, Engine] = {DB2.name: DB2, POSTGRESQL.name: POSTGRESQL}
 
 
 def engine_of(terms: Terms) -> Engine:

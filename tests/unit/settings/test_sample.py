@@ -9,19 +9,25 @@ import dataclasses
 import re
 from pathlib import Path
 
+import pytest
+
 from hamnd.settings import SCHEMA, load
 from hamnd.settings.sample import render_sample
 from hamnd.settings.schema import REQUIRED, Schema
 from tests.unit.settings.configs import MINIMAL
 
+ENGINES = ("db2", "postgresql")
 OPTION = re.compile(r"^# (\[{1,2}[a-z0-9_.]+\]{1,2}|[a-z0-9_]+ = .*)$")
 
 
-def test_the_committed_sample_is_what_the_keys_say(checkout: Path, rewrite_sample: bool) -> None:
-    path = checkout / "config/hamnd.db2.toml"
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_committed_sample_is_what_the_keys_say(
+    engine: str, checkout: Path, rewrite_sample: bool
+) -> None:
+    path = checkout / f"config/hamnd.{engine}.toml"
     if rewrite_sample:
-        path.write_text(render_sample(SCHEMA), encoding="utf-8")
-    assert path.read_text(encoding="utf-8") == render_sample(SCHEMA)
+        path.write_text(render_sample(SCHEMA, engine), encoding="utf-8")
+    assert path.read_text(encoding="utf-8") == render_sample(SCHEMA, engine)
 
 
 def test_the_sample_loads_and_equals_the_defaults(checkout: Path) -> None:
@@ -42,19 +48,24 @@ def test_the_sample_loads_and_equals_the_defaults(checkout: Path) -> None:
     assert [problem.path for problem in sample.warnings] == ["witness", "fence.minimum"]
 
 
-def test_the_sample_with_every_option_switched_on_loads_without_a_word(checkout: Path) -> None:
-    text = (checkout / "config/hamnd.db2.toml").read_text(encoding="utf-8")
+@pytest.mark.parametrize("engine", ENGINES)
+def test_the_sample_with_every_option_switched_on_loads_without_a_word(
+    engine: str, checkout: Path
+) -> None:
+    text = (checkout / f"config/hamnd.{engine}.toml").read_text(encoding="utf-8")
     switched_on = "\n".join(OPTION.sub(r"\1", line) for line in text.splitlines())
     loaded = load(switched_on)
     assert [problem.line() for problem in loaded.problems] == []
     assert loaded.site is not None
+    assert loaded.site.engine == engine
     assert loaded.site.fence.secret_files
     assert loaded.site.witnesses
 
 
-def test_every_option_has_its_comment_block(checkout: Path) -> None:
-    text = (checkout / "config/hamnd.db2.toml").read_text(encoding="utf-8")
-    for key in SCHEMA.keys:
+@pytest.mark.parametrize("engine", ENGINES)
+def test_every_option_has_its_comment_block(engine: str, checkout: Path) -> None:
+    text = (checkout / f"config/hamnd.{engine}.toml").read_text(encoding="utf-8")
+    for key in SCHEMA.of_engine(engine).keys:
         block = re.search(
             rf"((?:^# .*\n)+)^(?:# )?{key.name} = .*$", _section(text, key.section), re.MULTILINE
         )

@@ -316,4 +316,4 @@ def test_a_connection_that_db2_believes_in_is_no_good_mark_while_the_primary_is_
     document["replication"]["is_protecting"] = True
     (line,) = [one for one in render_status(document) if one.startswith("REPL")][:1]
     assert not line.startswith("REPL  *")
-    assert "as Db2 last knew" in " ".join(render_status(document))
+    assert "as the database last knew" in " ".join(render_status(document))

@@ -78,8 +78,8 @@ def _stop_timers(
 
 
 def cron_users(site: Site) -> tuple[str | None, ...]:
-    """Whose crontabs count: the user hamnd runs as, and Db2's instance owner."""
-    return (None, site.db2.instance_owner)
+    """Whose crontabs count: the user hamnd runs as, and the database's owner."""
+    return (None, site.database_owner)
 
 
 def crontab_key(user: str | None) -> str:

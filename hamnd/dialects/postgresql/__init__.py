@@ -1,0 +1,1 @@
+"""PostgreSQL: its questions, its answers and what they mean."""

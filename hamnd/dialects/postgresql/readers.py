@@ -1,0 +1,168 @@
+"""What a finished call of psql means: done, not done, or unknown.
+
+Owns the judgement of single reports. Must not judge the pair (core.replication). A server that is
+asked while it starts or stops says so, and is asked again (transient).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from ipaddress import ip_address
+from typing import assert_never
+
+from hamnd.dialects.postgresql.status import (
+    answer_of,
+    format_lsn,
+    parse_lsn,
+    parse_objects,
+    parse_status,
+)
+from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.model.names import Verdict
+from hamnd.model.postgres import ServerAnswer
+from hamnd.model.work import Reading, Report
+
+Reader = Callable[[Report, tuple[str, ...]], Reading]
+
+_EVERYWHERE = {"4": ("*", "0.0.0.0"), "6": ("*", "::")}
+_ERROR = "ERROR:"
+
+
+def unserved(report: Report) -> Reading | None:
+    """Return why psql brought no answer, or None when the server served it."""
+    match answer_of(report):
+        case ServerAnswer.TOLD:
+            return None
+        case ServerAnswer.DOWN:
+            said = f"the server does not serve: {last_lines(report)}"
+            return Reading(Verdict.BLOCK, said, transient=True)
+        case ServerAnswer.DENIED:
+            return Reading(Verdict.BLOCK, f"the server refuses us: {last_lines(report)}")
+        case ServerAnswer.UNKNOWN:
+            said = f"psql (exit code {report.exit_code}): {last_lines(report)}"
+            return unanswered(report) or Reading(Verdict.UNKNOWN, said)
+        case answer:
+            assert_never(answer)
+
+
+def read_status_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the server told its whole state."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    status = parse_status(report.stdout)
+    if status is None:
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report) or 'it said nothing'}")
+    return Reading(Verdict.PASS, "a standby" if status.in_recovery else "a primary")
+
+
+def read_in_recovery(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the server is in recovery, BLOCK when it is a primary."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    match report.stdout.strip():
+        case "t":
+            return Reading(Verdict.PASS, "the server is in recovery")
+        case "f":
+            return Reading(Verdict.BLOCK, "the server is not in recovery: it is a primary")
+        case _:
+            return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+
+
+def read_can_promote(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when it is a standby that our role may promote and that listens where it must."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    told = parse_objects(report.stdout)
+    if not isinstance(told.get("in_recovery"), bool):
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+    if told["in_recovery"] is False:
+        return Reading(Verdict.BLOCK, "the server is not in recovery: it is a primary")
+    if told.get("may_promote") is not True:
+        grant = "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO"
+        return Reading(
+            Verdict.BLOCK, f"{told.get('user')} may not promote: {grant} {told.get('user')}"
+        )
+    listens = str(told.get("listen_addresses") or "")
+    deaf = [one for one in arguments if not _hears(listens, one)]
+    if deaf:
+        return Reading(
+            Verdict.BLOCK,
+            f"listen_addresses = '{listens}': after a takeover nobody would reach it on "
+            f"{', '.join(deaf)}; set it to '*' and restart the standby",
+        )
+    return Reading(Verdict.PASS, "a standby that may be promoted")
+
+
+def _hears(listen_addresses: str, address: str) -> bool:
+    """Whether a server with these listen_addresses hears an address that came after its start."""
+    words = {one.strip() for one in listen_addresses.split(",")}
+    return bool(words & set(_EVERYWHERE[str(ip_address(address).version)]))
+
+
+def read_writable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the server is a primary that takes writes and waits for nobody who is away."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    told = parse_objects(report.stdout)
+    if told.get("in_recovery") is True:
+        return Reading(Verdict.BLOCK, "the server is still in recovery")
+    if told.get("in_recovery") is not False or told.get("read_only") not in ("on", "off"):
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+    if told["read_only"] == "on":
+        return Reading(
+            Verdict.BLOCK, "the server is primary, but default_transaction_read_only is on"
+        )
+    if told.get("waits_for") and not told.get("waited_for"):
+        return Reading(
+            Verdict.BLOCK,
+            f"every commit waits: synchronous_standby_names = '{told['waits_for']}', and no such "
+            "standby is connected",
+        )
+    end = parse_lsn(told.get("end"))
+    where = f" at {format_lsn(end)}" if end is not None else ""
+    return Reading(Verdict.PASS, f"primary on timeline {told.get('timeline')}{where}, writable")
+
+
+def read_promoted(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when pg_promote() says that the server left recovery.
+
+    Once it was sent, only a refusal that comes before anything is done means "not done": a wait
+    that was over or a broken connection leave the server to be looked at.
+    """
+    if answer_of(report) is not ServerAnswer.TOLD:
+        lost = unserved(report)
+        was_connected = "server closed" in report.stderr or "terminating" in report.stderr
+        if lost is None or was_connected:
+            return Reading(Verdict.UNKNOWN, f"cut off: {last_lines(report)}")
+        return lost
+    if report.stdout.strip() == "t" and report.exit_code == 0:
+        return Reading(Verdict.PASS, "pg_promote() says that the server left recovery")
+    if "permission denied for function" in report.stderr:
+        return Reading(Verdict.BLOCK, last_lines(report))
+    return Reading(Verdict.UNKNOWN, last_lines(report) or "pg_promote() said nothing")
+
+
+def read_waits_for_nobody(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the setting was written and the server told to read it."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    if _ERROR in report.stderr:
+        return Reading(Verdict.BLOCK, last_lines(report))
+    if report.stdout.strip().endswith("t") and report.exit_code == 0:
+        return Reading(Verdict.PASS, "synchronous_standby_names is empty here")
+    return Reading(Verdict.UNKNOWN, last_lines(report) or "psql said nothing")
+
+
+READERS = {
+    "postgresql.status_readable": read_status_readable,
+    "postgresql.in_recovery": read_in_recovery,
+    "postgresql.can_promote": read_can_promote,
+    "postgresql.writable": read_writable,
+    "postgresql.promoted": read_promoted,
+    "postgresql.waits_for_nobody": read_waits_for_nobody,
+}
