@@ -97,6 +97,8 @@ class ServerStatus:
     replayed: int | None
     is_paused: bool = False
     receiver: WalReceiver | None = None
+    is_receiver_hidden: bool = False
+    """There is one, and our role may not see it."""
     senders: tuple[WalSender, ...] = ()
     slots: tuple[Slot, ...] = ()
     sync: SyncRule | None = None

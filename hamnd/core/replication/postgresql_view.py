@@ -73,7 +73,7 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
         engine="postgresql",
         role="standby",
         state=state,
-        connected=state == "streaming",
+        connected=None if state is None else state == "streaming",
         sync_mode=None if partner is None else _mode_of(status, partner.status),
         positions=Positions(primary, end, status.replayed),
         gap_bytes=gap,
@@ -92,11 +92,11 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
     )
 
 
-def _state_of(status: ServerStatus, partner: PrimaryWord | None) -> str:
+def _state_of(status: ServerStatus, partner: PrimaryWord | None) -> str | None:
     """Return the receiver's state; "streaming" only while there is reason to believe it."""
     receiver = status.receiver
     if receiver is None:
-        return "disconnected"
+        return None if status.is_receiver_hidden else "disconnected"
     if receiver.status != "streaming":
         return receiver.status
     silent_s = receiver.silent_s

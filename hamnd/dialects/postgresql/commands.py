@@ -83,21 +83,26 @@ _HISTORY = (
 )
 """Where a promoted server's timeline left the one before; only a superuser may read the file."""
 
-_MAY_PROMOTE = (
-    "SELECT jsonb_build_object('in_recovery', pg_is_in_recovery(), "
-    "'may_promote', has_function_privilege('pg_catalog.pg_promote(boolean,integer)', 'execute'), "
-    "'user', current_user, 'listen_addresses', current_setting('listen_addresses'))"
+_IN_RECOVERY = "SELECT pg_is_in_recovery()"
+
+_CAN_PROMOTE = (
+    _IN_RECOVERY,
+    "SELECT has_function_privilege($$pg_catalog.pg_promote(boolean, integer)$$, $$execute$$)",
+    "SHOW listen_addresses",
+    "SHOW synchronous_standby_names",
+    "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user",
 )
+"""One line each, in this order: what is asked at a prompt has no need of JSON."""
 
 _WRITABLE = (
-    "SELECT jsonb_build_object('in_recovery', pg_is_in_recovery(), "
-    "'read_only', current_setting('transaction_read_only'), "
-    f"'timeline', {_LINE}, "
-    "'end', CASE WHEN NOT pg_is_in_recovery() THEN pg_current_wal_lsn() END, "
-    "'waits_for', current_setting('synchronous_standby_names'), "
-    "'waited_for', (SELECT count(*) FROM pg_stat_replication "
-    "WHERE sync_state IN ('sync', 'quorum')))"
+    _IN_RECOVERY,
+    "SHOW transaction_read_only",
+    "SHOW synchronous_standby_names",
+    "SELECT count(*) FROM pg_stat_replication WHERE sync_priority > 0",
+    "SELECT pg_current_wal_lsn()",
+    "SELECT pg_walfile_name(pg_current_wal_lsn())",
 )
+"""The same; in recovery the last two are errors, and nobody reads them then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +148,7 @@ def status(site: Site, host: str) -> Look:
 def can_promote(site: Site) -> Look:
     """Return the look that proves this node a standby that may be promoted, and be reached then."""
     return Look(
-        psql(site, site.node, _MAY_PROMOTE, limits=Limits(int(LOOK_S) - 2)),
+        psql(site, site.node, *_CAN_PROMOTE, limits=Limits(int(LOOK_S) - 2)),
         reads="postgresql.can_promote",
         expects=f"PostgreSQL on {site.node} is a standby, hamnd may promote it, and it listens on "
         "the service address",
@@ -155,7 +160,7 @@ def can_promote(site: Site) -> Look:
 def is_standby(site: Site) -> Look:
     """Return the look that proves this node's server in recovery."""
     return Look(
-        psql(site, site.node, "SELECT pg_is_in_recovery()", limits=Limits(int(LOOK_S) - 2)),
+        psql(site, site.node, _IN_RECOVERY, limits=Limits(int(LOOK_S) - 2)),
         reads="postgresql.in_recovery",
         expects=f"PostgreSQL on {site.node} is in recovery",
         timeout_s=LOOK_S,
@@ -165,7 +170,7 @@ def is_standby(site: Site) -> Look:
 def is_writable(site: Site) -> Look:
     """Return the look that proves this node's server primary, and its commits not held up."""
     return Look(
-        psql(site, site.node, _WRITABLE, limits=Limits(int(LOOK_S) - 2)),
+        psql(site, site.node, *_WRITABLE, limits=Limits(int(LOOK_S) - 2)),
         reads="postgresql.writable",
         expects=f"PostgreSQL on {site.node} is not in recovery and takes writes",
         timeout_s=LOOK_S,

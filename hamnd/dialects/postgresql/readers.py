@@ -12,10 +12,9 @@ from typing import assert_never
 
 from hamnd.dialects.postgresql.status import (
     answer_of,
-    format_lsn,
     parse_lsn,
-    parse_objects,
     parse_status,
+    parse_timeline,
 )
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.names import Verdict
@@ -75,17 +74,22 @@ def read_can_promote(report: Report, arguments: tuple[str, ...] = ()) -> Reading
     lost = unserved(report)
     if lost is not None:
         return lost
-    told = parse_objects(report.stdout)
-    if not isinstance(told.get("in_recovery"), bool):
-        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
-    if told["in_recovery"] is False:
-        return Reading(Verdict.BLOCK, "the server is not in recovery: it is a primary")
-    if told.get("may_promote") is not True:
-        grant = "GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO"
+    match report.stdout.split("\n")[:5]:
+        case ["t", ("t" | "f") as may_promote, listens, waits_for, role]:
+            user, _, is_superuser = role.rpartition("|")
+        case ["f", *_]:
+            return Reading(Verdict.BLOCK, "the server is not in recovery: it is a primary")
+        case _:
+            return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+    if may_promote == "f":
+        grant = f"GRANT EXECUTE ON FUNCTION pg_promote(boolean, integer) TO {user}"
+        return Reading(Verdict.BLOCK, f"{user} may not promote: {grant}")
+    if waits_for and is_superuser != "t":
         return Reading(
-            Verdict.BLOCK, f"{told.get('user')} may not promote: {grant} {told.get('user')}"
+            Verdict.BLOCK,
+            f"synchronous_standby_names = '{waits_for}' here too, every commit would wait, and "
+            f"{user} may not change it: set it to '' in this node's configuration",
         )
-    listens = str(told.get("listen_addresses") or "")
     deaf = [one for one in arguments if not _hears(listens, one)]
     if deaf:
         return Reading(
@@ -107,24 +111,27 @@ def read_writable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     lost = unserved(report)
     if lost is not None:
         return lost
-    told = parse_objects(report.stdout)
-    if told.get("in_recovery") is True:
-        return Reading(Verdict.BLOCK, "the server is still in recovery")
-    if told.get("in_recovery") is not False or told.get("read_only") not in ("on", "off"):
-        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
-    if told["read_only"] == "on":
+    match report.stdout.split("\n"):
+        case ["t", *_]:
+            return Reading(Verdict.BLOCK, "the server is still in recovery")
+        case ["f", ("on" | "off") as read_only, waits_for, waiting, end, segment, *_]:
+            pass
+        case _:
+            return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+    if read_only == "on":
         return Reading(
             Verdict.BLOCK, "the server is primary, but default_transaction_read_only is on"
         )
-    if told.get("waits_for") and not told.get("waited_for"):
+    if waits_for and waiting == "0":
         return Reading(
             Verdict.BLOCK,
-            f"every commit waits: synchronous_standby_names = '{told['waits_for']}', and no such "
-            "standby is connected",
+            f"every commit waits: synchronous_standby_names = '{waits_for}', and no such standby "
+            "is connected",
         )
-    end = parse_lsn(told.get("end"))
-    where = f" at {format_lsn(end)}" if end is not None else ""
-    return Reading(Verdict.PASS, f"primary on timeline {told.get('timeline')}{where}, writable")
+    timeline = parse_timeline(segment)
+    if parse_lsn(end) is None or timeline is None:
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+    return Reading(Verdict.PASS, f"primary on timeline {timeline} at {end}, writable")
 
 
 def read_promoted(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -26,6 +26,7 @@ from hamnd.model.work import Report
 TEXT_CHARS_MAX: Final = 1_048_576
 
 _LSN = re.compile(r"([0-9A-Fa-f]{1,8})/([0-9A-Fa-f]{1,8})", re.ASCII)
+_SEGMENT = re.compile(r"[0-9A-F]{24}", re.ASCII)
 _RULE = re.compile(r"\s*(?:(FIRST|ANY)\s+)?(\d{1,9})\s*\((.*)\)\s*", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s,"()]+))\s*(?:,|$)')
 _DOWN = re.compile(
@@ -44,6 +45,11 @@ def parse_lsn(text: object) -> int | None:
     """Return a position such as 16/B374D848 in bytes, or None."""
     found = _LSN.fullmatch(text) if isinstance(text, str) else None
     return None if found is None else (int(found[1], 16) << 32) + int(found[2], 16)
+
+
+def parse_timeline(segment: str) -> int | None:
+    """Return the timeline in the name of a log segment: its first eight digits."""
+    return int(segment[:8], 16) if _SEGMENT.fullmatch(segment) else None
 
 
 def format_lsn(position: int) -> str:
@@ -130,7 +136,8 @@ def parse_status(text: str) -> ServerStatus | None:
     problems = []
     if not settings:
         problems.append("the settings could not be read")
-    if isinstance(told.get("receiver"), dict) and receiver is None:
+    is_hidden = isinstance(told.get("receiver"), dict) and receiver is None
+    if is_hidden:
         problems.append("the receiver's state is hidden from this role: grant it pg_monitor")
     return ServerStatus(
         version=int(version),
@@ -144,6 +151,7 @@ def parse_status(text: str) -> ServerStatus | None:
         replayed=parse_lsn(told.get("replayed")),
         is_paused=told.get("paused") is True,
         receiver=receiver,
+        is_receiver_hidden=is_hidden,
         senders=tuple(_senders(told.get("senders"))),
         slots=tuple(_slots(told.get("slots"))),
         sync=parse_sync_rule(rule) if isinstance(rule, str) else None,

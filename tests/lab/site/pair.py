@@ -64,15 +64,7 @@ name = "{SERVICE_NAME}"
 [network]
 gateway = "{CLUSTER.address(GATEWAY)}"
 
-[replication]
-engine = "db2"
-[replication.db2]
-database = "XCATDB"
-instance_owner = "{OWNER}"
-profile = "/home/{OWNER}/sqllib/db2profile"
-hadr_timeout_s = 5
-peer_window_s = 20
-
+{{replication}}
 [fence]
 minimum = "agent_off"
 agent = "/usr/sbin/{{agent}}"
@@ -107,28 +99,48 @@ flap_window_s = 60.0
 """
 
 
-def configuration(node: str, agent: str = "fence_lab", transport: str = "asyncssh") -> str:
+DB2 = f"""\
+[replication]
+engine = "db2"
+[replication.db2]
+database = "XCATDB"
+instance_owner = "{OWNER}"
+profile = "/home/{OWNER}/sqllib/db2profile"
+hadr_timeout_s = 5
+peer_window_s = 20
+"""
+
+
+def configuration(
+    node: str, agent: str = "fence_lab", transport: str = "asyncssh", replication: str = DB2
+) -> str:
     """Return the hamnd.toml of one node."""
     witnesses = "\n".join(
         f'[[witness]]\nname = "{name}"\naddress = "{CLUSTER.address(name)}"\n' for name in WITNESSES
     )
-    return TEXT.format(node=node, agent=agent, transport=transport, witnesses=witnesses)
+    return TEXT.format(
+        node=node, agent=agent, transport=transport, witnesses=witnesses, replication=replication
+    )
 
 
-class Db2Pair:
-    """xCAT over Db2, mn1 the management node, everything running there and nothing on mn2."""
+class Pair:
+    """mn1 the management node, everything running there and nothing on mn2; the engine's part is
+    its subclass's."""
+
+    replication = DB2
+    """The tables of hamnd's configuration that name the engine."""
 
     def __init__(self, lab: Lab) -> None:
         self.lab = lab
         self.faults = Faults(lab)
         self.power = Power(lab, self.faults)
         self.power.install(*MANAGERS)
-        self.db2 = Db2(lab)
-        for name in MANAGERS:
-            lab[name].write(f"/home/{OWNER}/sqllib/db2profile", f"export DB2INSTANCE={OWNER}\n")
-        xcat.in_db2(self.db2)
-        xcat.install(lab, "db2")
+        self.replicate()
         self._serve()
+
+    def replicate(self) -> None:
+        """Make the database on both nodes, and put xCAT on top of it."""
+        raise NotImplementedError
 
     def _serve(self) -> None:
         primary = self.lab[PRIMARY]
@@ -150,7 +162,8 @@ class Db2Pair:
     def configure(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
         """Write hamnd's configuration on a node, with the secret of its fence agent."""
         host = self.lab[node]
-        host.write(CONFIG, configuration(node, agent), 0o640)
+        text = configuration(node, agent, replication=self.replication)
+        host.write(CONFIG, text, 0o640)
         host.write("/etc/hamnd/fence.password", f"{PASSWORD}\n", 0o600)
         command = shlex.join([sys.executable, "-m", "hamnd", "--config", CONFIG])
         prepare = "mkdir -p -m 0750 /var/lib/hamnd; mkdir -p /run/hamnd"
@@ -210,3 +223,16 @@ class Db2Pair:
             if self.lab[name].is_up
             and f" {SERVICE_ADDRESS}/" in self.lab[name].run("ip", "-o", "addr", "show")
         ]
+
+
+class Db2Pair(Pair):
+    """xCAT over the Db2 model."""
+
+    def replicate(self) -> None:
+        """Make the model's pair."""
+        self.db2 = Db2(self.lab)
+        for name in MANAGERS:
+            profile = f"export DB2INSTANCE={OWNER}\n"
+            self.lab[name].write(f"/home/{OWNER}/sqllib/db2profile", profile)
+        xcat.in_db2(self.db2)
+        xcat.install(self.lab, "db2")

@@ -8,17 +8,20 @@ anything of this project.
 
 from __future__ import annotations
 
+import glob
 import subprocess
 import sys
 import threading
 
 LIMIT = 100_000_000
+PSQL = max(glob.glob("/usr/lib/postgresql/*/bin/psql"), default="psql")
+"""Not Debian's wrapper: a signal would end only that."""
 
 
 def connect(conninfo: str) -> subprocess.Popen[str]:
     """Start a psql that answers each line."""
     return subprocess.Popen(
-        ["psql", "-X", "-q", "-A", "-t", "-d", conninfo],
+        [PSQL, "-X", "-q", "-A", "-t", "-d", conninfo],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
