@@ -2,11 +2,13 @@
 
 Owns the safety laws of the simulation. Must not use the core's own judgement (invariants, gates,
 evidence): it knows what the core cannot, the truth. What the operator overrode by name, and a
-controller that lied, are excuses that are counted, never silent.
+controller that lied, are excuses that are counted, never silent; each ends when its cause is gone,
+at the latest when the primary has truly lost its power and everything is to be proven anew.
 """
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,6 +17,7 @@ from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.events import ConfirmRequested, Event, RetryRequested
 from hamnd.core.health.watch import Act
 from hamnd.core.policy import Terms
+from hamnd.core.run import Run
 from hamnd.core.state import Decision, NodeState
 from hamnd.demo.db2_node import HostPower
 from hamnd.dialects import readers
@@ -75,6 +78,8 @@ class Counts:
     verdicts: Counter[str] = field(default_factory=Counter)
     """Loss verdicts of confirmed takeovers."""
     variants: Counter[str] = field(default_factory=Counter)
+    examined: Counter[str] = field(default_factory=Counter)
+    """Actual losses that were compared with the truth."""
 
 
 class Laws:
@@ -85,7 +90,8 @@ class Laws:
         self.terms = terms
         self.clock = clock
         self.counts = Counts()
-        self.excuses: set[str] = set()
+        self._risks: set[str] = set()
+        """What somebody dared since the primary last had no power."""
         self.plans: dict[str, Plan] = {}
         """Confirmed plans by digest."""
         self._intents: Counter[Key] = Counter()
@@ -105,10 +111,9 @@ class Laws:
             raise LawBrokenError(f"{law}: {detail}")
 
     def excuse(self, why: str) -> None:
-        """Note that somebody else took the risk."""
-        if why not in self.excuses:
-            self.excuses.add(why)
-            self.counts.excuses[why] += 1
+        """Note that somebody else takes the risk of a primary that lives."""
+        self._risks.add(why)
+        self.counts.excuses.setdefault(why, 1)
 
     # At every event.
 
@@ -116,6 +121,8 @@ class Laws:
         """Judge the truth as it is now."""
         ground, now = self.ground, self.clock()
         self.counts.checks += 1
+        if ground.power(PRIMARY) is HostPower.OFF:
+            self._risks.clear()
         writable = ground.pair.writable_nodes()
         if len(writable) > 1:
             self.require(self._may_split(), "split-brain", f"{writable} accept writes")
@@ -135,7 +142,7 @@ class Laws:
             self.excuse("the controller lied")
         if self._is_weak():
             self.excuse("the site accepts weak evidence")
-        return bool(self.excuses)
+        return bool(self._risks)
 
     def _is_weak(self) -> bool:
         """A site that takes silence or a word for proof: the primary may live behind a cut."""
@@ -150,9 +157,8 @@ class Laws:
         booted = ground.booted_at
         if booted is not None and now - booted <= BOOT_GRACE_S:
             self.excuse("switched on a moment ago")
-        self._may_split()
         self.require(
-            bool(self.excuses), "law 3", f"identity moved, primary is {ground.power(PRIMARY)}"
+            self._may_split(), "law 3", f"identity moved, primary is {ground.power(PRIMARY)}"
         )
 
     # What the daemon does.
@@ -168,9 +174,7 @@ class Laws:
                 if deed.state == "unknown" and not deed.can_look:
                     deed.state = "asked"
         if after.run is not None:
-            fence = after.run.steps.get("fence")
-            if fence is not None and fence.outcome is Outcome.SKIPPED:
-                self.excuse("step fence was skipped")
+            self._dares(after.run)
         if after.state is State.PRIMARY_DOWN and before.state is not State.PRIMARY_DOWN:
             self._primary_down(after)
         if after.state is State.ACTIVE and before.state is not State.ACTIVE:
@@ -179,6 +183,18 @@ class Laws:
             self.require(after.run is not None, "law 1", "TakingOver without a run")
         self._is_moving(decision)
         self._device_says_on(after)
+        for record in decision.records:
+            if record.what == "loss_examined":
+                self._examined(json.loads(record.evidence)["actual"])
+
+    def _dares(self, run: Run) -> None:
+        """Note what the operator took upon himself with the plan that is open."""
+        fence = run.steps.get("fence")
+        if fence is not None and fence.outcome is Outcome.SKIPPED:
+            self.excuse("step fence was skipped")
+        for override in run.plan.request.overrides:
+            if override.gate in DANGEROUS:
+                self.excuse(f"gate {override.gate} was overridden")
 
     def _device_says_on(self, after: NodeState) -> None:
         """No act proves the primary off that the power controller said after it is on."""
@@ -199,9 +215,7 @@ class Laws:
         if plan.kind is PlanKind.TAKEOVER:
             self.counts.verdicts[plan.loss.verdict.value] += 1
             self.counts.variants[plan.variant] += 1
-        for override in plan.request.overrides:
-            if override.gate in DANGEROUS:
-                self.excuse(f"gate {override.gate} was overridden")
+        self._dares(run)
 
     def _primary_down(self, after: NodeState) -> None:
         """The primary is never called down while it served and could be seen to serve."""
@@ -230,6 +244,20 @@ class Laws:
         self.require(ground.has_database(STANDBY), "truth", "Active, the database takes no writes")
         running = ground.services.states["xcatd"]
         self.require(running == "active", "truth", f"Active, xcatd is {running}")
+
+    def _examined(self, actual: str) -> None:
+        """The actual loss that is entered in the report is what was really lost."""
+        if self._may_split():
+            return  # the old primary may go on writing after anybody looked at it
+        loss = self.ground.pair.loss(PRIMARY, STANDBY)
+        told = f"the report says {actual!r}, lost {loss.rows} rows, {loss.bytes} B"
+        if actual.startswith("zero"):
+            self.counts.examined["zero"] += 1
+            self.require(loss.rows == 0, "law 4", told)
+            return
+        self.counts.examined["lost"] += 1
+        size = int(actual.partition(" B")[0])
+        self.require(size > 0 and loss.bytes <= size, "law 4", told)
 
     def _is_moving(self, decision: Decision) -> None:
         """A running step waits for something that will come home in this life."""
@@ -285,7 +313,7 @@ class Laws:
         if command.step == "promote":
             self._promotes(plan)
         if command.step == "identity":
-            overridden = self._is_fence_proven or bool(self.excuses)
+            overridden = self._is_fence_proven or bool(self._risks)
             self.require(overridden, "law 3", "identity before step fence was done or overridden")
 
     def _promotes(self, plan: Plan) -> None:

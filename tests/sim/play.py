@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 
 from hamnd.core.state import Decision
+from hamnd.demo.db2_node import HostPower
 from hamnd.model.names import Phase, RunStatus, State
 from tests.sim.daemon import Daemon
-from tests.sim.ground import STANDBY, Ground
+from tests.sim.ground import PRIMARY, STANDBY, Ground
 from tests.sim.heap import Heap
 from tests.sim.laws import LawBrokenError, Laws
 from tests.sim.operators import Operator
@@ -23,6 +24,9 @@ from tests.sim.universe import START, Crash, Universe
 from tests.sim.world import Weather, World
 
 BOOT_S = 5.0
+JOIN_AFTER_S = 20.0
+EXAMINE_S = 90.0
+"""How long the old machine is watched after its return."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,13 +140,18 @@ class Play:
 
     # The story.
 
-    def run(self) -> Outcome:
-        """Play until the site is settled. Raises SeedFailedError."""
+    def run(self, *, returns: bool = False) -> Outcome:
+        """Play until the site is settled; with `returns` the old machine comes back after that.
+
+        Raises SeedFailedError.
+        """
         universe = self.universe
         try:
             self.begin()
             self._play()
             self.laws.judge_loss()
+            if returns:
+                self._examine()
         except Exception as error:
             told = (
                 f"seed {universe.seed}: {type(error).__name__}: {error}\n"
@@ -187,6 +196,30 @@ class Play:
         run = "" if state.run is None else f", run {state.run.status}: {state.run.reason}"
         raise LawBrokenError(f"liveness: still {state.state} ({state.because}){run}")
 
+    def _examine(self) -> None:
+        """After a takeover the old machine comes back, and a DBA starts its database as standby.
+
+        It joins only when nothing was lost; then the report says so, and in no other case.
+        """
+        ground, state = self.ground, self.daemon.state
+        is_taken = state.state is State.ACTIVE and bool(state.finished)
+        if not is_taken or ground.power(PRIMARY) is not HostPower.OFF:
+            return
+        ground.restarts_alone = False
+        ground.tick(self.heap.now)
+        ground.boot(PRIMARY)
+        self.transcript.say("OPERATOR", f"{PRIMARY} is switched on again")
+        self.heap.after(JOIN_AFTER_S, self._join)
+        end = self.heap.now + EXAMINE_S
+        while self.heap.now < end:
+            self.step()
+
+    def _join(self) -> None:
+        pair = self.ground.pair
+        command = f"start hadr on db {pair.config.database} as standby"
+        pair.run(PRIMARY, ("db2", command), self.heap.now)
+        self.transcript.say("OPERATOR", f"{PRIMARY}: db2 {command}")
+
     def is_settled(self) -> bool:
         """Nothing more is to come: this node is active, or the primary serves and is protected."""
         is_over = self.heap.now - START > self.universe.over_at_s
@@ -200,4 +233,4 @@ class Play:
 
 def play(universe: Universe) -> Outcome:
     """Play one universe. Raises SeedFailedError."""
-    return Play(universe).run()
+    return Play(universe).run(returns=True)

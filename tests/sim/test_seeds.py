@@ -40,6 +40,7 @@ class Explored:
     """Nights in which some risk was taken by a person or a lying device."""
     verdicts: Counter[str] = field(default_factory=Counter)
     variants: Counter[str] = field(default_factory=Counter)
+    examined: Counter[str] = field(default_factory=Counter)
 
     def add(self, outcome: Outcome) -> None:
         counts = outcome.laws.counts
@@ -54,9 +55,10 @@ class Explored:
         self.ends[outcome.state.value] += 1
         self.rows += counts.rows
         self.excuses += counts.excuses
-        self.excused += bool(outcome.laws.excuses)
+        self.excused += bool(counts.excuses)
         self.verdicts += counts.verdicts
         self.variants += counts.variants
+        self.examined += counts.examined
 
     def tell(self) -> str:
         def words(counter: Counter[str]) -> str:
@@ -70,6 +72,7 @@ class Explored:
             f"{self.refusals} refused requests\n"
             f"  rows of the table: {words(self.rows)}\n"
             f"  promotions confirmed: {words(self.variants)}; promised: {words(self.verdicts)}\n"
+            f"  actual losses compared with the truth: {words(self.examined)}\n"
             f"  laws excused in {self.excused} nights: {words(self.excuses)}\n"
         )
 
@@ -101,6 +104,7 @@ def test_the_seeds_see_enough_of_the_world(explored: Explored) -> None:
     assert {"graceful", "peer-window-only", "force-after-proof", "accepted-force"} <= set(
         explored.variants
     )
+    assert explored.examined["zero"] >= 10
     assert explored.unknown >= 10
     assert explored.ends["Active"] >= 50
     assert explored.ends["Peer"] >= 20

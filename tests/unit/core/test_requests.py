@@ -343,8 +343,7 @@ def test_a_second_plan_is_refused_while_a_run_is_open() -> None:
     refused(story, story.plan, "run")
 
 
-@pytest.mark.parametrize("flag", ["graceful", "down"])
-def test_a_database_that_cannot_be_promoted_makes_a_plan_impossible(flag: str) -> None:
+def test_a_database_that_cannot_be_promoted_makes_a_plan_impossible() -> None:
     story = down()
     story.world.database.state = "REMOTE_CATCHUP"
     story.live(3.0)
