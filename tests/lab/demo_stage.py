@@ -230,7 +230,10 @@ class Stage:
         found: list[dict[str, Any]] = []
 
         async def look() -> bool:
-            found[:] = [await self.status()]
+            try:
+                found[:] = [await self.status()]
+            except Unreachable:  # alive, or `until` ends it: this machine has others to serve
+                return False
             return bool(is_so(found[0]))
 
         await self.until(look, what)
