@@ -11,7 +11,7 @@ mkdir -p "$disk/upper" "$disk/work" "$disk/root"
 R=$disk/root
 # "index=off,xino=off": a host that lost its power left this disk mounted in a namespace that dies.
 mount -t overlay overlay -o "lowerdir=/,upperdir=$disk/upper,workdir=$disk/work,index=off" "$R"
-mkdir -p "$R"/{proc,sys,dev,run,tmp,oldroot,lab,install,tftpboot,etc/xcat,var/lab}
+bash "$(dirname "$0")/install.sh" "$name" "$disk" "$R" "$given"
 mount -t proc proc "$R/proc"
 mount -t sysfs -o ro sysfs "$R/sys"
 mount -t tmpfs -o mode=755 tmpfs "$R/run"
@@ -28,8 +28,6 @@ ln -s /proc/self/fd/2 "$R/dev/stderr"
 mount -t tmpfs -o mode=1777 tmpfs "$R/dev/shm"
 mount --bind "$given" "$R/lab"
 mount -o remount,bind,ro "$R/lab"
-# Users of the hosts need the way to the programs, whoever owns it on the machine.
-while read -r folder; do chmod o+x "$R$folder"; done <"$given/ways"
 for place in $places; do
   from=${place%%:*} to=${place#*:}
   if [ -d "$from" ]; then mkdir -p "$R$to"; else mkdir -p "$(dirname "$R$to")"; : >>"$R$to"; fi
@@ -38,26 +36,6 @@ for place in $places; do
 done
 for u in postgres:postgresql bind:named; do chown "${u%:*}" "$R/run/${u#*:}" 2>/dev/null || :; done
 hostname "$name"
-
-if [ ! -e "$disk/installed" ]; then
-  echo "$name" >"$R/etc/hostname"
-  cp "$given/hosts" "$R/etc/hosts"
-  rm -f "$R/etc/resolv.conf"; cp "$given/resolv.conf" "$R/etc/resolv.conf"
-  cat /proc/sys/kernel/random/uuid | tr -d - >"$R/etc/machine-id"
-  : >"$R/etc/xCATMN"
-  rm -rf "$R/root/.ssh"; mkdir -m 700 "$R/root/.ssh"
-  cp "$given/keys/$name" "$R/root/.ssh/id_ed25519"
-  cp "$given/keys/$name.pub" "$R/root/.ssh/id_ed25519.pub"
-  cp "$given/keys/authorized_keys" "$given/keys/known_hosts" "$R/root/.ssh/"
-  printf 'StrictHostKeyChecking yes\nConnectTimeout 3\nBatchMode yes\n' >"$R/root/.ssh/config"
-  chmod 600 "$R"/root/.ssh/*
-  : >"$R/root/.bashrc"; : >"$R/root/.profile"
-  cp "$given/keys/host-$name" "$R/etc/ssh/lab_host_key"
-  chmod 600 "$R/etc/ssh/lab_host_key"
-  rm -f "$R"/var/spool/cron/crontabs/* "$R"/usr/sbin/policy-rc.d
-  : >"$disk/installed"
-fi
-
 cd "$R"
 pivot_root . oldroot
 umount -l /oldroot

@@ -41,6 +41,7 @@ from tests.lab.site.needs import cgroup_root, missing
 from tests.lab.site.wire import Wire
 
 BOOT = Path(__file__).with_name("boot.sh")
+BOOT_SYSTEMD = Path(__file__).with_name("boot_systemd.sh")
 CHECKOUT = Path(__file__).resolve().parents[3]
 PATH = "/opt/xcat/bin:/opt/xcat/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 READY_S = 20.0
@@ -117,6 +118,20 @@ def _descendant(pid: int, generations: int, what: str) -> int:
     return pid
 
 
+def _below(pid: int) -> Iterator[int]:
+    """Yield a process's children, theirs, and so on; those that end meanwhile are left out."""
+    with contextlib.suppress(OSError):
+        for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+            yield int(child)
+            yield from _below(int(child))
+
+
+def _name(pid: int) -> str:
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    return ""
+
+
 class Process:
     """A program that was started inside a host and goes on."""
 
@@ -154,6 +169,11 @@ class Host:
 
     def __repr__(self) -> str:
         return f"Host({self.name})"
+
+    @property
+    def has_systemd(self) -> bool:
+        """Whether its process 1 is a real systemd; else the lab's `systemctl` stands in."""
+        return self.name in self.lab.plan.systemd
 
     @property
     def cgroup(self) -> Path:
@@ -207,8 +227,9 @@ class Host:
         lab = self.lab
         addresses = [f"{one.interface}={one.address(self.name)}/24" for one in lab.plan.networks]
         binds = " ".join(f"{source}:{target}" for source, target in lab.binds(self.name))
+        boot = BOOT_SYSTEMD if self.has_systemd else BOOT
         inner = ["unshare", "-m", "-u", "-i", "-n", "-p", "--fork", "--kill-child"]
-        inner += ["bash", str(BOOT), self.name, str(lab.folder / "disks" / self.name)]
+        inner += ["bash", str(boot), self.name, str(lab.folder / "disks" / self.name)]
         inner += [str(lab.folder / "given"), binds, *addresses]
         enter = ["nsenter", "-t", str(lab.keeper), "-m", "-n", "-p", *inner]
         with (lab.folder / f"{self.name}.log").open("ab") as log:
@@ -222,6 +243,21 @@ class Host:
             )
         self.pid = _descendant(self._boot.pid, 2, f"process 1 of {self.name}")
         lab.wire.plug(self.name, self.pid)
+        if self.has_systemd:
+            self.pid = self._find_systemd(self.pid)
+
+    def _find_systemd(self, top: int) -> int:
+        """Return the number of the real systemd below what boots it, once it is there."""
+        found: list[int] = []
+
+        def is_there() -> bool:
+            if not self.is_up:
+                raise RuntimeError(f"{self.name} died while booting:\n{self.boot_log()}")
+            found[:] = [pid for pid in _below(top) if _name(pid) == "systemd"][:1]
+            return bool(found)
+
+        wait_until(is_there, f"systemd of {self.name}")
+        return found[0]
 
     def wait_ready(self, limit_s: float = READY_S) -> None:
         """Wait until sshd listens. Raises TimeoutError with what the host's boot said."""
@@ -527,10 +563,9 @@ def sweep() -> None:
 
 def _remove_cgroup(place: Path) -> None:
     wait_until(lambda: _is_empty(place), f"no process is left in {place}", END_S)
-    for child in place.iterdir():
-        if child.is_dir():
-            child.rmdir()
-    place.rmdir()
+    # A real systemd makes groups of its own below its host's: the deepest first.
+    for folder, _, _ in os.walk(place, topdown=False):
+        Path(folder).rmdir()
 
 
 def _is_empty(cgroup: Path) -> bool:

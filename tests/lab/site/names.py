@@ -76,6 +76,8 @@ class Plan:
     hosts: tuple[str, ...] = HOSTS
     networks: tuple[Network, ...] = (CLUSTER,)
     binds: tuple[tuple[str, str], ...] = field(default=())
+    systemd: frozenset[str] = frozenset()
+    """Hosts whose process 1 is a real systemd."""
     disk_mb: int = 4096
     """Size of each host's disk, in memory; only what is written takes any."""
 

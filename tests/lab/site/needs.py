@@ -37,6 +37,8 @@ PACKAGES = {
     "ethtool": "ethtool",
     "ps": "procps",
     "crontab": "cron",
+    "systemd-nspawn": "systemd-container",
+    "systemd-analyze": "systemd",
 }
 """The package of every program that the lab or its tests call, by the program's name."""
 

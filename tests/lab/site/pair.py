@@ -18,10 +18,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from hamnd.demo.db2_node import PairConfig
 from tests.lab.site import services, xcat
 from tests.lab.site.db2 import OWNER, Db2
 from tests.lab.site.faults import Faults
-from tests.lab.site.hosts import CHECKOUT, Done, Lab, wait_until
+from tests.lab.site.hosts import CHECKOUT, Done, Host, Lab, wait_until
 from tests.lab.site.names import (
     CLUSTER,
     CONTROLLER,
@@ -35,7 +36,10 @@ from tests.lab.site.names import (
 from tests.lab.site.power import PASSWORD, USER, Power
 
 CONFIG = "/etc/hamnd/hamnd.toml"
+UNIT = CHECKOUT / "systemd/hamnd.service"
 SERVICE_ADDRESS = CLUSTER.address(SERVICE_NAME)
+
+TIMES = PairConfig(hadr_timeout_s=5, peer_window_s=20, takeover_s=0.5)
 
 TEXT = f"""\
 cluster = "lab"
@@ -106,13 +110,13 @@ engine = "db2"
 database = "XCATDB"
 instance_owner = "{OWNER}"
 profile = "/home/{OWNER}/sqllib/db2profile"
-hadr_timeout_s = 5
-peer_window_s = 20
+hadr_timeout_s = {{hadr_timeout_s}}
+peer_window_s = {{peer_window_s}}
 """
 
 
 def configuration(
-    node: str, agent: str = "fence_lab", transport: str = "asyncssh", replication: str = DB2
+    node: str, replication: str, agent: str = "fence_lab", transport: str = "asyncssh"
 ) -> str:
     """Return the hamnd.toml of one node."""
     witnesses = "\n".join(
@@ -123,11 +127,24 @@ def configuration(
     )
 
 
+def over_db2(times: PairConfig) -> str:
+    """Return the tables of hamnd's configuration for a Db2 pair with these times."""
+    return DB2.format(hadr_timeout_s=times.hadr_timeout_s, peer_window_s=times.peer_window_s)
+
+
+def _install_delivered(host: Host) -> None:
+    """Install hamnd as a package does: its program, and the delivered unit word by word."""
+    program = shlex.join([sys.executable, "-m", "hamnd"])
+    host.write("/usr/bin/hamnd", f'#!/bin/sh\nPYTHONPATH={CHECKOUT} exec {program} "$@"\n', 0o755)
+    host.write("/etc/systemd/system/hamnd.service", UNIT.read_text())
+    host.run("systemctl", "daemon-reload")
+
+
 class Pair:
     """mn1 the management node, everything running there and nothing on mn2; the engine's part is
     its subclass's."""
 
-    replication = DB2
+    replication = ""
     """The tables of hamnd's configuration that name the engine."""
 
     def __init__(self, lab: Lab) -> None:
@@ -162,14 +179,16 @@ class Pair:
     def configure(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
         """Write hamnd's configuration on a node, with the secret of its fence agent."""
         host = self.lab[node]
-        text = configuration(node, agent, replication=self.replication)
+        text = configuration(node, self.replication, agent)
         host.write(CONFIG, text, 0o640)
         host.write("/etc/hamnd/fence.password", f"{PASSWORD}\n", 0o600)
-        command = shlex.join([sys.executable, "-m", "hamnd", "--config", CONFIG])
-        prepare = "mkdir -p -m 0750 /var/lib/hamnd; mkdir -p /run/hamnd"
-        run = f"sh -c {shlex.quote(f'{prepare}; PYTHONPATH={CHECKOUT} exec {command}')}"
-        ready = "[ -S /run/hamnd/hamnd.sock ]"
-        services.install(host, services.Unit("hamnd", run, ready, 30))
+        if host.has_systemd:
+            _install_delivered(host)
+        else:
+            command = shlex.join([sys.executable, "-m", "hamnd", "--config", CONFIG])
+            prepare = "mkdir -p -m 0750 /var/lib/hamnd; mkdir -p /run/hamnd"
+            run = f"sh -c {shlex.quote(f'{prepare}; PYTHONPATH={CHECKOUT} exec {command}')}"
+            services.install(host, services.Unit("hamnd", run, "[ -S /run/hamnd/hamnd.sock ]", 30))
 
     def watch(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
         """Start hamnd on a node and wait until it answers. Raises RuntimeError with its log."""
@@ -180,12 +199,18 @@ class Pair:
 
     def log(self, node: str = STANDBY) -> str:
         """Return what hamnd on a node logged."""
+        if self.lab[node].has_systemd:
+            return self.lab[node].ask("journalctl", "-u", "hamnd", "-o", "cat", "--no-pager").out
         return self.lab[node].path("/var/lab/hamnd.log").read_text(errors="replace")
+
+    def command(self, *words: str) -> tuple[tuple[str, ...], dict[str, str]]:
+        """Return hamnctl's command line inside a host, and its environment."""
+        environment = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "200"}
+        return (sys.executable, "-m", "hamnd.cli.main", *words), environment
 
     def hamnctl(self, *words: str, node: str = STANDBY, timeout_s: float = 60.0) -> Done:
         """Run hamnctl on a node."""
-        environment = {"PYTHONPATH": str(CHECKOUT), "COLUMNS": "200"}
-        argv = (sys.executable, "-m", "hamnd.cli.main", *words)
+        argv, environment = self.command(*words)
         return self.lab[node].ask(*argv, environment=environment, timeout_s=timeout_s)
 
     def ask(self, *words: str, node: str = STANDBY) -> dict[str, Any]:
@@ -226,11 +251,16 @@ class Pair:
 
 
 class Db2Pair(Pair):
-    """xCAT over the Db2 model."""
+    """xCAT over the Db2 model; `times` are those of the databases and of hamnd's configuration."""
+
+    def __init__(self, lab: Lab, times: PairConfig = TIMES) -> None:
+        self.times = times
+        self.replication = over_db2(times)
+        super().__init__(lab)
 
     def replicate(self) -> None:
         """Make the model's pair."""
-        self.db2 = Db2(self.lab)
+        self.db2 = Db2(self.lab, self.times)
         for name in MANAGERS:
             profile = f"export DB2INSTANCE={OWNER}\n"
             self.lab[name].write(f"/home/{OWNER}/sqllib/db2profile", profile)

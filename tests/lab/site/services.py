@@ -56,11 +56,30 @@ class Unit:
     limit_s: int = 90
     aliases: tuple[str, ...] = ()
 
+    def real(self) -> str:
+        """Return the same as a unit of a real systemd."""
+        wait = f"until {{ {self.ready}; }} >/dev/null 2>&1; do sleep .05; done"
+        lines = ["[Service]", f"ExecStart=/bin/sh -c {_quoted(f'exec {self.run}')}"]
+        if self.ready != ":":
+            lines.append(f"ExecStartPost=/bin/sh -c {_quoted(wait)}")
+        lines += [f"TimeoutStartSec={self.limit_s}", "[Install]", "WantedBy=multi-user.target"]
+        lines += [f"Alias={alias}.service" for alias in self.aliases]
+        return "\n".join(lines) + "\n"
+
     def text(self) -> str:
         """Return the file that the stand-in reads."""
         lines = {"RUN": self.run, "READY": self.ready, "LIMIT": str(self.limit_s)}
         lines["ALIAS"] = " ".join(self.aliases)
         return "".join(f"{key}={shlex.quote(value)}\n" for key, value in lines.items())
+
+
+def _quoted(script: str) -> str:
+    """Return a script as one word of a unit file: there `%` and `$` mean something else."""
+    return (
+        '"'
+        + script.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$")
+        + '"'
+    )
 
 
 def listening(port: int) -> str:
@@ -83,17 +102,25 @@ DHCPD = Unit(
     ("dhcpd",),
 )
 CONSERVER = Unit(
-    "conserver-server",
+    "conserver",
     "/usr/sbin/conserver -p 3109 -C /etc/conserver.cf",
     listening(3109),
     30,
-    ("conserver",),
+    ("conserver-server",),
 )
 ALL = (NAMED, DHCPD, CONSERVER)
 
 
 def install(host: Host, *units: Unit) -> None:
-    """Put `systemctl` and units into a host; they start at boot once they are enabled."""
+    """Put `systemctl` and units into a host; they start at boot once they are enabled.
+
+    Under a real systemd other names of a unit are there as long as it is enabled, as Debian has it.
+    """
+    if host.has_systemd:
+        for unit in units:
+            host.write(f"/etc/systemd/system/{unit.name}.service", unit.real())
+        host.run("systemctl", "daemon-reload")
+        return
     host.write("/usr/bin/systemctl", SYSTEMCTL.read_text(), 0o755)
     for unit in units:
         host.write(f"/etc/lab/units/{unit.name}", unit.text())

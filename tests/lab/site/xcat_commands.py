@@ -287,7 +287,7 @@ def makeconservercf(database: Any, _: list[str]) -> Answer:
             f"access * {{ trusted 127.0.0.1, {_own_address()}; }}\n{consoles}"
         )
     os.makedirs("/var/log/consoles", exist_ok=True)
-    _shell("systemctl", "restart", "conserver-server")
+    _shell("systemctl", "restart", "conserver")
     return "", ""  # exit 0 also when conserver does not start (§9)
 
 
