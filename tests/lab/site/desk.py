@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from hamnd.cli.client import Client, Unreachable
 from tests.lab.site.hosts import Process, wait_until
 from tests.lab.site.names import STANDBY
-from tests.lab.site.pair import Db2Pair
+from tests.lab.site.pair import Pair
 
 REST_S = 90.0
 """How long a run may take until it is over or paused; generous, for two shared cores."""
@@ -36,7 +36,7 @@ class Entry(NamedTuple):
 class Desk:
     """What an operator of one node sees and types."""
 
-    def __init__(self, site: Db2Pair, node: str = STANDBY) -> None:
+    def __init__(self, site: Pair, node: str = STANDBY) -> None:
         self.site = site
         self.node = node
         self.host = site.lab[node]
