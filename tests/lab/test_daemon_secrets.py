@@ -199,5 +199,5 @@ async def test_no_secret_appears_anywhere_in_a_takeover() -> None:
         assert canary.found["command lines"]
         assert b"hamnd_state" in canary.found["page /metrics"]
         assert canary.leaks() == []
-        assert one.world.site.machines[STANDBY].crontab is not None
-        assert SECRETS["a db2 password in the crontab"] in one.world.site.machines[STANDBY].crontab
+        disarmed = one.world.site.machines[STANDBY].crontab or ""
+        assert SECRETS["a db2 password in the crontab"] in disarmed

@@ -17,7 +17,7 @@ from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.events import ConfirmRequested, Event, RetryRequested
 from hamnd.core.health.watch import Act
 from hamnd.core.policy import Terms
-from hamnd.core.run import Run
+from hamnd.core.progress import Run
 from hamnd.core.state import Decision, NodeState
 from hamnd.demo.db2_node import HostPower
 from hamnd.dialects import readers
