@@ -18,8 +18,8 @@ from rich.text import Text
 from hamnd.cli import moments
 from hamnd.cli.screen import Screen, paint
 from hamnd.views.card import render_card
-from hamnd.views.run import elapsed, run_of, step_lines
-from hamnd.views.text import listed, stopwatch
+from hamnd.views.run import elapsed, no_return_words, run_of, step_lines, waiting_lines
+from hamnd.views.text import fold, listed
 
 FRAME = 4
 SPREAD = re.compile(r" {2,}")
@@ -79,7 +79,8 @@ class LiveSteps:
         now = (self._document.get("generated_at") or 0) + passed_s
         going = [one for one in listed(run, "steps") if one.get("outcome") == "running"]
         lines = [line for step in going for line in step_lines(step, now, self._width)]
-        started = run.get("started_at")
-        since = stopwatch(now - started) if started is not None else elapsed(self._document, run)
-        lines.append(f"   {since}   closing this screen does not stop the run")
+        lines += waiting_lines(run, self._width)
+        since = elapsed({**self._document, "generated_at": now}, run)
+        told = f"{since}   {no_return_words(run)} Closing this screen does not stop the run."
+        lines += fold(told, self._width, indent=3, first=3)
         return Text("\n").join(Text.from_ansi(paint(line)) for line in lines)

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from hamnd.cli import exits, moments
 from hamnd.cli.client import Unreachable
 from hamnd.cli.session import Session, Stop
-from hamnd.views.run import elapsed, render_run, run_of, step_lines
+from hamnd.views.run import elapsed, expected_words, render_run, run_of, step_lines
 from hamnd.views.text import fold, listed, plan_name, plural
 
 ENDED = ("done", "not_done", "unknown", "skipped")
@@ -154,7 +154,7 @@ class Follower:
             self._has_title = True
             name = plan_name(self._digest)
             told = f"{str(run.get('kind')).upper()} {name}, confirmed by {run.get('actor')}"
-            steps.stay([told])
+            steps.stay(fold(f"{told}; {expected_words(run)}", width, indent=2, first=0))
         for step in listed(run, "steps"):
             outcome = str(step.get("outcome"))
             if outcome in ENDED and self._shown.get(str(step.get("id"))) != _mark(step):

@@ -86,11 +86,21 @@ def _watch(session: Session) -> int:
         moments.pause(RETRY_S)
 
 
+def _watched(document: dict[str, Any], width: int) -> list[str]:
+    """The status, or the steps of a run under way, as whoever confirmed it sees them."""
+    run_ = document.get("run")
+    if not isinstance(run_, dict) or run_.get("status") != "running":
+        return render_status(document, width)
+    from hamnd.views.run import render_run
+
+    return [*(str(line) for line in document.get("headline") or []), *render_run(document, width)]
+
+
 def _draw(session: Session, document: dict[str, Any]) -> None:
     screen = session.screen
     if screen.is_terminal and not screen.as_json:
         screen.out.write(CLEAR_SCREEN)
-    screen.show(document, render_status(document, screen.width))
+    screen.show(document, _watched(document, screen.width))
     if not screen.is_terminal and not screen.as_json:
         screen.say([""])
     screen.flush()

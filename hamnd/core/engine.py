@@ -99,6 +99,10 @@ def _fold(turn: Turn, event: Event) -> None:
     watch = void_contradicted(watch, turn.now, terms)
     if _proofs(watch) != _proofs(before):
         turn.persist = True
+    if watch.first_off is not None and before.first_off is None:
+        # Died no later than this (design §4): the journal tells when it was read, and by what.
+        evidence = json.dumps({"sentence": watch.fence[-1].detail, "at": watch.first_off})
+        turn.record(Record(Phase.LOOK, "fence_read_off", evidence=evidence))
     turn.state = replace(state, watch=watch)
 
 

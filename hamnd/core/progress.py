@@ -1,10 +1,12 @@
 """A confirmed plan under way, as values: the run, its steps, and one move of it.
 
-Owns `Run`, `StepRun`, `Facts` and `Move`. Must not know how a run moves (stages, run).
+Owns `Run`, `StepRun`, `Facts` and `Move`, and how what a step brought home is recorded. Must not
+know how a run moves (stages, run).
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -12,10 +14,11 @@ from enum import StrEnum
 from hamnd.core.commands import Command
 from hamnd.core.policy import Policy
 from hamnd.model.instant import Instant
-from hamnd.model.names import LossVerdict, Outcome, RunStatus
-from hamnd.model.plan import Plan
+from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
+from hamnd.model.plan import Plan, Step
 from hamnd.model.record import Record
 from hamnd.model.site import Site
+from hamnd.model.work import Reading, Report
 
 
 class Stage(StrEnum):
@@ -91,3 +94,31 @@ class Move:
     def then(self, later: Move) -> Move:
         """Return both moves as one."""
         return Move(later.run, (*self.commands, *later.commands), (*self.records, *later.records))
+
+
+def look_record(run: Run, step: Step, purpose: LookPurpose, seen: tuple[Verdict, str]) -> Record:
+    """Return the record of looks that decided something (law 5)."""
+    verdict, sentence = seen
+    word = {Verdict.PASS: "true", Verdict.BLOCK: "not true"}.get(verdict, "unknown")
+    told = json.dumps({"purpose": purpose.value, "sentence": sentence})
+    digest = run.plan.digest
+    return Record(
+        Phase.LOOK, "step_looked", run.actor, digest, step.id, outcome=word, evidence=told
+    )
+
+
+def action_record(run: Run, step: Step, report: Report, reading: Reading) -> Record:
+    """Return the record of an action that came home."""
+    outcome = {Verdict.PASS: "done", Verdict.BLOCK: "not_done"}.get(reading.verdict, "unknown")
+    took_s = report.finished.since(report.started)
+    evidence = json.dumps({"sentence": reading.sentence, "duration_s": round(took_s, 3)})
+    return Record(
+        Phase.RESULT,
+        "action_finished",
+        run.actor,
+        run.plan.digest,
+        step.id,
+        exit_code=report.exit_code,
+        outcome=outcome,
+        evidence=evidence,
+    )

@@ -13,13 +13,13 @@ from dataclasses import replace
 
 from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.gates import LOSS_RANK
-from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
+from hamnd.core.progress import Facts, Move, Run, Stage, StepRun, action_record, look_record
 from hamnd.dialects import readers, shell
 from hamnd.model.instant import Instant
 from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
 from hamnd.model.plan import Plan, Step
 from hamnd.model.record import Record
-from hamnd.model.work import Look, Looked, Reading, Report
+from hamnd.model.work import Look, Looked, Report
 
 
 def start(run: Run, step: Step, facts: Facts) -> Move:
@@ -50,10 +50,20 @@ def start(run: Run, step: Step, facts: Facts) -> Move:
 def on_looked(
     run: Run, step: Step, looked: tuple[LookPurpose, tuple[Looked, ...]], facts: Facts
 ) -> Move:
-    """Take in the looks of a step and go on, wait or end it."""
+    """Take in the looks of a step and go on, wait or end it; what was seen is recorded (law 5)."""
     purpose, answers = looked
+    seen = _combine(answers)
+    move = _on_seen(run, step, purpose, seen, facts)
+    if purpose is LookPurpose.AFTER and move.run.steps[step.id].stage is Stage.AFTER:
+        return move  # it waits: only the look that decides is worth a record
+    return Move(move.run, records=(look_record(run, step, purpose, seen),)).then(move)
+
+
+def _on_seen(
+    run: Run, step: Step, purpose: LookPurpose, seen: tuple[Verdict, str], facts: Facts
+) -> Move:
     one = run.steps[step.id]
-    verdict, sentence = _combine(answers)
+    verdict, sentence = seen
     if one.outcome is Outcome.SKIPPED:
         return _on_skipped_look(run, step, verdict, sentence)
     match purpose:
@@ -73,7 +83,7 @@ def on_action(run: Run, step: Step, report: Report, facts: Facts) -> Move:
     one = run.steps[step.id]
     action = step.actions[one.index]
     reading = readers.read_action(action, report)
-    record = _action_record(run, step, report, reading)
+    record = action_record(run, step, report, reading)
     if reading.verdict is Verdict.PASS:
         done = replace(one, index=one.index + 1, sentence=reading.sentence, is_unknown=False)
         return Move(run, records=(record,)).then(_act(run, step, done, facts))
@@ -281,19 +291,3 @@ def _combine(answers: tuple[Looked, ...]) -> tuple[Verdict, str]:
             if reading.verdict is wanted:
                 return wanted, reading.sentence
     return Verdict.PASS, "; ".join(reading.sentence for reading in readings)
-
-
-def _action_record(run: Run, step: Step, report: Report, reading: Reading) -> Record:
-    outcome = {Verdict.PASS: "done", Verdict.BLOCK: "not_done"}.get(reading.verdict, "unknown")
-    took_s = report.finished.since(report.started)
-    evidence = json.dumps({"sentence": reading.sentence, "duration_s": round(took_s, 3)})
-    return Record(
-        Phase.RESULT,
-        "action_finished",
-        run.actor,
-        run.plan.digest,
-        step.id,
-        exit_code=report.exit_code,
-        outcome=outcome,
-        evidence=evidence,
-    )

@@ -185,6 +185,8 @@ def _show(fault: Fault) -> str:
             f"{unit}={one.state.value}" for unit, one in site.machines[name].units.items()
         )
         lines.append(f"{name}: {site.power(name).value}  {state}  {units}")
+        carried = ", ".join(sorted(site.machines[name].addresses))
+        lines.append(f"  carries {carried or 'no address of the cluster'}")
     cuts = ", ".join("-".join(sorted(cut)) for cut in site.cuts) or "none"
     return "\n".join([*lines, f"cuts: {cuts}  power controller: {site.fence_mood.value}"])
 

@@ -159,8 +159,6 @@ class Reading:
 
     verdict: Verdict
     sentence: str
-    transient: bool = False
-    """The tool itself says "try again" (db2-hadr.md §5): at most three tries, two seconds apart."""
 
 
 @dataclass(frozen=True, slots=True)

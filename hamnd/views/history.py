@@ -152,7 +152,7 @@ def sentence_of(record: Recorded) -> str:
         case "action_finished" | "step_finished":
             return _finished(record, told, said)
         case "step_looked":
-            return f"{record.step}: looked: {record.outcome} {said}".rstrip()
+            return f"{record.step}: looked: {record.outcome}" + (f": {said}" if said else "")
         case "plan_shown" | "plan_confirmed" | "confirm_refused":
             return _planned(record, told, said)
         case _:
@@ -168,6 +168,7 @@ TEMPLATES = {
     "loss_predicted": "predicted loss: {verdict}",
     "loss_examined": "actual loss: {actual}",
     "mode_changed": "mode {mode}: {reason}",
+    "fence_read_off": "off for the first time: {sentence}",
     "attested": "attested that the primary is off ({how}): {reason}",
     "epoch_raised": "epoch {epoch}, owner {owner}",
 }

@@ -21,7 +21,9 @@ from hamnd.views.text import (
     listed,
     lookup,
     plan_name,
+    plural,
     short_duration,
+    span,
     spread,
     stopwatch,
     without_word,
@@ -104,16 +106,39 @@ def elapsed(document: Document, run: Document) -> str:
 
 def _steps(run: Document, width: int, now: float | None) -> list[str]:
     lines: list[str] = []
-    waiting: list[str] = []
     for step in listed(run, "steps"):
         outcome = str(step.get("outcome"))
-        if outcome == "pending":
-            waiting.append(str(step.get("id")))
-            continue
-        lines += step_lines(step, now, width)
-    if waiting and run.get("status") in ("running", "paused"):
-        lines += flow(waiting, width, indent=3)
+        if outcome != "pending":
+            lines += step_lines(step, now, width)
+    if run.get("status") in ("running", "paused"):
+        lines += waiting_lines(run, width)
     return lines
+
+
+def waiting_lines(run: Document, width: int) -> list[str]:
+    """Return the steps that have not begun, with those that cannot be taken back named so."""
+    words = [
+        str(step.get("id")) + ("" if step.get("reversible", True) else " (no way back)")
+        for step in listed(run, "steps")
+        if step.get("outcome") == "pending"
+    ]
+    return flow(words, width, indent=3)
+
+
+def no_return_words(run: Document) -> str:
+    """Say where the point of no return lies, or that it is passed; empty where there is none."""
+    if passed := run.get("passed_point_of_no_return"):
+        return f"Point of no return passed at {passed}."
+    ahead = run.get("point_of_no_return")
+    return f"No way back from {ahead} on." if ahead else ""
+
+
+def expected_words(run: Document) -> str:
+    """Say how long a run is expected to take, from those before it."""
+    eta = lookup(run, "eta")
+    if not isinstance(eta, dict):
+        return "how long it takes is not known: no run before"
+    return f"expected {span(eta.get('p50_s'))}, from {plural(eta.get('n') or 0, 'run')}"
 
 
 def step_lines(step: Document, now: float | None, width: int) -> list[str]:
@@ -146,7 +171,7 @@ def _is_long(step: Document, took: float | None) -> bool:
 
 def _foot(run: Document, width: int) -> list[str]:
     passed = run.get("passed_point_of_no_return")
-    lines = fold(f"Point of no return passed at {passed}.", width) if passed else []
+    lines = fold(no_return_words(run), width) if passed or run.get("status") == "running" else []
     match run.get("status"):
         case "running":
             lines += fold("This screen can be closed; the run goes on.", width)

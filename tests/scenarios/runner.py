@@ -31,9 +31,12 @@ from tests.unit.core.story import Story
 
 DASHES = "----"
 SILENT_RECORDS = frozenset(
-    {"state_changed", "plan_shown", "loss_predicted", "plan_confirmed", "confirm_refused"}
+    (
+        *("state_changed", "plan_shown", "loss_predicted", "plan_confirmed", "confirm_refused"),
+        *("action_finished", "step_looked"),
+    )
 )
-"""What a decision's own line tells already."""
+"""What a decision's own line, or the end of a step, tells already."""
 
 
 OPERATING = frozenset(
@@ -106,7 +109,7 @@ class Player:
             self.lines.append(f"{now}  refused by {decision.refusal.gate}: {decision.because}")
             self.lines += [f"           {line}" for line in decision.refusal.difference]
         for record in decision.records:
-            if record.what not in SILENT_RECORDS and record.what != "action_finished":
+            if record.what not in SILENT_RECORDS:
                 told = " ".join(one for one in (record.what, record.step, record.outcome) if one)
                 why = f": {record.evidence}" if record.what == "run_paused" else ""
                 self.lines.append(f"{now}    {told}{why}")

@@ -251,10 +251,3 @@ def fold_fence(watch: Watch, reading: FenceReading) -> Watch:
     if watch.first_off is None and not watch.lie:
         watch = replace(watch, first_off=at.wall_s, first_off_moment=at)
     return replace(watch, off=off, says_off_since=watch.says_off_since or at)
-
-
-def latest_answer(watch: Watch, probes: tuple[Probe, ...]) -> Instant | None:
-    """Return when the latest answer of any of these probes was received."""
-    answers = [track.answered for probe in probes if (track := watch.tracks.get(probe)) is not None]
-    known = [answer for answer in answers if answer is not None]
-    return max(known) if known else None

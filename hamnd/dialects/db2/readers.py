@@ -59,13 +59,6 @@ REFUSALS = frozenset(
 )
 """Messages that say themselves that the command was not carried out (db2-hadr.md §8, §8.1)."""
 
-_READABLE_LATER = (
-    ParseVerdict.DATABASE_DOWN,
-    ParseVerdict.INSTANCE_DOWN,
-    ParseVerdict.TRANSIENT,
-)
-"""Texts that appear for an instant during start, stop and takeover too (db2-hadr.md §5)."""
-
 
 def read_hadr_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when db2pd told a complete status of an active HADR database."""
@@ -82,7 +75,7 @@ def read_hadr_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Read
     )
     verdict = Verdict.BLOCK if parsed.verdict in definite else Verdict.UNKNOWN
     told = parsed.problems[0] if parsed.problems else parsed.verdict.value.replace("_", " ")
-    return Reading(verdict, f"db2pd: {told}", parsed.verdict in _READABLE_LATER)
+    return Reading(verdict, f"db2pd: {told}")
 
 
 def read_cfg_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

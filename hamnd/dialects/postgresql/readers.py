@@ -1,7 +1,7 @@
 """What a finished call of psql means: done, not done, or unknown.
 
 Owns the judgement of single reports. Must not judge the pair (core.replication). A server that is
-asked while it starts or stops says so, and is asked again (transient).
+asked while it starts or stops says so, and is asked again.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def unserved(report: Report) -> Reading | None:
             return None
         case ServerAnswer.DOWN:
             said = f"the server does not serve: {last_lines(report)}"
-            return Reading(Verdict.BLOCK, said, transient=True)
+            return Reading(Verdict.BLOCK, said)
         case ServerAnswer.DENIED:
             return Reading(Verdict.BLOCK, f"the server refuses us: {last_lines(report)}")
         case ServerAnswer.UNKNOWN:

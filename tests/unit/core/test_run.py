@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -935,3 +936,32 @@ def test_a_step_that_a_pause_holds_has_not_failed() -> None:
     assert story.outcome("dns") == "not_done"
     held = [one for one in ("dhcp", "consoles") if story.outcome(one) not in ("done", "pending")]
     assert held == []
+
+
+def test_what_a_step_saw_is_recorded_between_its_intent_and_its_end() -> None:
+    """Law 5: a crash must not leave open what was looked at, and what was seen."""
+    story = Story().taking_over("dhcp")
+    story.until(lambda: story.outcome("dhcp") == "done")
+    ours = [one for one in story.records if one.step == "dhcp"]
+    told = [(one.phase, one.what, one.outcome) for one in ours]
+    assert told == [
+        (Phase.INTENT, "action_started", ""),
+        (Phase.RESULT, "action_finished", "done"),
+        (Phase.INTENT, "action_started", ""),
+        (Phase.RESULT, "action_finished", "done"),
+        (Phase.LOOK, "step_looked", "true"),
+        (Phase.RESULT, "step_finished", "done"),
+    ]
+    assert json.loads(ours[-2].evidence)["purpose"] == "after"
+
+
+def test_the_first_off_of_the_controller_is_recorded_as_the_look_it_is() -> None:
+    """The primary died no later than this: the whole verdict of loss rests on it (design §4)."""
+    story = Story().in_peer()
+    story.world.power_off()
+    story.live(10.0)
+    looks = [one for one in story.records if one.phase is Phase.LOOK]
+    assert [one.what for one in looks] == ["fence_read_off"]
+    told = json.loads(looks[0].evidence)
+    assert told["at"] == story.state.watch.first_off
+    assert "says off" in told["sentence"]

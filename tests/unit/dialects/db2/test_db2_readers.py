@@ -120,11 +120,6 @@ def test_primary_is_only_what_a_complete_status_says(name: str, verdict: Verdict
     assert read("db2.role_primary", 0, sample(name)).verdict is verdict
 
 
-def test_texts_that_come_and_go_during_a_takeover_are_transient() -> None:
-    for name in ("text-transient", "text-database-down", "text-instance-down"):
-        assert read("db2.hadr_readable", 0, sample(f"db2pd/{name}")).transient
-
-
 def test_the_persistent_role() -> None:
     assert read("db2.cfg_standby", 0, sample("dbcfg/11.5-standby")).verdict is Verdict.PASS
     assert read("db2.cfg_standby", 0, sample("dbcfg/9.7-primary")).verdict is Verdict.BLOCK
