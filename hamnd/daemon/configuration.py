@@ -7,10 +7,12 @@ restart. Must not know what is done with terms (service), nor any key's meaning 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from hamnd.core.policy import Terms
+from hamnd.errors import HamndError
 from hamnd.model.site import Site
 from hamnd.settings import Problem, check_host, load
 from hamnd.settings.problem import error
@@ -28,6 +30,23 @@ FIXED: tuple[tuple[str, Callable[[Site], object]], ...] = (
     ("operators", lambda site: (site.operators, site.operators_users)),
 )
 """Values that are taken up at the start only: a reload that changes one is refused whole."""
+
+FIXED_IN_A_RUN: tuple[tuple[str, Callable[[Site], object]], ...] = (
+    ("primary", lambda site: site.primary),
+    ("standby", lambda site: site.standby),
+    ("identity", lambda site: site.identity),
+    ("network.gateway", lambda site: site.gateway),
+    ("replication.engine", lambda site: site.engine),
+    ("replication.db2", lambda site: site.db2),
+    ("replication.postgresql", lambda site: site.postgresql),
+    ("fence.agent", lambda site: site.fence.agent),
+    ("fence.options", lambda site: site.fence.options),
+    ("fence.secret_files", lambda site: site.fence.secret_files),
+    ("witness", lambda site: site.witnesses),
+    ("ssh", lambda site: site.ssh),
+    ("tools", lambda site: (site.tools, site.tool_path)),
+)
+"""Values that a confirmed plan was made from: they stay while its run is open (law 6)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +89,55 @@ def fixed_problems(old: Site, new: Site) -> tuple[Problem, ...]:
         for path, value in FIXED
         if value(old) != value(new)
     )
+
+
+def held_problems(old: Site, new: Site) -> tuple[Problem, ...]:
+    """Return an error for each changed value that a run which is open stands on."""
+    return tuple(
+        error(
+            path,
+            "changed, and a run that was confirmed with the old value is open",
+            hint="end the run first (hamnctl status), then reload",
+        )
+        for path, value in FIXED_IN_A_RUN
+        if value(old) != value(new)
+    )
+
+
+def is_other_site(old: Site, new: Site) -> bool:
+    """Whether the world itself is described otherwise: what was seen of the old one is void."""
+    how_hamnd_runs = {
+        "hooks": old.hooks,
+        "log_level": old.log_level,
+        "journal_timeout_s": old.journal_timeout_s,
+    }
+    return replace(new, **how_hamnd_runs) != old  # type: ignore[arg-type]  # fields by name
+
+
+@dataclass(frozen=True, slots=True)
+class RefusedReload:
+    """A file that was read again and is not in force, with every problem that refuses it."""
+
+    at_wall_s: float
+    path: str
+    problems: tuple[Problem, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the status document tells about it."""
+        return {
+            "refused_at": int(self.at_wall_s),
+            "file": self.path,
+            "problems": [problem.as_json() for problem in self.problems if problem.is_error],
+        }
+
+
+class ReloadRefused(HamndError):
+    """The new configuration cannot be taken up now; the old one is in force."""
+
+    def __init__(self, problems: tuple[Problem, ...]) -> None:
+        """Carry every problem."""
+        super().__init__("; ".join(problem.line() for problem in problems))
+        self.problems = problems
 
 
 def difference(old: Terms, new: Terms) -> str:

@@ -72,7 +72,9 @@ class ControlHandler:
     def status(self) -> dict[str, Any]:
         """Return the one status document of this moment."""
         runtime = self._runtime
-        return status_document(runtime.state, self._clock.now(), runtime.terms)
+        document = status_document(runtime.state, self._clock.now(), runtime.terms)
+        refused = runtime.refused_reload
+        return {**document, "reload": None if refused is None else refused.as_json()}
 
     def _look(self, verb: Verb) -> dict[str, Any]:
         state, terms, now = self._runtime.state, self._runtime.terms, self._clock.now()

@@ -104,6 +104,8 @@ class Item:
     terms: Terms | None = None
     apply: Callable[[], None] | None = None
     job: Callable[[], Awaitable[None]] | None = None
+    refusal: Callable[[NodeState], HamndError | None] | None = None
+    """Says at its turn why it cannot be taken up; then nothing of it happens."""
     is_adopted: bool = False
 
     def settle(self, answer: Decision | Failure) -> None:

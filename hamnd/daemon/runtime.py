@@ -27,11 +27,11 @@ from hamnd.core.events import (
     Event,
     Halted,
     RoundCompleted,
-    TermsChanged,
     Ticked,
 )
 from hamnd.core.policy import Terms
 from hamnd.core.state import Decision, NodeState
+from hamnd.daemon.configuration import RefusedReload
 from hamnd.daemon.ledger import Page
 from hamnd.daemon.notable import (
     binding_of,
@@ -75,6 +75,8 @@ class Runtime:
         """Grows with every notable change of the state."""
         self.probe_durations_s: Mapping[str, float] = {}
         self.round_at: Instant | None = None
+        self.refused_reload: RefusedReload | None = None
+        """The file that the last reload refused, None where it is in force."""
         self._parts = parts
         self._limits = parts.limits
         self._queue: asyncio.Queue[Item] = asyncio.Queue(parts.limits.queue_max)
@@ -126,12 +128,13 @@ class Runtime:
             JournalError: it could not be written; nothing was started.
             HamndError: it could not be decided; nothing was started.
         """
-        return await self._wait(Item(event))
+        return await self.decide(Item(event))
 
-    async def reload(self, terms: Terms, apply: Callable[[], None], summary: str) -> Decision:
-        """Put new terms in force between two events; `apply` swaps adapters right then."""
-        event = TermsChanged(summary, is_site_changed=terms.site != self.terms.site)
-        return await self._wait(Item(event, terms=terms, apply=apply))
+    def tell_reload(self, refused: RefusedReload | None) -> None:
+        """Keep how the last reload went, for everybody who looks."""
+        if refused is not self.refused_reload:
+            self.refused_reload = refused
+            self._moved()
 
     async def restart_journal(self, set_aside: SetAside, reason: str, actor: str) -> Decision:
         """Set the journal aside and go on in a fresh one, between two events.
@@ -149,7 +152,7 @@ class Runtime:
             self.state = replace(self.state, mode_reason=told)
             await self._rewrite()
 
-        return await self._wait(Item(None, job=job))
+        return await self.decide(Item(None, job=job))
 
     @property
     def has_journal(self) -> bool:
@@ -227,7 +230,8 @@ class Runtime:
     def _is_empty(self) -> bool:
         return self._queue.empty() and not self._urgent
 
-    async def _wait(self, item: Item) -> Decision:
+    async def decide(self, item: Item) -> Decision:
+        """Queue an item and return its decision; raises what `ask` raises, and its refusal."""
         item.answer = asyncio.get_running_loop().create_future()
         try:
             async with asyncio.timeout(self._limits.answer_s):
@@ -265,6 +269,9 @@ class Runtime:
             return
         event = item.event
         if event is None:
+            return
+        if item.refusal is not None and (error := item.refusal(self.state)) is not None:
+            item.settle(Failure(error))
             return
         if isinstance(event, Ticked):
             self._queued_beats.discard(event.rhythm)

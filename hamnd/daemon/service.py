@@ -24,18 +24,27 @@ from hamnd.adapters.peer import PeerIdentity
 from hamnd.adapters.scheduler import TickSource
 from hamnd.adapters.supervisor import find_supervisor
 from hamnd.core.engine import step
-from hamnd.core.events import ConnectionLost, Event, Halted, Started
+from hamnd.core.events import ConnectionLost, Event, Halted, Started, TermsChanged
 from hamnd.core.policy import Terms
 from hamnd.core.snapshot import dump, restore
 from hamnd.core.state import NodeState
-from hamnd.daemon.configuration import Configuration, difference, fixed_problems, read_configuration
+from hamnd.daemon.configuration import (
+    Configuration,
+    RefusedReload,
+    ReloadRefused,
+    difference,
+    fixed_problems,
+    held_problems,
+    is_other_site,
+    read_configuration,
+)
 from hamnd.daemon.executor import Executor, Hooks
 from hamnd.daemon.handler import ControlHandler
 from hamnd.daemon.host import effective_user, free_bytes, read_boot_id
 from hamnd.daemon.ledger import JournalThread, Ledger
 from hamnd.daemon.pages import Pages
 from hamnd.daemon.paperwork import write_report
-from hamnd.daemon.parts import Core, Limits, Parts
+from hamnd.daemon.parts import Core, Item, Limits, Parts
 from hamnd.daemon.runtime import Runtime
 from hamnd.daemon.wiring import Wiring, retire
 from hamnd.errors import HamndError, JournalError
@@ -232,11 +241,22 @@ class Service:
         problems = found.problems
         if found.terms is not None:
             problems = (*problems, *fixed_problems(old.site, found.terms.site))
-        log_problems(problems)
         if found.terms is None or any(problem.is_error for problem in problems):
-            log.error("reload_refused", path=str(self._path), outcome="old configuration in force")
+            self._refuse(problems)
             return
-        await self._apply(old, found, found.terms)
+        try:
+            await self._apply(old, found, found.terms)
+        except ReloadRefused as refused:
+            self._refuse((*problems, *refused.problems))
+            return
+        log_problems(problems)
+        self._runtime.tell_reload(None)
+
+    def _refuse(self, problems: tuple[Problem, ...]) -> None:
+        log_problems(problems)
+        log.error("reload_refused", path=str(self._path), outcome="old configuration in force")
+        now = self._clock.now().wall_s
+        self._runtime.tell_reload(RefusedReload(now, str(self._path), problems))
 
     async def _apply(self, old: Terms, found: Configuration, new: Terms) -> None:
         wired = self._wiring.build(new.site)
@@ -251,9 +271,14 @@ class Service:
             self._beat(new.policy.readiness_interval_s, Rhythm.READINESS)
             configure_logs(new.site.log_level)
 
+        def refusal(state: NodeState) -> HamndError | None:
+            problems = held_problems(old.site, new.site) if state.run is not None else ()
+            return ReloadRefused(problems) if problems else None
+
         summary = difference(old, new)
+        event = TermsChanged(summary, is_site_changed=is_other_site(old.site, new.site))
         try:
-            await self._runtime.reload(new, swap, summary)
+            await self._runtime.decide(Item(event, terms=new, apply=swap, refusal=refusal))
         finally:
             unused = retired if self._wired is wired else wired
             self._runtime.spawn(retire(unused, self._executor), "retire")

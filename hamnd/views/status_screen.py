@@ -40,6 +40,8 @@ from hamnd.views.verdict import (
 )
 from hamnd.views.ways import next_commands
 
+RELOAD_SHOWN = 3
+"""How many refused keys the screen names; the document has all."""
 STALE_AFTER_S = 15
 """A daemon whose last round is older than this is named: it may be stuck."""
 
@@ -58,6 +60,7 @@ def render_status(document: Document, width: int = WIDTH, height: int = HEIGHT) 
         Block(0, _headline(document, width), least=2),
         Block(0, _state(document, width), least=1),
         Block(0, _mode(document, width), least=1),
+        Block(1, _reload(document, width), least=1),
         *_middle(document, width),
         Block(2, rows.conditions_row(document, width), least=1),
         Block(3, _plan(document, width)),
@@ -165,6 +168,19 @@ def _mode(document: Document, width: int) -> list[str]:
         return []
     reason = document.get("mode_reason") or "no reason recorded"
     return row("MODE", BAD, f"observe_only: {reason}. hamnd watches and starts no action.", width)
+
+
+def _reload(document: Document, width: int) -> list[str]:
+    """A file that was read again and refused: what the operator wrote is not what runs."""
+    refused = lookup(document, "reload")
+    if not refused:
+        return []
+    paths = [str(one.get("path") or "the file") for one in listed(refused, "problems")]
+    told = ", ".join(dict.fromkeys(paths[:RELOAD_SHOWN])) or "the file"
+    more = f" and {len(paths) - RELOAD_SHOWN} more" if len(paths) > RELOAD_SHOWN else ""
+    text = f"the reload of {refused.get('file')} was refused, the old one is in force: {told}{more}"
+    age = ago(document.get("generated_at"), refused.get("refused_at"))
+    return row("CONF", BAD, text, width, right=age)
 
 
 def _ready(document: Document, width: int) -> list[str]:

@@ -24,6 +24,7 @@ import pytest_asyncio
 
 from hamnd.demo.calls import Call
 from hamnd.errors import OutcomeUnknown
+from hamnd.views.status import render_status
 from tests.lab.demo_kills import changes_of, end_of, retry_to_the_end
 from tests.lab.demo_script import Script
 from tests.lab.demo_stage import (
@@ -282,6 +283,36 @@ async def sighup_with_a_broken_file_in_a_run_keeps_the_old_configuration(one: St
         await one.until(lambda: _logged(one, "reload_refused"), "the refusal")
         assert (await one.must("explain"))["terms"] == before
         assert (await one.status())["run"]["status"] == "running"
+        hold.release()
+    await until_active(one)
+    await ended_well(one, script)
+
+
+@story
+async def sighup_that_changes_what_the_run_stands_on_is_refused_by_name(one: Stage) -> None:
+    """The file names another site while a takeover runs; what the run stands on stays as it was."""
+    good = one.layout.config.read_text()
+    other = good.replace('address = "127.0.47.103"', 'address = "127.0.47.99"', 1)
+    other = other.replace('plug = "aixmn1"', 'plug = "aixmn7"')
+    other = other.replace("prefix = 26", "prefix = 24", 1)
+    async with held_in_promote(one) as (script, hold):
+        before = (await one.must("explain"))["terms"]
+        one.layout.config.write_text(other)
+        await one.signal(signal.SIGHUP)
+        told = await one.until_status(lambda status: status["reload"], "the refusal in status")
+        named = {problem["path"] for problem in told["reload"]["problems"]}
+        assert named == {"primary", "identity", "fence.options"}
+        logged = {line["path"] for line in one.logged("configuration_problem")}
+        assert named <= logged
+        assert "primary, identity, fence.options" in " ".join(" ".join(render_status(told)).split())
+        assert told["run"]["status"] == "running"
+        assert (await one.must("explain"))["terms"] == before
+
+        one.layout.config.write_text(good.replace("service_down_after_s = 8.0",
+                                                  "service_down_after_s = 9.0"))  # fmt: skip
+        await one.signal(signal.SIGHUP)
+        await one.until_status(lambda status: status["reload"] is None, "the reload")
+        assert (await one.must("explain"))["terms"] == {**before, "service_down_after_s": 9.0}
         hold.release()
     await until_active(one)
     await ended_well(one, script)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
 from hamnd.core.events import ClearRequested, RetryRequested, TermsChanged
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.state import Decision, NodeState
+from hamnd.daemon.parts import Item
 from hamnd.errors import InvariantViolation, JournalError, OutcomeUnknown, PermanentError
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Rhythm
@@ -263,8 +265,16 @@ async def test_new_terms_are_in_force_from_their_event_on_and_swap_the_adapters_
     async def body() -> None:
         await bench.runtime.ask(RetryRequested("anna"))
         terms = Terms(SITE, Policy(down_after_s=9.0))
-        await bench.runtime.reload(terms, lambda: swapped.append(len(seen)), "down_after_s 4 -> 9")
+        event = TermsChanged("down_after_s 4 -> 9")
+        swap = partial(swapped.append, 1)
+        await bench.runtime.decide(
+            Item(event, terms=terms, apply=lambda: swapped.append(len(seen)))
+        )
         await bench.runtime.ask(RetryRequested("anna"))
+        refused = Item(event, terms=terms, apply=swap, refusal=lambda _: PermanentError("not now"))
+        with pytest.raises(PermanentError, match="not now"):
+            await bench.runtime.decide(refused)
+        assert bench.runtime.state.mode is Mode.NORMAL
 
     await bench.live(body)
     assert seen == [4.0, 9.0, 9.0]
