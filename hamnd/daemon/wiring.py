@@ -14,6 +14,7 @@ import structlog
 
 from hamnd.adapters.fence import AgentFence
 from hamnd.adapters.files import LocalFiles
+from hamnd.adapters.ping import PingRunner
 from hamnd.adapters.process import LocalRunner
 from hamnd.adapters.reach import SocketReacher
 from hamnd.adapters.ssh import AsyncsshRunner
@@ -65,7 +66,7 @@ class Wiring:
     def build(self, site: Site) -> Wired:
         """Return the world of a site. Connections are opened when they are first used."""
         local = self.local(site)
-        runners: dict[str, CommandRunner] = {site.node: local}
+        runners: dict[str, CommandRunner] = {site.node: PingRunner(self.clock, local)}
         for host in (site.partner.name, *(witness.name for witness in site.witnesses)):
             runners[host] = self._remote(site, host, local)
         fence = None

@@ -66,6 +66,33 @@ def ping(
     )
 
 
+@dataclass(frozen=True, slots=True)
+class OnePing:
+    """What one plain `ping` of ours asks: this address, for so long."""
+
+    address: str
+    limit_s: float
+
+
+def as_one_ping(argv: tuple[str, ...]) -> OnePing | None:
+    """Return what a command line made by `ping` asks, where a socket can ask the same.
+
+    Only Linux' spelling with the bare program name and no source: a site that names a `ping` in
+    [tools] wants that one.
+    """
+    match argv:
+        case ("ping", "-n", "-c", "1", "-W", seconds, "-w", _, address):
+            return OnePing(address, float(seconds))
+        case _:
+            return None
+
+
+def ping_summary(was_answered: bool) -> str:
+    """Return the line in which `ping` sums up its one packet (iputils)."""
+    heard, lost = ("1 received", "0%") if was_answered else ("0 received", "100%")
+    return f"1 packets transmitted, {heard}, {lost} packet loss\n"
+
+
 def ping_silent(site: Site, host: str, address: str, timeout_s: float = 2.0) -> Look:
     """Return a look that pings an address once and expects nobody to answer."""
     asked = ping(site, host, address, timeout_s)
