@@ -33,6 +33,7 @@ def _console(screen: Screen) -> Console:
 def print_card(plan: dict[str, Any], screen: Screen) -> None:
     """Print the card in a box, its plan in the title."""
     title, *lines = render_card(plan, screen.width - FRAME)
+    lines = lines if lines[0] else lines[1:]  # the frame sets the title apart
     body = Group(*(Text.from_ansi(paint(line)) for line in lines))
     heading = Text(SPREAD.sub(" · ", title), style="bold")
     _console(screen).print(Panel(body, title=heading, box=ROUNDED, width=screen.width))
@@ -70,6 +71,7 @@ class LiveSteps:
         """Take the newest picture of the run."""
         self._document = document
         self._seen_at_s = moments.monotonic_s()
+        self._live.refresh()  # before a line stays: what ended must not go on ticking below it
 
     def _render(self) -> Text:
         run = run_of(self._document)
@@ -81,6 +83,8 @@ class LiveSteps:
         lines = [line for step in going for line in step_lines(step, now, self._width)]
         lines += waiting_lines(run, self._width)
         since = elapsed({**self._document, "generated_at": now}, run)
-        told = f"{since}   {no_return_words(run)} Closing this screen does not stop the run."
+        # Once it is passed a line that stays has said so.
+        ahead = "" if run.get("passed_point_of_no_return") else f"{no_return_words(run)} "
+        told = f"{since}   {ahead}Closing this screen does not stop the run."
         lines += fold(told, self._width, indent=3, first=3)
         return Text("\n").join(Text.from_ansi(paint(line)) for line in lines)

@@ -17,9 +17,11 @@ from hamnd.cli.session import Session, Stop
 from hamnd.views.card import blocking_gates, render_card
 from hamnd.views.run import render_run, run_of
 from hamnd.views.text import listed
+from hamnd.views.ways import gates_lead_on
 
 REFUSED_STATUS = 409
 QUESTION = "Type the name of the new primary to go on: "
+UNDO_QUESTION = "Type the name of this node, which stays standby, to go on: "
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
@@ -89,10 +91,11 @@ def _ask(session: Session, plan: dict[str, Any]) -> str:
         )
     _show_card(session, plan)
     if blocking_gates(plan):
-        raise Stop(exits.REFUSED, "This plan cannot be confirmed: a gate blocks it.")
+        told = "This plan cannot be confirmed: a gate blocks it."
+        raise Stop(exits.REFUSED, told, *(f"try: {one}" for one in gates_lead_on(plan)))
     session.screen.flush()
     try:
-        named = input(QUESTION).strip()
+        named = input(UNDO_QUESTION if plan.get("kind") == "undo" else QUESTION).strip()
     except EOFError:
         named = ""
     if not named:

@@ -78,7 +78,10 @@ def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusa
         told = f"hamnd only observes: {turn.state.mode_reason}"
         return Refusal("mode", told, hint="hamnctl clear --reason …")
     if event.named != here:
-        told = f"the new primary is {here}, not {event.named or 'nothing'}: read the card again"
+        what = (
+            "this undo is carried out on" if shown.kind is PlanKind.UNDO else "the new primary is"
+        )
+        told = f"{what} {here}, not {event.named or 'nothing'}: read the card again"
         return Refusal("name", told, hint="hamnctl confirm")
     if turn.now.wall_s > shown.expires_at:
         return Refusal("expiry", f"plan {shown.digest} expired", hint="hamnctl plan takeover")
@@ -197,7 +200,11 @@ def _start_undo(turn: Turn, event: ConfirmRequested, shown: Plan) -> None:
     turn.note_finished(ended.run)
     run = runs.begin(shown, event.actor, turn.now.wall_s, None)
     turn.state = replace(turn.state, run=run, plans=())
-    turn.record(Record(Phase.DECISION, "plan_confirmed", event.actor, shown.digest))
+    evidence = json.dumps(
+        {"kind": shown.kind, "undoes": old.plan.digest, "steps": [step.id for step in shown.steps]}
+    )
+    record = Record(Phase.DECISION, "plan_confirmed", event.actor, shown.digest, evidence=evidence)
+    turn.record(record)
 
 
 def on_retry(turn: Turn, event: RetryRequested) -> None:

@@ -290,4 +290,4 @@ def _combine(answers: tuple[Looked, ...]) -> tuple[Verdict, str]:
         for reading in readings:
             if reading.verdict is wanted:
                 return wanted, reading.sentence
-    return Verdict.PASS, "; ".join(reading.sentence for reading in readings)
+    return Verdict.PASS, "; ".join(dict.fromkeys(reading.sentence for reading in readings))

@@ -19,7 +19,6 @@ import tempfile
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from hamnd.demo.control import usage
 from hamnd.demo.site import DemoDirectory, lay_out, missing
 from hamnd.demo.story import Story, StoryFailed, wait_until
 from hamnd.demo.world import World
@@ -140,22 +139,27 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
 
 async def _by_hand(layout: DemoDirectory, story: Story, daemon: asyncio.subprocess.Process) -> None:
     """Print what to try, then every change, until the user ends it with ctrl-C."""
-    exports = (
-        f'PATH="{layout.bin}:{Path(sys.executable).parent}:$PATH" '
-        f"HAMND_SOCKET={layout.control_socket} HAMND_STATE_DIR={layout.state}"
+    environment = layout.root / "environment"
+    environment.write_text(
+        f'export PATH="{layout.bin}:{Path(sys.executable).parent}:$PATH" '
+        f"HAMND_SOCKET={layout.control_socket} HAMND_STATE_DIR={layout.state}\n"
     )
     print(f"""
-In another terminal:
+In another terminal, first:
 
-  export {exports}
+  . {environment}
 
-  hamnctl status            what hamnd sees          hamnctl explain
+and then:
+
+  hamnctl status            what hamnd sees, and why: hamnctl explain
+  fault cut-pair            cut only the link of the two; then fault heal
   fault kill                take aixmn1's power away
-  hamnctl plan takeover     then   hamnctl confirm
-  fault power-on            the old primary returns  hamnctl report
+  hamnctl plan takeover     what would be done and lost; then hamnctl confirm
+  fault power-on            the old primary returns
+  fault --help              what else can be broken
 
-{usage()}
-hamnd's log is {layout.root / "hamnd.log"}; ctrl-C ends everything. What happens:
+hamnd's log is {layout.root / "hamnd.log"}.
+ctrl-C ends everything. What happens:
 """)
     loop = asyncio.get_running_loop()
     following = loop.create_task(story.follow(), name="demo-follow")

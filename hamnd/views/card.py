@@ -229,8 +229,11 @@ def _gates(document: Document, width: int) -> list[str]:
     """The gates that block: a card that cannot be confirmed says so before its steps."""
     gates = blocking_gates(document)
     if not gates:
-        count = len(listed(document, "gates"))
-        return _labelled("Gates", f"{plural(count, 'gate')}, none blocks", width) if count else []
+        shown = listed(document, "gates")
+        names = [str(one.get("name")) for one in shown if one.get("verdict") == "overridden"]
+        over = f", OVERRIDDEN: {', '.join(names)}" if names else ""
+        told = f"{plural(len(shown), 'gate')}, none blocks{over}"
+        return _labelled("Gates", told, width) if shown else []
     verb = "1 gate BLOCKS" if len(gates) == 1 else f"{len(gates)} gates BLOCK"
     lines = _labelled("Gates", f"{verb}: it cannot be confirmed", width)
     for gate in gates:
@@ -295,13 +298,15 @@ def _eta(document: Document, width: int) -> list[str]:
     eta = lookup(document, "eta") or {}
     runs = eta.get("n") or 0
     if not runs:
-        text = "Expected time: not known, no run before."
+        text = "Expected time not known, no run before."
     else:
         text = f"Expected {span(eta.get('p50_s'))} (p50), {span(eta.get('p95_s'))} (p95), "
-        text += f"from {plural(runs, 'run')}."
+        text += f"{plural(runs, 'run')}."
     asked = "abort --reason TEXT" if document.get("kind") == "undo" else "plan takeover"
-    more = f"Every command: hamnctl {asked} --verbose"
-    return [*fold(text, width, indent=2, first=2), *fold(more, width, indent=2, first=2)]
+    head, more = f"  {text}", f"hamnctl {asked} --verbose"
+    if len(head) + 2 + len(more) <= width:
+        return [head + more.rjust(width - len(head))]
+    return [*fold(text, width, indent=2, first=2), f"  {more}"]
 
 
 def render_plan(document: Document, verbose: bool = False, width: int = WIDTH) -> list[str]:

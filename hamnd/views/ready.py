@@ -69,10 +69,11 @@ def render_ready(document: Document, width: int = WIDTH) -> list[str]:
     """Return the screen: the verdict, then every missing proof with how to clear it."""
     now = document.get("generated_at")
     if document.get("source") == "journal":
-        age = ago(now, document.get("recorded_at"))
+        at = document.get("recorded_at")
+        last = "has no records" if at is None else f"was last written {ago(now, at)}"
         why = document.get("unreachable") or "hamnd does not answer here"
         lines = [
-            f"NOT KNOWN: {why}; its journal was last written {age}.",
+            f"NOT KNOWN: {why}; its journal {last}.",
             "Only a running hamnd can prove that a takeover would work.",
         ]
         told = [part for line in lines for part in fold(line, width)]

@@ -65,9 +65,13 @@ def head(document: Document) -> list[tuple[str, str, str]]:
     else:
         ended = times.get("ended_at")
         rows.append(
-            (str(document.get("status")), clock(ended) if ended else "", "not managing yet")
+            (str(document.get("status")), clock(ended) if ended else "", _not_managing(document))
         )
     return rows
+
+
+def _not_managing(document: Document) -> str:
+    return "" if document.get("kind") == "undo" else "not managing yet"
 
 
 def _head_line(what: str, when_: str, note: str, width: int) -> list[str]:
@@ -88,6 +92,8 @@ def spent(document: Document) -> str:
 
 def loss_line(document: Document) -> str:
     """Say the prediction and what the examination of the old primary found."""
+    if document.get("kind") == "undo":
+        return "nothing is lost by it: it takes back what was done before the point of no return"
     predicted = lookup(document, "predicted_loss", "verdict")
     words = str(predicted).replace("_", " ") if predicted else "not recorded"
     accepted = lookup(document, "predicted_loss", "accepted")

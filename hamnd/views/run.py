@@ -137,7 +137,7 @@ def expected_words(run: Document) -> str:
     """Say how long a run is expected to take, from those before it."""
     eta = lookup(run, "eta")
     if not isinstance(eta, dict):
-        return "how long it takes is not known: no run before"
+        return "expected time not known, no run before"
     return f"expected {span(eta.get('p50_s'))}, from {plural(eta.get('n') or 0, 'run')}"
 
 

@@ -264,7 +264,8 @@ def run_row(document: Document, width: int) -> list[str]:
             told = "" if sentence == run.get("reason") else sentence  # the headline has said it
             outcome = str(step.get("outcome")).replace("_", " ")
             told = without_word(told, f"outcome {outcome}")
-            text = f"{step.get('id')}: {outcome} {took} {told}"
+            text = f"{step.get('id')}: {outcome}" + (f" after {took}" if took else "")
+            text += f": {told}" if told else ""
             lines += fold(text, width, indent=8)
     passed = run.get("passed_point_of_no_return")
     if passed:

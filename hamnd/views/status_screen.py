@@ -33,6 +33,7 @@ from hamnd.views.text import (
 )
 from hamnd.views.verdict import (
     LOSS_WORDS,
+    answers,
     headline,
     is_isolated,
     is_only_link_cut,
@@ -193,9 +194,10 @@ def _ready(document: Document, width: int) -> list[str]:
     if now is not None and oldest is not None:
         age = f", oldest {rough(now - oldest)} ({readiness.get('oldest_step')})"
     if document.get("ready"):
-        # While it is down the gates say whether it would: their own row tells which do not.
-        is_down = document.get("state") == "PrimaryDown"
-        lead = "" if is_down else "a takeover would work now: "
+        # While it is silent the rule and the gates say whether it may be: their words stand above.
+        is_calm = document.get("state") == "Peer" or answers(document, "answered", "refused")
+        is_calm = is_calm and document.get("state") != "PrimaryDown"
+        lead = "a takeover would work now: " if is_calm else ""
         return row("READY", GOOD, f"{lead}{proven}/{total} steps proven{age}", width)
     missing = readiness.get("missing") or []
     names = ", ".join(str(one.get("name")) for one in missing[:4])
@@ -216,8 +218,9 @@ def _loss(document: Document, width: int) -> list[str]:
         text = f"predicted: {predicted}; the actual one when the old primary is examined"
         return row("LOSS", PLAIN, text, width)
     words = loss_words(document)
-    lead = f"{words} if it died now" if state in ("Peer", "Degraded") else words
     basis = ", ".join(str(reason) for reason in lookup(document, "data_loss", "basis") or [])
+    is_told = state not in ("Peer", "Degraded") or "if it died now" in basis
+    lead = words if is_told else f"{words} if it died now"
     text = f"{lead}: {basis}" if basis else lead
     remaining = lookup(document, "data_loss", "peer_window_remaining_s")
     if remaining:

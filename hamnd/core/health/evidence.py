@@ -57,7 +57,8 @@ def _power_off(watch: Watch, now: Instant, terms: Terms) -> list[FenceEvidence]:
         return []
     if contradiction(watch, Cause.HOST, off.first) is not None:
         return []
-    detail = f"{terms.site.fence.agent or 'fence device'} says off, read twice"
+    agent = terms.site.fence.agent or "fence device"
+    detail = f"{agent.rpartition('/')[2]} says off, read twice"
     return [FenceEvidence(FenceGrade.POWER_OFF, off.last.wall_s, "fence", detail, off.first.wall_s)]
 
 

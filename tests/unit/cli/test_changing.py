@@ -274,6 +274,15 @@ class TestConfirm:
         assert "Nothing was done." in drawn
         assert daemon.asked == []
 
+    def test_an_undo_is_not_asked_for_a_new_primary(
+        self, hamnctl: Hamnctl, daemon: FakeDaemon
+    ) -> None:
+        ready_to_confirm(daemon)
+        daemon.looks["plans"] = (200, {"plans": [{**CARD, "kind": "undo"}]})
+        _, drawn = in_terminal(hamnctl, "confirm", typed="\n")
+        assert "Type the name of this node, which stays standby" in drawn
+        assert "new primary" not in drawn
+
     def test_interrupted_at_the_question_nothing_is_done(
         self, hamnctl: Hamnctl, daemon: FakeDaemon
     ) -> None:

@@ -208,6 +208,26 @@ def test_watch_draws_every_change_and_ends_quietly(hamnctl: Hamnctl, daemon: Fak
     assert b"Traceback" not in err
 
 
+def test_watching_a_run_shows_its_steps_as_who_confirmed_it_sees_them(
+    hamnctl: Hamnctl, daemon: FakeDaemon
+) -> None:
+    daemon.shows(pair().taking_over("xcatd"))
+    with subprocess.Popen(
+        [sys.executable, "-m", "hamnd.cli.main", "status", "--watch"],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=hamnctl.surroundings(),
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        seen = b""
+        while b"NEXT" not in seen:
+            line = process.stdout.readline()
+            assert line
+            seen += line
+        process.send_signal(2)
+        process.communicate(timeout=30)
+    for words in (b"TAKEOVER 7f3a-91c2 on aixmn2", b" * promote ", b" > xcatd ", b"dns"):
+        assert words in seen
+
+
 def _status(daemon: FakeDaemon, state: str) -> dict[str, object]:
     return {**daemon.looks["status"][1], "state": state}
 

@@ -127,6 +127,7 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     "witnesses": lambda: _witnesses(pair().link_cut()),
     "witnesses_none": lambda: _witnesses(replace(pair(), terms=_without_witnesses())),
     "run": lambda: _run(pair().taking_over()),
+    "run_before_no_return": lambda: _run(pair().taking_over("fence")),
     "run_paused": lambda: _run(pair().paused_at()),
     "run_paused_before_no_return": lambda: _run(pair().paused_at("fence")),
     "run_contradicted": lambda: _run(pair().contradicted()),

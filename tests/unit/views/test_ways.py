@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from hamnd.core.state import Decision
 from hamnd.model.names import LossVerdict, RunStatus, State
+from hamnd.views.report_text import loss_line
 from hamnd.views.run import render_run, run_document
 from hamnd.views.status import render_status, status_document
 from hamnd.views.text import Document
@@ -192,3 +195,12 @@ def test_right_after_conclude_the_old_primary_is_named_and_to_be_powered_off() -
     assert "aixmn1" in document["headline"][0]
     assert "SPLIT BRAIN" in " ".join(document["headline"])
     assert document["next"][0].startswith("POWER OFF aixmn1 NOW")
+
+
+def test_an_undo_is_recorded_as_one_and_its_report_speaks_of_no_loss() -> None:
+    story = failed("fuse")
+    story.abort()
+    story.confirm()
+    confirmed = [one for one in story.records if one.what == "plan_confirmed"][-1]
+    assert json.loads(confirmed.evidence)["kind"] == "undo"
+    assert loss_line({"kind": "undo"}).startswith("nothing is lost")
