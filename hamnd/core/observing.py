@@ -100,8 +100,10 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
         return _fold_clock(watch, looked)
     if topic == "partner_db":
         partner = engine_of(terms).partner(terms, looked.report, watch.partner)
-        reports = {**watch.reports, topic: looked.report}
-        return replace(watch, partner=partner, reports=reports)
+        watch = replace(watch, partner=partner)
+        if looked.report.exit_code != 0:  # what it said before still holds of that moment
+            return watch
+        return replace(watch, reports={**watch.reports, topic: looked.report})
     if topic in engine_of(terms).looks(terms):
         return _fold_engine(watch, topic, looked, terms)
     return replace(watch, reports={**watch.reports, topic: looked.report})

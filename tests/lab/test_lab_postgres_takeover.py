@@ -15,7 +15,7 @@ import pytest
 
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
-from tests.lab.site.hosts import Lab
+from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.names import CLUSTER
 from tests.lab.site.pg_pair import PostgresPair
 from tests.lab.site.postgres import Writer
@@ -99,6 +99,30 @@ def test_a_takeover_loses_no_more_than_was_said(site: PostgresPair, fault: Fault
     assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
     service = CLUSTER.address("mn")
     assert site.lab["sn1"].run("dig", "+short", f"@{service}", "mn.cluster.test").strip() == service
+
+
+def test_what_was_written_without_the_standby_is_in_the_verdict(site: PostgresPair) -> None:
+    """Given a pair whose replication alone is cut, the primary written to on and on (a waiting one
+    after somebody there ended the waiting), when it loses its power, then the plan says how many
+    seconds are lost, and no more are missing."""
+    ledger = Ledger(site.write())
+    ledger.writer.wait(100)
+    site.faults.drop_port("mn1", 5432, "mn2")
+    if site.synchronous:
+        site.first.sql("ALTER SYSTEM SET synchronous_standby_names = ''")
+        site.first.sql("SELECT pg_reload_conf()")
+    ledger.writer.wait(100)
+    wait_until(lambda: site.ask("status")["replication"]["state"] == "stale", "a stale link", 60)
+    assert site.wait_state("Degraded") == "Degraded"
+    broken = time.perf_counter()
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    plan = take_over(site)
+    assert plan["data_loss"]["verdict"] == "bounded"
+    acknowledged = ledger.close()
+    missing = set(acknowledged) - site.second.rows()
+    assert len(missing) > 50, "the lab's own truth"
+    check_loss(plan["data_loss"], missing, acknowledged, (ledger, broken))
 
 
 def take_over(site: PostgresPair) -> dict[str, Any]:

@@ -121,9 +121,11 @@ def _replication_gap(view: View) -> Condition:
     reading = view.watch.replication
     seen = (None if reading is None else reading.observed.wall_s, "log positions")
     limit = view.terms.policy.gap_bytes_max
-    bound = None if reading is None else reading.replay_gap_bytes
-    if reading is not None and reading.gap_bytes is None and bound is not None and bound <= limit:
+    bound = None
+    if reading is not None and reading.gap_bytes is None and reading.positions.received is None:
         # Db2 9.x shows only what was replayed, and that was received (db2-hadr.md §2).
+        bound = reading.replay_gap_bytes
+    if bound is not None and bound <= limit:
         verdict = (Status.TRUE, "GapSmall", f"at most {bound} B behind")
     elif reading is None or reading.gap_bytes is None:
         verdict = (Status.UNKNOWN, "NoPositions", "no pair of log positions is known")

@@ -137,7 +137,7 @@ class Engine(Protocol):
     def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
         """Return the normal form of the latest readings; its source is the topic that told it.
 
-        `reports` also has the latest of `partner_looks`, however old it is.
+        `reports` also has the latest of `partner_looks` that ended with 0, however old it is.
         """
         ...
 

@@ -21,7 +21,7 @@ from hamnd.core.replication.postgresql_view import (
     seen_standby,
 )
 from hamnd.dialects.postgresql import commands
-from hamnd.dialects.postgresql.status import answer_of, format_lsn, parse_status
+from hamnd.dialects.postgresql.status import answer_of, format_lsn, parse_status, why_not
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.health import Replication
 from hamnd.model.plan import Loss, Step
@@ -56,14 +56,14 @@ class PostgresEngine:
                 status = parse_status(report.stdout)
             case ServerAnswer.DOWN:
                 clear = "start the PostgreSQL server of this node, e.g. systemctl start postgresql"
-                return blind(report, last_lines(report), is_up=False, clear=clear)
+                return blind(report, why_not(report), is_up=False, clear=clear)
             case ServerAnswer.DENIED | ServerAnswer.UNKNOWN:
                 status = None
             case answer:
                 assert_never(answer)
         if status is None:
             lost = unanswered(report)
-            return blind(report, lost.sentence if lost is not None else last_lines(report))
+            return blind(report, lost.sentence if lost is not None else why_not(report))
         partner = PrimaryWord.of(reports.get(PARTNER_TOPIC), report, terms.policy)
         if status.in_recovery:
             return seen_standby(report, status, partner)
@@ -78,10 +78,10 @@ class PostgresEngine:
                 status = parse_status(report.stdout)
             case ServerAnswer.DOWN:
                 since = before.failing_since or at
-                detail = f"it does not serve: {last_lines(report)}"
+                detail = f"PostgreSQL does not serve there: {why_not(report)}"
                 return PartnerDatabase(False, at=at, failing_since=since, detail=detail)
             case ServerAnswer.DENIED:
-                return PartnerDatabase(None, at=at, detail=last_lines(report))
+                return PartnerDatabase(None, at=at, detail=why_not(report))
             case ServerAnswer.UNKNOWN:
                 return before
             case answer:

@@ -32,38 +32,42 @@ FLUSHED_LEVELS = ("on", "remote_apply")
 
 @dataclass(frozen=True, slots=True)
 class PrimaryWord:
-    """The primary's own word, if it is fresh enough to be put beside a reading of this node."""
+    """The primary's own last word. Its log only grows: what it had then, it has for ever."""
 
     status: ServerStatus
     asked_s: float
     """When it was asked, in wall seconds of this node."""
+    flushed: int
+    is_fresh: bool
+    """Whether it may be put beside a reading of this node as if both were taken now."""
 
     @classmethod
     def of(cls, report: Report | None, here: Report, policy: Policy) -> PrimaryWord | None:
-        """Return what a report of the partner says, unless it is no primary's or too old."""
+        """Return what a report of the partner says, unless it is no primary's."""
         if report is None or answer_of(report) is not ServerAnswer.TOLD:
-            return None
-        fresh_s = 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
-        if here.finished.since(report.started) > fresh_s:
             return None
         status = parse_status(report.stdout)
         if status is None or status.in_recovery or status.flushed is None:
             return None
-        return cls(status, report.started.wall_s)
+        fresh_s = 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
+        is_fresh = here.finished.since(report.started) <= fresh_s
+        return cls(status, report.started.wall_s, status.flushed, is_fresh)
 
 
 def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | None) -> Replication:
     """Return the normal form of a server in recovery."""
     receiver = status.receiver
-    state = _state_of(status, partner)
     problems = list(status.problems)
     if status.is_paused:
         problems.append("replay is paused here: pg_wal_replay_resume()")
     is_ours = partner is None or partner.status.system == status.system
-    if partner is not None and not is_ours:
+    if not is_ours:
         problems.append("this standby is a copy of another cluster: the system identifiers differ")
+        partner = None
+    state = _state_of(status, partner)
     primary = None if receiver is None else receiver.latest_end
-    told = [one for one in (primary, _flushed(partner) if is_ours else None) if one is not None]
+    flushed = None if partner is None else partner.flushed
+    told = [one for one in (primary, flushed) if one is not None]
     end = status.end
     gap = max(0, max(told) - end) if told and end is not None else None
     replay_gap = None
@@ -74,7 +78,7 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
         role="standby",
         state=state,
         connected=None if state is None else state == "streaming",
-        sync_mode=None if partner is None else _mode_of(status, partner.status),
+        sync_mode=_mode_of(status, partner.status) if partner and partner.is_fresh else None,
         positions=Positions(primary, end, status.replayed),
         gap_bytes=gap,
         replay_gap_bytes=replay_gap,
@@ -85,7 +89,7 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
         is_database_up=True,
         uptime_s=int(status.at - status.started_at),
         problems=tuple(problems),
-        verified_at=_verified_at(status, partner) if is_ours else None,
+        verified_at=_verified_at(status, partner),
         heard_at=None if receiver is None else receiver.heard_at,
         timeline=status.timeline,
         waits_for=", ".join(status.sync.names) if status.sync is not None else "",
@@ -103,21 +107,17 @@ def _state_of(status: ServerStatus, partner: PrimaryWord | None) -> str | None:
     limit_s = (status.receiver_timeout_s or 60.0) / 2 + SILENT_MARGIN_S
     if silent_s is None or silent_s > limit_s:
         return "stale"
-    flushed = _flushed(partner)
-    if partner is None or flushed is None or status.end is None or receiver.heard_at is None:
+    if partner is None or status.end is None or receiver.heard_at is None:
         return "streaming"
     has_nothing_come = receiver.heard_at < partner.asked_s - NOTHING_CAME_S
-    return "stale" if flushed > status.end and has_nothing_come else "streaming"
-
-
-def _flushed(partner: PrimaryWord | None) -> int | None:
-    return None if partner is None else partner.status.flushed
+    return "stale" if partner.flushed > status.end and has_nothing_come else "streaming"
 
 
 def _verified_at(status: ServerStatus, partner: PrimaryWord | None) -> float | None:
     """Return until when all that the primary had on its disk is known to be here."""
-    flushed = _flushed(partner)
-    if partner is None or flushed is None or status.end is None or status.end < flushed:
+    if partner is None or not partner.is_fresh:
+        return None
+    if status.end is None or status.end < partner.flushed:
         return None
     # With synchronous_commit = off a commit is acknowledged before it is on any disk.
     is_off = partner.status.commit_level == "off"

@@ -15,6 +15,7 @@ from hamnd.dialects.postgresql.status import (
     parse_lsn,
     parse_status,
     parse_timeline,
+    why_not,
 )
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.names import Verdict
@@ -33,10 +34,10 @@ def unserved(report: Report) -> Reading | None:
         case ServerAnswer.TOLD:
             return None
         case ServerAnswer.DOWN:
-            said = f"the server does not serve: {last_lines(report)}"
+            said = f"the server does not serve: {why_not(report)}"
             return Reading(Verdict.BLOCK, said)
         case ServerAnswer.DENIED:
-            return Reading(Verdict.BLOCK, f"the server refuses us: {last_lines(report)}")
+            return Reading(Verdict.BLOCK, f"the server refuses us: {why_not(report)}")
         case ServerAnswer.UNKNOWN:
             said = f"psql (exit code {report.exit_code}): {last_lines(report)}"
             return unanswered(report) or Reading(Verdict.UNKNOWN, said)

@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
-from hamnd.dialects.shell import unanswered
+from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.postgres import (
     ServerAnswer,
     ServerStatus,
@@ -36,6 +36,7 @@ _DOWN = re.compile(
     r"server closed the connection unexpectedly",
     re.IGNORECASE,
 )
+_FAILED = re.compile(r"^psql: error: .*?failed: +(.+)$", re.MULTILINE)
 _DENIED = re.compile(r"FATAL:|fe_sendauth|no password supplied", re.IGNORECASE)
 _CONNECTION_FAILED: Final = 2
 """psql's exit code when it could not connect, or was cut off."""
@@ -99,6 +100,12 @@ def answer_of(report: Report) -> ServerAnswer:
     if _DOWN.search(report.stderr):
         return ServerAnswer.DOWN
     return ServerAnswer.DENIED if _DENIED.search(report.stderr) else ServerAnswer.UNKNOWN
+
+
+def why_not(report: Report) -> str:
+    """Return in one line why psql brought no answer: what comes after "failed:", if it says so."""
+    found = _FAILED.search(report.stderr)
+    return found[1].strip() if found is not None else last_lines(report)
 
 
 def parse_objects(text: str) -> dict[str, Any]:

@@ -110,6 +110,16 @@ def test_a_primary_that_wrote_and_sent_nothing_has_lost_its_link(
     assert (seen.state, seen.gap_bytes) == (state, 1_000)
 
 
+def test_a_link_that_was_lost_is_not_found_again_because_the_primarys_word_grows_old() -> None:
+    """That would look like a sign of life of a primary that is dead."""
+    ahead = primary_answer(flushed=format_lsn(6_000))
+    seen = view(standby_answer(heard_at=WALL - 65.0), ahead, asked=-60.0)
+    assert (seen.state, seen.gap_bytes, seen.sync_mode) == ("stale", 1_000, None)
+    watch = folded(heard(ALIVE, 0.0), PARTNER_TOPIC, answer(ahead, 0.0))
+    kept = folded(watch, PARTNER_TOPIC, report(Ending.TIMED_OUT, sent=1.0))
+    assert kept.reports[PARTNER_TOPIC] == watch.reports[PARTNER_TOPIC]
+
+
 @pytest.mark.parametrize("status", ["starting", "waiting", "restarting", "stopping"])
 def test_only_streaming_is_connected(status: str) -> None:
     seen = view(standby_answer(status=status), primary_answer())
