@@ -62,8 +62,9 @@ def ssh_kill(site: Site) -> Action:
     """Return the action that kills the partner over ssh, to be proven by its silence.
 
     Db2 is killed, never stopped in order: an orderly stop writes log records that diverge the old
-    primary (db2-hadr.md §10). Everything runs detached, for the connection dies with the machine
-    (aix.md §7); a db2_kill that hangs does not keep the machine alive.
+    primary (db2-hadr.md §10); PostgreSQL alike, for nothing may be acknowledged while it ends.
+    Everything runs detached, for the connection dies with the machine (aix.md §7); a kill that
+    hangs does not keep the machine alive.
     """
     end = "halt -q" if site.platform is Platform.AIX else "poweroff -ff"
     doomed = (
@@ -75,10 +76,16 @@ def ssh_kill(site: Site) -> Action:
     script = (
         f'nohup sh -c "$1" hamnd-fence "$2" "$3" </dev/null >/dev/null 2>&1 & echo {_SSH_STARTED!r}'
     )
-    profile = site.db2.profile
-    kill = f'. "{profile}"; db2_kill' if profile else "db2_kill"
-    argv = ("sh", "-c", script, "hamnd-fence", doomed, site.db2.instance_owner, kill)
+    argv = ("sh", "-c", script, "hamnd-fence", doomed, site.database_owner, _kill(site))
     return Action(Exec(site.partner.name, argv), reads="fence.ssh_started")
+
+
+def _kill(site: Site) -> str:
+    """Return what ends every process of the database at once, run as its owner."""
+    if site.engine == "postgresql":
+        return 'pkill -KILL -u "$(id -u)" "^(postgres|postmaster)"'
+    profile = site.db2.profile
+    return f'. "{profile}"; db2_kill' if profile else "db2_kill"
 
 
 def read_status(report: Report) -> PowerState:

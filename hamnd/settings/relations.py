@@ -171,6 +171,31 @@ def _polls_within_heartbeats(interval: float, timeout: int, window: int) -> Iter
         )
 
 
+@rule("watch.replication_interval_s", "watch.down_after_s", "replication.postgresql.sync_hold_s")
+def _hold_is_usable(interval: float, down_after: float, hold: float) -> Iterator[Problem]:
+    least = interval + down_after
+    if hold and hold < least:
+        yield warning(
+            "replication.postgresql.sync_hold_s",
+            f"is over before a death can be proven: {interval:g} s since the last reading + "
+            f"{down_after:g} s until PrimaryDown = {least:g} s",
+            value=f"{hold:g}",
+            allowed=f"0, or at least {least:g} seconds",
+            hint="lower watch.replication_interval_s",
+        )
+
+
+@rule("replication.postgresql.user", "replication.postgresql.passfile")
+def _password_needs_a_role(user: str | None, passfile: str | None) -> Iterator[Problem]:
+    if passfile is not None and user is None:
+        yield warning(
+            "replication.postgresql.passfile",
+            "has no effect without replication.postgresql.user: the owner of the servers logs in "
+            "by peer authentication",
+            value=f'"{passfile}"',
+        )
+
+
 @rule("fence.minimum", "fence.agent")
 def _minimum_needs_agent(minimum: str, agent: str | None) -> Iterator[Problem]:
     if agent is None and minimum in {"agent_off", "power_off"}:

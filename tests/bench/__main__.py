@@ -31,6 +31,7 @@ from hamnd.model.names import Rhythm
 from hamnd.model.work import Ending, Looked, Report
 from hamnd.settings import load
 from hamnd.views.status import status_document
+from tests.bench.promote import bench_promote
 from tests.builders import pair
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -47,7 +48,12 @@ def main() -> int:
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "runs": runs,
-        "figures": [bench_parser(runs), bench_step(runs), bench_status(runs)],
+        "figures": [
+            bench_parser(runs),
+            bench_step(runs),
+            bench_status(runs),
+            *bench_promote(min(runs, 3), figure),
+        ],
     }
     print(json.dumps(document, indent=2))
     return 0

@@ -11,7 +11,7 @@ from hamnd.dialects import fence
 from hamnd.dialects.fence import PowerState
 from hamnd.dialects.readers import read_action, read_look
 from hamnd.model.names import Verdict
-from hamnd.model.site import Db2Site, Platform
+from hamnd.model.site import Db2Site, Platform, PostgresSite
 from hamnd.model.work import Ending, Exec, Fence, FenceStatus, Looked, Report
 from tests.builders import site
 from tests.unit.dialects.reports import MUTE, ended, exited
@@ -119,6 +119,14 @@ def test_the_profile_is_sourced_before_db2_kill() -> None:
 
     assert isinstance(request, Exec)
     assert request.argv[-1] == '. "/home/xcatdb/sqllib/db2profile"; db2_kill'
+
+
+def test_the_servers_of_postgresql_are_killed_as_their_owner() -> None:
+    here = site(engine="postgresql", postgresql=PostgresSite(os_user="pgsql"))
+    request = fence.ssh_kill(here).request
+
+    assert isinstance(request, Exec)
+    assert request.argv[-2:] == ("pgsql", 'pkill -KILL -u "$(id -u)" "^(postgres|postmaster)"')
 
 
 def test_the_kill_over_ssh_counts_as_started_only_when_it_was_acknowledged() -> None:

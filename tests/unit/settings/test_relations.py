@@ -149,6 +149,41 @@ def test_a_doubtful_choice_is_a_warning_and_loads(text: str, path: str, said: st
     assert said in found[path]
 
 
+PG = changed('engine = "db2"', 'engine = "postgresql"').replace(
+    '[replication.db2]\ndatabase = "XCATDB"\ninstance_owner = "xcatdb"\n',
+    "[replication.postgresql]\n",
+)
+
+
+def test_a_postgresql_site_needs_no_option_of_its_own() -> None:
+    loaded = load(PG)
+    assert loaded.problems == ()
+    assert loaded.site is not None
+    assert loaded.policy is not None
+    assert (loaded.site.engine, loaded.site.database_owner) == ("postgresql", "postgres")
+    assert loaded.policy.gap_bytes_max == loaded.site.postgresql.gap_bytes_max
+
+
+@pytest.mark.parametrize(
+    ("option", "path", "said"),
+    [
+        ("sync_hold_s = 8", "replication.postgresql.sync_hold_s", "5 s since the last reading"),
+        ('passfile = "/x"', "replication.postgresql.passfile", "peer authentication"),
+    ],
+)
+def test_a_doubtful_choice_for_postgresql_is_a_warning(option: str, path: str, said: str) -> None:
+    loaded = load(PG.replace("[replication.postgresql]\n", f"[replication.postgresql]\n{option}\n"))
+    assert loaded.errors == ()
+    assert [problem.path for problem in loaded.warnings] == [path]
+    assert said in loaded.warnings[0].line()
+
+
+def test_another_engines_options_are_refused_by_its_name() -> None:
+    refused = load(PG + '[replication.db2]\ndatabase = "XCATDB"\n[tools]\ndb2 = "/opt/db2"\n')
+    assert {problem.path for problem in refused.errors} == {"replication.db2", "tools.db2"}
+    assert all("belongs to the engine db2" in problem.line() for problem in refused.errors)
+
+
 def test_a_pair_on_loopback_is_allowed() -> None:
     """A simulated pair shares one host; addresses that all machines have prove nothing."""
     text = QUIET.replace('"10.1.0.3"', '"127.0.0.1"').replace('"10.1.0.21"', '"127.0.0.1"')
