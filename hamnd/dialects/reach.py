@@ -62,6 +62,7 @@ def ping(
         Exec(site.node, (*argv, address)),
         reads="reach.ping",
         expects=f"{host} ({address}) answers ping" + (f" from {source}" if source else ""),
+        arguments=(host,),
         timeout_s=float(seconds) + 1.0,
     )
 
@@ -156,13 +157,14 @@ def read_xcatd(report: Report) -> XcatdHealth:
             return XcatdHealth.UNKNOWN
 
 
-def read_ping_answered(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+def read_ping_answered(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the address answered ping, BLOCK when the ping went out unanswered."""
+    who = arguments[0] if arguments else "it"
     answer = _heard_ping(report)
     if answer is Answer.ANSWERED:
-        return Reading(Verdict.PASS, "it answers ping")
+        return Reading(Verdict.PASS, f"{who} answers ping")
     if answer is Answer.SILENT:
-        return Reading(Verdict.BLOCK, "it does not answer ping")
+        return Reading(Verdict.BLOCK, f"{who} does not answer ping")
     return unanswered(report) or Reading(
         Verdict.UNKNOWN, f"ping failed (exit code {report.exit_code}): {last_lines(report)}"
     )

@@ -15,6 +15,9 @@ bash "$(dirname "$0")/install.sh" "$name" "$disk" "$R" "$given"
 mount -t proc proc "$R/proc"
 mount -t sysfs -o ro sysfs "$R/sys"
 mount -t tmpfs -o mode=755 tmpfs "$R/run"
+# The machine's kernel goes on; for its programs a host that boots has booted.
+cat /proc/sys/kernel/random/uuid >"$R/run/boot_id"
+mount --bind "$R/run/boot_id" "$R/proc/sys/kernel/random/boot_id"
 mount -t tmpfs -o mode=1777 tmpfs "$R/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$R/dev"
 for d in null zero full random urandom tty; do : >"$R/dev/$d"; mount --bind "/dev/$d" "$R/dev/$d"; done

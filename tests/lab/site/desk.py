@@ -31,6 +31,7 @@ class Entry(NamedTuple):
     step: str | None
     outcome: str | None
     evidence: str | None
+    preview: str | None
 
 
 class Desk:

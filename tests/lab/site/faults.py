@@ -211,15 +211,17 @@ class Faults:
     # Names and logins.
 
     def dns_gone(self, name: str) -> None:
-        """Lose the host's questions to every name server, and its own table of names."""
+        """Lose the host's questions to every other name server, and its own table of names."""
         host = self._host(name)
         names = host.path("/etc/hosts").read_text()
         host.write("/etc/hosts", "127.0.0.1 localhost\n")
-        self._filter(name, "output", "udp dport 53 drop", "tcp dport 53 drop")
-        lost = self._mend.pop(f"{name}:filter")
+        elsewhere = 'oifname != "lo"'
+        lost = (f"{elsewhere} {protocol} dport 53 drop" for protocol in ("udp", "tcp"))
+        self._filter(name, "output", *lost)
+        let_through = self._mend.pop(f"{name}:filter")
 
         def mend() -> None:
-            lost()
+            let_through()
             host.write("/etc/hosts", names)
 
         self._until(f"{name}:dns", mend)

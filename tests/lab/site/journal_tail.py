@@ -12,7 +12,9 @@ import sys
 import threading
 
 POLL_S = 0.004
-QUESTION = "SELECT seq, what, step, outcome, evidence FROM journal WHERE seq > ? ORDER BY seq"
+QUESTION = (
+    "SELECT seq, what, step, outcome, evidence, preview FROM journal WHERE seq > ? ORDER BY seq"
+)
 
 
 def main() -> None:

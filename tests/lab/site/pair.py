@@ -186,7 +186,7 @@ class Pair:
             _install_delivered(host)
         else:
             command = shlex.join([sys.executable, "-m", "hamnd", "--config", CONFIG])
-            prepare = "mkdir -p -m 0750 /var/lib/hamnd; mkdir -p /run/hamnd"
+            prepare = "rm -rf /run/hamnd; mkdir -p -m 0750 /var/lib/hamnd; mkdir /run/hamnd"
             run = f"sh -c {shlex.quote(f'{prepare}; PYTHONPATH={CHECKOUT} exec {command}')}"
             services.install(host, services.Unit("hamnd", run, "[ -S /run/hamnd/hamnd.sock ]", 30))
 
@@ -264,5 +264,7 @@ class Db2Pair(Pair):
         for name in MANAGERS:
             profile = f"export DB2INSTANCE={OWNER}\n"
             self.lab[name].write(f"/home/{OWNER}/sqllib/db2profile", profile)
+            # The instance comes up with its host (db2iauto -on), its database does not.
+            self.lab[name].enable("db2", f"exec su - {OWNER} -c db2start\n", start=False)
         xcat.in_db2(self.db2)
         xcat.install(self.lab, "db2")

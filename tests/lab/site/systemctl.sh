@@ -36,7 +36,7 @@ start() {
   find_unit "$1" || { echo "Failed to start ${1%.service}.service: Unit ${1%.service}.service not found." >&2; return 5; }
   alive && return 0
   allowed || return 0
-  rm -f "$run/$unit.stopped" "$run/$unit.failed"; : >"$run/$unit.starting"
+  rm -f "$run/$unit.stopped" "$run/$unit.failed" "$run/$unit.pid"; : >"$run/$unit.starting"
   # As under systemd, nothing of the caller's environment reaches a unit.
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root \
     setsid sh -c 'echo $$ >"$1"; exec sh -c "exec $2"' unit "$run/$unit.pid" "$RUN" \

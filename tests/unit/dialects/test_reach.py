@@ -148,6 +148,13 @@ def test_the_reader_says_which_service_fails_in_words() -> None:
     assert "database" in failing.sentence
 
 
+def test_a_ping_says_whom_it_asked() -> None:
+    """A bare "it" left open whether the gateway is silent or the address itself."""
+    look = reach.ping(site(), "the gateway", "9.114.47.254")
+    said = read_look(Looked(look, exited(1, SILENT))).sentence
+    assert said == "the gateway does not answer ping"
+
+
 def test_a_ping_that_must_stay_silent_blocks_when_somebody_answers() -> None:
     look = reach.ping_silent(site(), "xcatmn", "fd00::10")
 

@@ -1,0 +1,157 @@
+"""Ends hamnd, or its whole host, at a step of a real takeover, and lets an operator lead it on.
+
+Owns the points (what is ended, at which record of which step) and how the story is played. Must not
+judge (the tests do).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from tests.lab.lab_nights import TIMES
+from tests.lab.site.desk import Desk
+from tests.lab.site.hosts import Lab, wait_until
+from tests.lab.site.names import PRIMARY, STANDBY
+from tests.lab.site.pair import Db2Pair
+from tests.lab.site.watcher import Watcher
+
+STEPS = ("fuse", "fence", "promote", "identity", "xcatd", "dns", "dhcp", "consoles", "verify")
+BACK_S = 120.0
+ROUNDS_MAX = 12
+"""Retries and successors that an operator may need; far fewer are."""
+
+
+class End(StrEnum):
+    """What comes to its end."""
+
+    DAEMON = "daemon"
+    """hamnd is killed; what it started lives on."""
+    HOST = "host"
+    """Its host loses its power, and boots again."""
+
+
+class At(StrEnum):
+    """When, within a step."""
+
+    ACTING = "action_started"
+    """The intent is on disk, the action runs or was about to."""
+    DONE = "step_finished"
+    """The step's end is on disk."""
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """One point."""
+
+    end: End
+    step: str
+    at: At
+
+    def __str__(self) -> str:
+        return f"{self.end}-{self.step}-{'acting' if self.at is At.ACTING else 'done'}"
+
+
+# The fuse finds nothing to disarm on a clean standby, and a fence that is proven sends nothing.
+WITHOUT_ACTION = ("fuse", "fence")
+
+EVERY_CRASH = tuple(
+    Crash(end, step, at)
+    for end in End
+    for step in STEPS
+    for at in At
+    if not (at is At.ACTING and step in WITHOUT_ACTION)
+)
+
+REPRESENTATIVES = (
+    Crash(End.DAEMON, "promote", At.ACTING),
+    Crash(End.DAEMON, "identity", At.DONE),
+    Crash(End.HOST, "promote", At.DONE),
+    Crash(End.HOST, "dhcp", At.ACTING),
+)
+
+
+@dataclass(slots=True)
+class Led:
+    """What a story came to."""
+
+    met: bool = False
+    """Whether the crash came at its point, not after the run was over."""
+    first: dict[str, Any] = field(default_factory=dict)
+    """The run as the restarted hamnd showed it; empty where it was over."""
+    screen: str = ""
+    ways: list[str] = field(default_factory=list)
+    """How the operator led on, each time with why it rested."""
+    state: str = ""
+    writers: tuple[str, ...] = ()
+    owners: list[str] = field(default_factory=list)
+    lost: int = -1
+    promotions: int = 0
+    """How often a takeover of the database was begun."""
+    violations: list[str] = field(default_factory=list)
+
+
+@contextmanager
+def _pair() -> Iterator[Db2Pair]:
+    with Lab() as lab:
+        site = Db2Pair(lab, TIMES)
+        site.watch()
+        # As on any site, hamnd and its database come up with the host.
+        lab[STANDBY].run("systemctl", "enable", "hamnd")
+        Desk(site).wait_state("Peer")
+        site.wait_ready()
+        yield site
+
+
+def play(crash: Crash) -> Led:
+    """Tell one story from Peer to Active."""
+    led = Led()
+    with _pair() as site, Watcher(site.lab, site.db2.writable) as watcher:
+        desk = Desk(site)
+        site.faults.off(PRIMARY)
+        desk.wait_state("PrimaryDown")
+        desk.confirm(desk.plan()["digest"])
+        desk.wait_record(crash.at, crash.step)
+        if crash.end is End.DAEMON:
+            site.faults.kill_process(STANDBY, "hamnd --config")
+            site.lab[STANDBY].run("systemctl", "start", "hamnd", timeout_s=60)
+        else:
+            site.faults.power_cycle(STANDBY)
+        wait_until(lambda: desk.status() is not None, "hamnd answers again", BACK_S)
+        status = desk.status() or {}
+        led.met = status["run"] is not None
+        led.first = status["run"] or {}
+        led.screen = desk.told()
+        _lead_on(site, desk, led)
+        led.state = desk.state()
+        watcher.settle()
+        led.writers, led.owners = site.db2.writable(), site.owners()
+        led.lost = site.db2.lost(PRIMARY, STANDBY)
+        led.promotions = sum(
+            one.what == "action_started" and "takeover hadr" in (one.preview or "").lower()
+            for one in desk.entries()
+        )
+    led.violations = watcher.violations
+    return led
+
+
+def _lead_on(site: Db2Pair, desk: Desk, led: Led) -> None:
+    """Do what the screen offers: retry, and where that cannot help a successor plan."""
+    for _ in range(ROUNDS_MAX):
+        run = desk.wait_rest()
+        if run is None:
+            desk.wait_state("Active", limit_s=BACK_S)
+            return
+        why = f"{run['paused_step']}: {run['reason']}"
+        if led.ways and led.ways[-1] == f"retry after {why}":
+            led.ways.append(f"continue after {why}")
+            plan = desk.plan("--continue")
+            if "digest" in plan:
+                site.hamnctl("confirm", plan["digest"], "--name", STANDBY, "--detach")
+        else:
+            led.ways.append(f"retry after {why}")
+            desk.retry()
+    raise TimeoutError(f"led on in vain: {led.ways}\n{desk.told()}\n{desk.ending()}")
