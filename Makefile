@@ -13,7 +13,7 @@ help:
 	@echo "make demo [ARGS=--auto]   a simulated pair of management nodes to break and to take over"
 	@echo "make test                 format, lint, types, borders between rooms, tests; as root the lab's too"
 	@echo "make check                the same without the tests"
-	@echo "make matrix               SIGKILL at every point of a takeover; minutes, prints a table"
+	@echo "make matrix               every crash and every fault in every phase of a takeover; minutes"
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make lab-test             only the stories between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"
@@ -49,6 +49,8 @@ lab-test: $(VENV)/.dev
 
 matrix: $(VENV)/.dev
 	HAMND_MATRIX=1 $(BIN)/pytest tests/lab/test_demo_kills.py $(PYTEST_ARGS)
+	HAMND_MATRIX=1 $(BIN)/pytest -v -n $(WORKERS) --dist load \
+	  tests/lab/test_lab_matrix.py tests/lab/test_lab_crashes.py $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
