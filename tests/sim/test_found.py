@@ -206,7 +206,8 @@ def test_one_unreadable_run_of_db2pd_is_doubted_once() -> None:
 
 def test_what_was_replayed_bounds_the_gap_where_nothing_else_is_shown() -> None:
     """A pair of Db2 9.x in ASYNC left Peer with every row that was under way, and came back."""
-    reading = replication(2.0, gap_bytes=None, replay_gap_bytes=212)
+    shown = Positions(primary=5_212, received=None, replayed=5_000)
+    reading = replication(2.0, gap_bytes=None, replay_gap_bytes=212, positions=shown)
     watch = Watch(replication=reading)
     found = {one.type: one for one in judge_conditions(watch, (), at(2.5), terms())}
     assert found["ReplicationGap"].status is Status.TRUE
