@@ -17,6 +17,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
+from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
 from hamnd.dialects import clock, fence, reach, witness
 from hamnd.model.instant import Instant
 from hamnd.model.names import Probe, Rhythm, State
@@ -42,7 +43,7 @@ def on_tick(
                 commands = (*commands, *more)
             return state, commands
         case Rhythm.REPLICATION:
-            return _send(state, slow_looks(terms), now)
+            return _send(state, _slow_looks(state, terms), now)
         case Rhythm.READINESS:
             seen = _seen_looks(terms)
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
@@ -92,6 +93,14 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
     return looks
 
 
+def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
+    """Leave out what asks at the partner's own address once that may be this node's own."""
+    looks = slow_looks(terms)
+    if not is_partner_displaced(state, terms):
+        return looks
+    return {topic: look for topic, look in looks.items() if not is_about_partner(topic)}
+
+
 def _close_looks(
     state: NodeState, now: Instant, terms: Terms
 ) -> tuple[NodeState, tuple[Command, ...]]:
@@ -107,7 +116,7 @@ def _close_looks(
     }
     due = {
         topic: look
-        for topic, look in {**slow_looks(terms), **unread}.items()
+        for topic, look in {**_slow_looks(state, terms), **unread}.items()
         if (sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= interval
     }
     return _send(state, due, now)
@@ -145,6 +154,8 @@ def _round(state: NodeState, terms: Terms) -> tuple[NodeState, tuple[Command, ..
     """One reach round; all its probes start together and may outlast the next beat."""
     number = state.timing.round_number + 1
     probes = _partner_round(terms)
+    if is_partner_displaced(state, terms):
+        probes = reach.address_round(terms.site)
     timing = replace(state.timing, round_number=number)
     return replace(state, timing=timing), (ProbeRound(number, probes),)
 

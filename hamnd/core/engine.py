@@ -47,6 +47,7 @@ from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
+from hamnd.core.whereabouts import is_partner_displaced, without_echo
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Phase, Rhythm, RunStatus, State
 from hamnd.model.record import Record
@@ -80,6 +81,12 @@ def _fold(turn: Turn, event: Event) -> None:
     if observing.is_outdated(watch, event):
         turn.state = state
         return
+    if is_partner_displaced(state, terms):
+        told = without_echo(event)
+        if told is None:
+            turn.state = state
+            return
+        event = told
     match event:
         case TermsChanged() if event.is_site_changed:
             watch = observing.begun_again(watch, turn.now)

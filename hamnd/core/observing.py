@@ -56,8 +56,11 @@ def fold_round(watch: Watch, event: RoundCompleted, policy: Policy) -> Watch:
         track = fold_answer(watch.gateway, answer, gateway.report, gap_max_s)
         watch = replace(watch, gateway=track)
     tracks = dict(watch.tracks)
+    is_claimed = Probe.PING in looked and reach.is_claim(looked[Probe.PING])
     for probe in HOST_PROBES:
         one = looked.get(probe)
+        if one is None and is_claimed:
+            one = looked[Probe.PING]  # nobody claims the address: nothing can answer there
         if one is not None:
             answer = reach.read_answer(one, is_proven)
             track = tracks.get(probe) or Track()

@@ -75,8 +75,9 @@ def takeover_steps(
     engine_steps = engine_of(terms).steps(terms, promotion)
     is_graceful = promotion.variant == "graceful"
     fence = _fence_step(terms, is_graceful)
+    rehomed = {one.id for one in engine_steps} & {"db-stop", "db-rehome"}
     known = [
-        *(_serving(one) for one in platform_steps),
+        *(_serving(one, rehomed) for one in platform_steps),
         fence,
         *(_with_fence(one, is_graceful) for one in engine_steps),
     ]
@@ -118,16 +119,24 @@ def _fence_step(terms: Terms, is_graceful: bool) -> Step:
 
 def _with_fence(step: Step, is_graceful: bool) -> Step:
     """A forced promote waits for the fence; a graceful one does not (design §5)."""
-    if is_graceful:
+    if is_graceful or step.id != "promote":
         return step
     return replace(step, depends_on=("fence",), needs_fence=True)
 
 
-def _serving(step: Step) -> Step:
-    """Identity and services start only while the old primary is proven off (law 3)."""
+def _serving(step: Step, rehomed: set[str]) -> Step:
+    """Identity and services start only while the old primary is proven off (law 3).
+
+    A database that has to be stopped for it is stopped before the identity moves, and serves again
+    before xcatd does.
+    """
     if step.id in BEFORE_FENCE:
         return step
-    depends_on = (*step.depends_on, "fence") if step.id == "identity" else step.depends_on
+    depends_on = step.depends_on
+    if step.id == "identity":
+        depends_on = (*depends_on, "fence", *(rehomed & {"db-stop"}))
+    elif step.id == "xcatd":
+        depends_on = (*depends_on, *(rehomed & {"db-rehome"}))
     return replace(step, depends_on=tuple(dict.fromkeys(depends_on)), needs_fence=True)
 
 

@@ -14,12 +14,16 @@ from dataclasses import replace
 from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.gates import LOSS_RANK
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun, action_record, look_record
+from hamnd.core.readings import combine
 from hamnd.dialects import readers, shell
 from hamnd.model.instant import Instant
 from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
 from hamnd.model.plan import Plan, Step
 from hamnd.model.record import Record
 from hamnd.model.work import Look, Looked, Report
+
+COMES_BACK = "what was before comes back by itself"
+"""What a step that was not made final does, whether hamnd lives or not (`Step.keeps_at`)."""
 
 
 def start(run: Run, step: Step, facts: Facts) -> Move:
@@ -52,7 +56,7 @@ def on_looked(
 ) -> Move:
     """Take in the looks of a step and go on, wait or end it; what was seen is recorded (law 5)."""
     purpose, answers = looked
-    seen = _combine(answers)
+    seen = combine(answers)
     move = _on_seen(run, step, purpose, seen, facts)
     if purpose is LookPurpose.AFTER and move.run.steps[step.id].stage is Stage.AFTER:
         return move  # it waits: only the look that decides is worth a record
@@ -89,7 +93,9 @@ def on_action(run: Run, step: Step, report: Report, facts: Facts) -> Move:
         return Move(run, records=(record,)).then(_act(run, step, done, facts))
     if reading.verdict is Verdict.BLOCK:
         failed = replace(one, is_unknown=False)
-        ended = _end(run, step, failed, (Outcome.NOT_DONE, reading.sentence), facts)
+        is_half_way = _is_unkept(step, one) and one.index > 0
+        told = f"{reading.sentence}: {COMES_BACK}" if is_half_way else reading.sentence
+        ended = _end(run, step, failed, (Outcome.NOT_DONE, told), facts)
         return Move(run, records=(record,)).then(ended)
     unknown = replace(one, is_unknown=True, sentence=reading.sentence)
     return Move(run, records=(record,)).then(_enter_after(run, step, unknown, facts))
@@ -134,6 +140,8 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
         return _act(run, step, replace(one, is_unknown=False), facts)
     if holds and one.is_unknown and one.index + 1 < len(step.actions):
         return _act(run, step, replace(one, index=one.index + 1, is_unknown=False), facts)
+    if holds and _is_unkept(step, one):
+        return _act(run, step, one, facts)
     if holds:
         done = replace(one, is_unknown=False, must_recheck=False)
         return _end(run, step, done, (Outcome.DONE, sentence), facts)
@@ -141,12 +149,13 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
         told = f"no longer true after the reboot: {sentence}"
         lost = replace(one, must_recheck=False)
         return _end(run, step, lost, (Outcome.NOT_DONE, told), facts)
-    if one.is_unknown and verdict is Verdict.UNKNOWN:
+    if one.is_unknown and verdict is Verdict.UNKNOWN and not _is_unkept(step, one):
         told = f"still unknown, so it is not run again: {sentence}"
         return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
     again = replace(one, is_unknown=False)
-    if verdict is Verdict.BLOCK and one.index >= len(step.actions) and step.reversible:
-        # Everything was carried out and it is certainly not so: do it again from the beginning.
+    was_whole = verdict is Verdict.BLOCK and one.index >= len(step.actions) and step.reversible
+    if was_whole or step.keeps_at is not None:
+        # Carried out and certainly not so, or taken back meanwhile: again from the beginning.
         again = replace(again, index=0)
     return _enter_before(run, step, again, facts)
 
@@ -159,6 +168,8 @@ def _on_after(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -> 
         return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
     if verdict is Verdict.PASS and one.is_unknown and one.index + 1 < len(step.actions):
         return _act(run, step, replace(one, index=one.index + 1, is_unknown=False), facts)
+    if verdict is Verdict.PASS and one.index == step.keeps_at:
+        return _act(run, step, one, facts, is_proven=True)
     if verdict is Verdict.PASS and step.proves_fence and not facts.is_fence_proven:
         verdict, sentence = Verdict.BLOCK, facts.fence_sentence
     if verdict is Verdict.PASS:
@@ -167,6 +178,9 @@ def _on_after(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -> 
     if one.deadline is None or facts.now < one.deadline:
         waiting = replace(one, sentence=sentence)
         return _look(run, step, waiting, LookPurpose.AFTER, facts.policy.look_pause_s)
+    if _is_unkept(step, one):
+        told = f"{sentence}: not proven, {COMES_BACK}"
+        return _end(run, step, replace(one, is_unknown=False), (Outcome.NOT_DONE, told), facts)
     if one.is_unknown or verdict is Verdict.UNKNOWN:
         return _end(run, step, one, (Outcome.UNKNOWN, f"outcome unknown: {sentence}"), facts)
     return _end(run, step, one, (Outcome.NOT_DONE, sentence), facts)
@@ -177,15 +191,20 @@ def _may_be_missing(step: Step, one: StepRun) -> bool:
     return one.is_unknown and step.actions[one.index].is_repeatable
 
 
+def _is_unkept(step: Step, one: StepRun) -> bool:
+    """Whether this step acted, and what makes it final was not reached."""
+    return step.keeps_at is not None and one.has_acted and one.index <= step.keeps_at
+
+
 def _enter_before(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:
     if step.preconditions:
         return _look(run, step, one, LookPurpose.BEFORE)
     return _act(run, step, one, facts)
 
 
-def _act(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:
+def _act(run: Run, step: Step, one: StepRun, facts: Facts, is_proven: bool = False) -> Move:
     """Record the intent of the next action and command it; without one, verify."""
-    if one.index >= len(step.actions):
+    if one.index >= len(step.actions) or (one.index == step.keeps_at and not is_proven):
         return _enter_after(run, step, one, facts)
     if run.status is not RunStatus.RUNNING:
         # Not failed, only held: it begins again with the run.
@@ -281,13 +300,3 @@ def _end(run: Run, step: Step, one: StepRun, result: tuple[Outcome, str], facts:
 
 def _with(run: Run, step: Step, one: StepRun) -> Run:
     return replace(run, steps={**run.steps, step.id: one})
-
-
-def _combine(answers: tuple[Looked, ...]) -> tuple[Verdict, str]:
-    """All must pass; a definite no outweighs what cannot be told."""
-    readings = [readers.read_look(looked) for looked in answers]
-    for wanted in (Verdict.BLOCK, Verdict.UNKNOWN):
-        for reading in readings:
-            if reading.verdict is wanted:
-                return wanted, reading.sentence
-    return Verdict.PASS, "; ".join(dict.fromkeys(reading.sentence for reading in readings))

@@ -293,6 +293,9 @@ class Commands:
 
     def _update_cfg(self, call: Call) -> Reply:
         title = "UPDATE DATABASE CONFIGURATION"
+        words = re.split(r"\busing\b", call.text, maxsplit=1, flags=re.IGNORECASE)[-1].split()
+        named = (word.upper() for word in words[::2])
+        call.node.parameters.update(zip(named, words[1::2], strict=False))
         if call.node.active:
             return say(self.config, call, "DB20000I", "SQL1363W", command=title)
         return done(self.config, call, title)

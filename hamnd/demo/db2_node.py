@@ -372,6 +372,8 @@ class Node:
     takeover_remaining: tuple[int, int] | None = None
     hostname: str = ""
     nodes_cfg_hostname: str = ""
+    parameters: dict[str, str] = field(default_factory=dict)
+    """What UPDATE DB CFG set, instead of what the pair was made with."""
     shutdown_isolated: bool = False
     boot: int = 1
 

@@ -108,6 +108,8 @@ def db_cfg(config: PairConfig, node: Node, language: str = "C") -> str:
     if layout.number >= Layout.V11_5.number:
         lines.append(("HADR SSL Hostname Validation", "HADR_SSL_HOST_VAL", "OFF"))
     heading = f"\n       Database Configuration for Database {config.database}\n\n"
+    set_now = node.parameters
+    lines = [(label, name, set_now.get(name, value)) for label, name, value in lines]
     return heading + "".join(_cfg_line(*line) for line in lines) + "\n"
 
 

@@ -13,6 +13,7 @@ from hamnd.demo.machines import INTERFACE, PREFIX, Site, UnitState
 
 ROUND_TRIP_S = 0.0004
 USAGE = 2
+LINK = "link/ether 52:54:00:2f:00:68 brd ff:ff:ff:ff:ff:ff"
 
 
 def _options(argv: Sequence[str], with_value: str) -> tuple[dict[str, str], list[str]]:
@@ -87,7 +88,9 @@ def ip(request: Request) -> Answer:
             return _change_address(request, words[2:], add=False)
         return Answer(_show_addresses(request, words[2:], one_line))
     if "link".startswith(thing):
-        return Answer(f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP\n")
+        flags = f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP"
+        end = "\\" if one_line else "\n"
+        return Answer(f"{flags}{end}    {LINK}\n")
     return Answer()
 
 
@@ -107,7 +110,7 @@ def _show_addresses(request: Request, words: list[str], one_line: bool) -> str:
     if one_line or not lines:
         return "".join(lines)
     head = f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq state UP\n"
-    return head + "    link/ether 52:54:00:2f:00:68 brd ff:ff:ff:ff:ff:ff\n" + "".join(lines)
+    return f"{head}    {LINK}\n" + "".join(lines)
 
 
 def _broadcast(address: str) -> str:

@@ -2,6 +2,10 @@
 
 Owns the argv and the output of ip and arping. Must not know in which order they are used
 (core.platforms.linux). Source: lab.md §5.
+
+IPv6 has no ARP: duplicates are found by the kernel when the address is added (it stays tentative
+until nobody objected, or becomes dadfailed), and an unsolicited neighbour advertisement is sent by
+the kernel where `ndisc_notify` is set (Documentation/networking/ip-sysctl.rst).
 """
 
 from __future__ import annotations
@@ -9,12 +13,37 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from hamnd.dialects.shell import last_lines, read_exit_zero, unanswered
+from hamnd.dialects.shell import last_lines, read_exit_zero, unanswered, unreadable
 from hamnd.model.names import Verdict
-from hamnd.model.site import ServiceAddress, Site
+from hamnd.model.site import ServiceAddress, Site, Witness
 from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
 
 _ADDRESS = re.compile(r"^\d+:\s+(\S+)\s+(inet6?)\s+(\S+?)/(\d+)\s(.*)$")
+_LINK = re.compile(r"^\d+:\s+([^:@\s]+)[:@].*?\slink/\S+\s+([0-9a-f:]+)\s")
+_DUPLICATE = 4
+"""Exit code of `take6` when somebody else holds the address."""
+
+_TAKE6 = """\
+ip=$1; a=$2; p=$3; i=$4; f=/proc/sys/net/ipv6/conf/$i/ndisc_notify; o=;
+[ -w "$f" ] && o=$(cat "$f") && echo 1 >"$f";
+e=$("$ip" -6 addr add "$a/$p" dev "$i" 2>&1); r=$?;
+case $e in *exists*|*already*) r=0;; esac; n=0;
+while [ "$r" -eq 0 ]; do case $("$ip" -6 -o addr show dev "$i" to "$a/128") in
+*dadfailed*) "$ip" -6 addr del "$a/$p" dev "$i"; e="somebody else holds $a"; r=@;;
+*tentative*) n=$((n+1)); if [ "$n" -gt 80 ]; then e="$a is still tentative"; r=1; fi; sleep 0.1;;
+*"$a"*) break;; *) e="$a was not added"; r=1;; esac; done;
+[ -z "$o" ] || echo "$o" >"$f"; [ "$r" -eq 0 ] || echo "$e" >&2; exit "$r"
+""".replace("@", str(_DUPLICATE))
+
+_FREE6 = """\
+p=$1; ip=$2; a=$3; i=$4; "$p" -n -c 1 -W 2 -w 2 -I "$i" "$a" >/dev/null 2>&1; echo "ping=$?";
+"$ip" -6 neigh show to "$a" dev "$i"
+"""
+
+_SEEN = """\
+PATH=$PATH:/usr/sbin:/sbin; ping -n -c 1 -W 2 -w 2 "$1" >/dev/null 2>&1; echo "ping=$?";
+ip "$2" neigh show to "$1"
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +98,58 @@ def address_free(site: Site, service: ServiceAddress) -> Look:
     )
 
 
+def address_free6(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that asks the IPv6 network who has the address; nobody may answer.
+
+    The kernel asks again, and definitely, when the address is taken (`take6`).
+    """
+    argv = (site.tool("ping"), site.tool("ip"), service.address, service.interface)
+    return Look(
+        Exec(site.node, ("sh", "-c", _line(_FREE6), "hamnd-free6", *argv)),
+        reads="linux.address_free6",
+        expects=f"nobody answers for {service.address} on {service.interface}",
+    )
+
+
+def links(site: Site) -> Look:
+    """Return a look at the hardware address of every interface."""
+    return Look(
+        Exec(site.node, (site.tool("ip"), "-o", "link", "show")),
+        reads="linux.links",
+        expects=f"the interfaces of {site.node} can be read",
+    )
+
+
+def seen_by(witness: Witness, service: ServiceAddress, hardware: str) -> Look:
+    """Return a look through a third host's eyes: the address answers, with our hardware address.
+
+    Args:
+        witness: A host on the same network.
+        service: The address.
+        hardware: The hardware address of this node's interface, as `parse_links` told it.
+    """
+    family = "-6" if service.is_ipv6 else "-4"
+    return Look(
+        Exec(witness.name, ("sh", "-c", _line(_SEEN), "hamnd-seen", service.address, family)),
+        reads="linux.seen_by",
+        expects=f"{witness.name} reaches {service.address} at {hardware}",
+        arguments=(witness.name, service.address, hardware),
+        one_of=f"third host for {service.address}",
+    )
+
+
+def take6(site: Site, service: ServiceAddress) -> Action:
+    """Return the action that takes an IPv6 address, until the next boot only, and announces it.
+
+    It ends when the kernel has found no duplicate; where it found one the address is given back.
+    """
+    argv = (site.tool("ip"), service.address, str(service.prefix), service.interface)
+    return Action(
+        Exec(site.node, ("sh", "-c", _line(_TAKE6), "hamnd-take6", *argv)),
+        reads="linux.address_taken6",
+    )
+
+
 def add_address(site: Site, service: ServiceAddress) -> Action:
     """Return the action that takes the address, until the next boot only."""
     return Action(
@@ -105,6 +186,12 @@ def parse_addresses(text: str) -> tuple[Address, ...]:
         for line in found
         if line is not None
     )
+
+
+def parse_links(text: str) -> dict[str, str]:
+    """Return each interface's hardware address from the output of `ip -o link show`."""
+    found = (_LINK.match(line) for line in text.splitlines())
+    return {line[1]: line[2] for line in found if line is not None}
 
 
 def holds_identity(report: Report, site: Site) -> bool | None:
@@ -176,6 +263,64 @@ def read_address_free(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     )
 
 
+def read_address_free6(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """BLOCK when somebody answered; an entry that is only remembered is no answer.
+
+    Without an address of its own in that network this node cannot ask (ping ends with 2): then the
+    kernel's duplicate detection decides, when the address is taken.
+    """
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    ping = re.search(r"^ping=(\d+)$", report.stdout, re.MULTILINE)
+    if ping is None:
+        return unreadable(report)
+    holder = re.search(r"lladdr (\S+).*\bREACHABLE\b", report.stdout)
+    if ping[1] == "0" or holder is not None:
+        where = f" ({holder[1]})" if holder is not None else ""
+        return Reading(Verdict.BLOCK, f"the address is in use: somebody answers{where}")
+    return Reading(Verdict.PASS, "nobody answers for the address")
+
+
+def read_address_taken6(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the address is usable, BLOCK when it is not, a duplicate above all."""
+    reading = read_exit_zero(report)
+    if reading.verdict is Verdict.BLOCK and report.exit_code == _DUPLICATE:
+        return Reading(Verdict.BLOCK, f"duplicate detection failed: {last_lines(report)}")
+    return reading
+
+
+def read_links(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when interfaces can be read."""
+    reading = read_exit_zero(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    count = len(parse_links(report.stdout))
+    if not count:
+        return Reading(Verdict.UNKNOWN, "ip shows no interface with a hardware address")
+    return Reading(Verdict.PASS, f"{count} interfaces")
+
+
+def read_seen_by(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the third host reaches the address at our interface, BLOCK when at another one.
+
+    That it reaches nobody is UNKNOWN: it may be in trouble itself, and another one may see us.
+    """
+    witness, address, hardware = (*arguments, "", "", "")[:3]
+    silence = unanswered(report)
+    if silence is not None:
+        return Reading(silence.verdict, f"{witness} could not look: {silence.sentence}")
+    found = re.search(r"lladdr (\S+)", report.stdout)
+    if not hardware:
+        return Reading(Verdict.UNKNOWN, f"our hardware address on {address}'s network is not known")
+    if found is not None and found[1].lower() != hardware.lower():
+        told = f"{witness} reaches {address} at {found[1]}, not at {hardware}"
+        return Reading(Verdict.BLOCK, told)
+    if found is None or not re.search(r"^ping=0$", report.stdout, re.MULTILINE):
+        return Reading(Verdict.UNKNOWN, f"{witness} does not reach {address}")
+    return Reading(Verdict.PASS, f"{witness} reaches {address} at {hardware}")
+
+
 def read_address_added(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the address was added or was there already."""
     reading = read_exit_zero(report)
@@ -194,6 +339,10 @@ def read_address_removed(report: Report, _arguments: tuple[str, ...] = ()) -> Re
     ):
         return Reading(Verdict.PASS, "the address was not there")
     return reading
+
+
+def _line(text: str) -> str:
+    return text.replace("\n", " ").rstrip()
 
 
 def _placed(service: ServiceAddress) -> tuple[str, ...]:

@@ -11,11 +11,13 @@ import re
 from dataclasses import dataclass, replace
 from math import ceil
 
+from hamnd.dialects.addresses import read_address_free
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.names import Answer, ManyValued, Probe, Verdict
 from hamnd.model.site import Platform, Site
 from hamnd.model.work import Ending, Exec, Look, Looked, Reach, Reading, Report
 
+CLAIMED = "reach.claimed"
 _SENT = re.compile(r"(\d+) packets? transmitted")
 _NOT_SENT = re.compile(r"send(msg|to):|operation not permitted", re.IGNORECASE)
 _XCATD_ERROR = re.compile(r"<error>(.*?)</error>", re.DOTALL)
@@ -62,7 +64,7 @@ def ping(
         Exec(site.node, (*argv, address)),
         reads="reach.ping",
         expects=f"{host} ({address}) answers ping" + (f" from {source}" if source else ""),
-        arguments=(host,),
+        arguments=(f"{host} ({address})", f" from {source}") if source else (host,),
         timeout_s=float(seconds) + 1.0,
     )
 
@@ -131,6 +133,32 @@ def partner_round(site: Site, timeout_s: float = 2.0) -> tuple[tuple[Probe, Look
     )
 
 
+def address_round(site: Site) -> tuple[tuple[Probe, Look], ...]:
+    """Return the round for a partner whose own address this node has taken, or is about to.
+
+    A ping of it would be answered by this node itself. Who else claims it still answers ARP
+    (lab.md §5); IPv6 has nothing like it, so there only our own path is asked.
+    """
+    gateway = ping(site, "the gateway", site.gateway)
+    address = site.partner.address
+    ours = [one for one in site.identity if one.address == address and not one.is_ipv6]
+    if not ours:
+        return ((Probe.GATEWAY, gateway),)
+    options = ("-D", "-c", "1", "-w", "1", "-I", ours[0].interface)
+    look = Look(
+        Exec(site.node, (site.tool("arping"), *options, address)),
+        reads=CLAIMED,
+        expects=f"whether another host claims {address}",
+        timeout_s=4.0,
+    )
+    return (Probe.PING, look), (Probe.GATEWAY, gateway)
+
+
+def is_claim(looked: Looked) -> bool:
+    """Whether this asked who claims the address, not what listens there."""
+    return looked.look.reads == CLAIMED
+
+
 def read_answer(looked: Looked, path_is_proven: bool) -> Answer:
     """Return which of the four answers a probe brought (design law 2).
 
@@ -159,15 +187,25 @@ def read_xcatd(report: Report) -> XcatdHealth:
 
 def read_ping_answered(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the address answered ping, BLOCK when the ping went out unanswered."""
-    who = arguments[0] if arguments else "it"
+    who, whence = (*arguments, "", "")[:2]
     answer = _heard_ping(report)
     if answer is Answer.ANSWERED:
-        return Reading(Verdict.PASS, f"{who} answers ping")
+        return Reading(Verdict.PASS, f"{who or 'it'} answers ping{whence}")
     if answer is Answer.SILENT:
-        return Reading(Verdict.BLOCK, f"{who} does not answer ping")
+        return Reading(Verdict.BLOCK, f"{who or 'it'} does not answer ping{whence}")
     return unanswered(report) or Reading(
         Verdict.UNKNOWN, f"ping failed (exit code {report.exit_code}): {last_lines(report)}"
     )
+
+
+def read_claimed(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when another host claims the address, BLOCK when nobody does."""
+    free = read_address_free(report)
+    if free.verdict is Verdict.PASS:
+        return Reading(Verdict.BLOCK, "no other host claims the address")
+    if free.verdict is Verdict.BLOCK:
+        return Reading(Verdict.PASS, f"another host claims the address: {last_lines(report)}")
+    return free
 
 
 def read_ping_silent(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -223,6 +261,10 @@ def _reach(target: Target, probe: Probe, deed: str, timeout_s: float) -> Look:
 def _heard(looked: Looked) -> Answer:
     """Return the answer as if our path were proven."""
     request, report = looked.look.request, looked.report
+    if is_claim(looked):
+        claimed = read_claimed(report).verdict
+        words = {Verdict.PASS: Answer.ANSWERED, Verdict.BLOCK: Answer.SILENT}
+        return words.get(claimed, Answer.UNKNOWN)
     if isinstance(request, Exec):
         return _heard_ping(report)
     match report.ending:

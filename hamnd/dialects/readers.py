@@ -9,7 +9,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from hamnd.dialects import addresses, clock, fence, jobs, linux, reach, shell, witness, xcat
+from hamnd.dialects import (
+    addresses,
+    clock,
+    fence,
+    jobs,
+    keeping,
+    linux,
+    network,
+    reach,
+    shell,
+    witness,
+    xcat,
+)
 from hamnd.dialects.db2 import readers as db2
 from hamnd.dialects.postgresql import readers as postgresql
 from hamnd.model.names import Verdict
@@ -20,6 +32,7 @@ Reader = Callable[[Report, tuple[str, ...]], Reading]
 _HERE: Mapping[str, Reader] = {
     "shell.exit_zero": shell.read_exit_zero,
     "reach.ping": reach.read_ping_answered,
+    "reach.claimed": reach.read_claimed,
     "reach.ping_silent": reach.read_ping_silent,
     "reach.answered": reach.read_answered,
     "reach.xcatd": reach.read_xcatd_good,
@@ -28,10 +41,15 @@ _HERE: Mapping[str, Reader] = {
     "fence.monitor_ok": fence.read_monitor_ok,
     "fence.ssh_started": fence.read_ssh_started,
     "witness.reaches": witness.read_reaches,
+    "keeping.kept": keeping.read_kept,
     "linux.addresses": addresses.read_addresses,
     "linux.address_up": addresses.read_address_up,
     "linux.interface_there": addresses.read_interface_there,
     "linux.address_free": addresses.read_address_free,
+    "linux.address_free6": addresses.read_address_free6,
+    "linux.address_taken6": addresses.read_address_taken6,
+    "linux.links": addresses.read_links,
+    "linux.seen_by": addresses.read_seen_by,
     "linux.address_added": addresses.read_address_added,
     "linux.address_removed": addresses.read_address_removed,
     "linux.name_resolves": linux.read_name_resolves,
@@ -60,7 +78,7 @@ _HERE: Mapping[str, Reader] = {
 }
 
 READERS: Mapping[str, Reader] = MappingProxyType(
-    {**_HERE, **clock.READERS, **db2.READERS, **postgresql.READERS}
+    {**_HERE, **clock.READERS, **network.READERS, **db2.READERS, **postgresql.READERS}
 )
 
 

@@ -243,7 +243,7 @@ def _edit_text(request: Edit, site: Site) -> str:
     tells = _exec_text(Exec(request.host, request.tells), site)
     takes = _exec_text(Exec(request.host, request.takes), site)
     check = _words(("grep", "-q", f"^{request.expected_sha256}"))
-    change = _words(("sed", "-e", sed_script(request)))
+    change = _words(("sed", "-E" if request.swaps else "-e", sed_script(request)))
     return f"{tells} | sha256sum | {check} && {tells} | {change} | {takes}"
 
 

@@ -41,6 +41,9 @@ class Step:
     """Fence evidence that policy accepts is judged again right before each action (law 3)."""
     proves_fence: bool = False
     """Done only when fence evidence that policy accepts is there."""
+    keeps_at: int | None = None
+    """The action with this index makes final what those before it began (commit-confirmed): it
+    starts only once the postconditions hold, and until it is done the step takes itself back."""
     after: tuple[str, ...] = ()
     """Steps that must have ended before this one, done or skipped; `depends_on` must be done."""
 

@@ -23,6 +23,15 @@ class Platform(StrEnum):
     AIX = "aix"
 
 
+class IdentityMode(StrEnum):
+    """What moves at a takeover (design §5)."""
+
+    SERVICE_ADDRESS = "service_address"
+    """A movable alias that belongs to no machine; both keep their own address and name."""
+    PRIMARY_ADDRESS = "primary_address"
+    """The primary's own address and host name, as the guide has it; the standby's own ends."""
+
+
 class Transport(StrEnum):
     """How hamnd speaks ssh: a library in its own process, or the `ssh` program."""
 
@@ -192,6 +201,11 @@ class Site:
     operators: str = "root"
     operators_users: tuple[str, ...] = ()
     metrics_listen: str = "127.0.0.1:9745"
+    identity_mode: IdentityMode = IdentityMode.SERVICE_ADDRESS
+    identity_console: str = ""
+    """How a person reaches this node while its addresses change."""
+    identity_confirm_s: float = 60.0
+    """How long a new identity may take to be proven; then the one before comes back by itself."""
     journal_reserve_mib: int = 16
     journal_timeout_s: float = 2.0
     """A journal that is slower than this halts action (design §9)."""
@@ -205,6 +219,11 @@ class Site:
     def database_owner(self) -> str:
         """Unix user on both nodes that owns the database, and whose jobs may write into it."""
         return self.postgresql.os_user if self.engine == "postgresql" else self.db2.instance_owner
+
+    @property
+    def takes_primary_address(self) -> bool:
+        """Whether a takeover on this node takes over the partner's own address and name."""
+        return self.is_on_standby and self.identity_mode is IdentityMode.PRIMARY_ADDRESS
 
     @property
     def is_on_standby(self) -> bool:

@@ -41,7 +41,9 @@ class MarkedLine:
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Put a mark before lines of the text that one program tells and another takes (a crontab).
+    """Change lines of a text that one program tells and another takes: a crontab, a file.
+
+    The lines get a mark, or lose it; or one word in them becomes another one (`swaps`).
 
     The text itself is nowhere in here (law 7): it may hold secrets. Nothing is changed unless the
     text has the expected hash; one that has the result's hash already is done.
@@ -56,6 +58,8 @@ class Edit:
     mark: str
     takes_mark_away: bool = False
     """The way back: the mark is removed from these lines."""
+    swaps: tuple[str, str] | None = None
+    """Instead of the mark: on these lines the first word becomes the second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +116,8 @@ class Look:
     """One read of the world, the reader that judges it, and in words what it should find.
 
     `arguments` go to the reader (e.g. the address that must be up). `timeout_s` bounds the look.
+    Of the looks of a step with the same `one_of` one has to pass: it outweighs what the others
+    cannot tell, never a definite no.
     """
 
     request: LookRequest
@@ -119,6 +125,7 @@ class Look:
     expects: str
     arguments: tuple[str, ...] = ()
     timeout_s: float = 15.0
+    one_of: str = ""
 
 
 class Ending(StrEnum):

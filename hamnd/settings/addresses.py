@@ -90,6 +90,9 @@ def _identity(values: Values) -> Iterator[Problem]:
             "at least one table is required: without an address nothing can move",
             hint="write [[identity.address]] with interface, address, prefix and name",
         )
+    mode = values.single.get("identity.mode")
+    if mode == "primary_address":
+        yield from _takes_primary_address(values, tables)
     nodes = _node_addresses(values.single)
     seen: set[str] = set()
     for number, table in enumerate(tables):
@@ -97,16 +100,54 @@ def _identity(values: Values) -> Iterator[Problem]:
         text = table.get("address")
         if text is None:
             continue
-        if text in nodes:
+        if text in nodes and not (mode == "primary_address" and nodes[text] == "primary"):
             yield error(
                 f"{where}.address",
                 f"is the {nodes[text]}'s own address; a service address belongs to no machine",
                 value=f'"{text}"',
             )
+        if not _can_be_proven(values, table):
+            yield warning(
+                f"{where}.gateway",
+                f"neither a gateway nor a witness is in the network of {text}: nothing proves "
+                "from outside that the address works after a takeover",
+                hint="set gateway, or name a [[witness]] by its address in that network",
+            )
         if text in seen:
             yield error(f"{where}.address", "is listed twice", value=f'"{text}"')
         seen.add(text)
         yield from _network_of(where, text, table)
+
+
+def _takes_primary_address(values: Values, tables: list[dict[str, Any]]) -> Iterator[Problem]:
+    """The primary's own address is what moves, and its host name with it."""
+    own = values.single.get("primary.address")
+    if own is not None and all(table.get("address") != own for table in tables):
+        yield error(
+            "identity.address",
+            "mode primary_address moves the primary's own address, and no table has it",
+            value=f'"{own}"',
+            hint="write a table for each address of the primary, its own among them",
+        )
+    if values.single.get("identity.console") is None:
+        yield warning(
+            "identity.console",
+            "sessions over the standby's own address end at a takeover, and the card names no "
+            "other way in",
+            hint='for example "bmc-mn2, serial over LAN"',
+        )
+
+
+def _can_be_proven(values: Values, table: dict[str, Any]) -> bool:
+    """Whether a router or a witness lies in the network of an address; True when unreadable."""
+    text, prefix = table.get("address"), table.get("prefix")
+    if text is None or prefix is None or prefix > ip_address(text).max_prefixlen:
+        return True
+    network = ip_interface(f"{text}/{prefix}").network
+    seers = [one.get("address") for one in values.tables.get("witness", [])]
+    seers.append(values.single.get("network.gateway"))
+    is_seen = any(one is not None and ip_address(one) in network for one in seers)
+    return is_seen or table.get("gateway") is not None
 
 
 def _network_of(where: str, text: str, table: dict[str, Any]) -> Iterator[Problem]:

@@ -16,11 +16,6 @@ _LATER = (
 ENGINES_LATER = {
     engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "sqlite", "dump", "shared_disk")
 }
-MODES_LATER = {
-    "primary_address": "moves the primary's own address, which this version does not yet do: only "
-    '"service_address" (a movable alias that cfgloc, site.master and the networks table name) is '
-    "supported"
-}
 
 
 def _node_keys(role: str, name: str, address: str) -> tuple[Key, ...]:
@@ -100,10 +95,30 @@ TOP = (
 IDENTITY = (
     Key(
         "identity.mode",
-        kinds.choice("service_address", refused=MODES_LATER),
-        "What moves at a takeover: service_address is an alias that belongs to no machine.",
+        kinds.choice("service_address", "primary_address"),
+        "What moves at a takeover. service_address: an alias that belongs to no machine and that "
+        "cfgloc, site.master and the networks table name. primary_address: the primary's own "
+        "address and host name, the way of the guide of 2010; the standby's own address ends.",
         "Decided once, when the pair is set up.",
         example="service_address",
+    ),
+    Key(
+        "identity.console",
+        kinds.text,
+        "How an operator reaches the standby while its addresses change: shown on the card. "
+        "Sessions over its own address end in mode primary_address.",
+        "Name the serial console or the service processor of the standby.",
+        default=None,
+        example="bmc-xcatmn2, serial over LAN",
+    ),
+    Key(
+        "identity.confirm_s",
+        kinds.seconds(10, 600),
+        "How long the new identity may take until the gateway, and a witness of its network, see "
+        "it. Otherwise the previous one comes back by itself, whether hamnd lives or not.",
+        "Raise it where switches learn slowly; the addresses are announced within it.",
+        default=60.0,
+        unit="seconds",
     ),
     Key(
         "identity.address.interface",

@@ -90,8 +90,21 @@ def plan_document(
         "cause": None if plan.cause is None else plan.cause.value,
         "reach_class": plan.reach_class,
         **run_facts.request_part(plan.request),
+        "sessions": _sessions(plan, site),
         "point_of_no_return": next((one.id for one in plan.steps if not one.reversible), None),
     }
+
+
+def _sessions(plan: Plan, site: Site) -> str | None:
+    """Say what ends besides: whoever works over the address that this node gives up."""
+    if plan.kind.value != "takeover" or not site.takes_primary_address:
+        return None
+    own = next(one for one in (site.primary, site.standby) if one.name == site.node)
+    way_in = site.identity_console or f"the console of {site.node}, which the site does not name"
+    return (
+        f"every session over {site.node}'s own address {own.address} will end; the run goes on "
+        f"without it. Way in: {way_in}"
+    )
 
 
 def _window(end: int | None, now_wall: float, skew_s: float) -> tuple[int | None, int | None]:
@@ -145,6 +158,8 @@ def render_card(document: Document, width: int = WIDTH) -> list[str]:
     lines = spread([_title(document)], _left(document), width)
     lines += ["", *_loss(document, width)]
     lines += _proof(document, width)
+    if document.get("sessions"):
+        lines += _labelled("Sessions", str(document["sessions"]), width)
     lines += _overrides(document, width)
     lines += _gates(document, width)
     lines += ["", *_steps(document, width), "", *_eta(document, width)]

@@ -90,6 +90,9 @@ class Ground:
         self.services = Services()
         self.holds: dict[str, bool] = {PRIMARY: True, STANDBY: False}
         """Who carries the service address."""
+        self.armed: float | None = None
+        """When the standby's watcher takes the service address back."""
+        self.is_kept = False
         self.restarts_alone = False
         """The primary takes its address and xcatd back whenever it boots."""
         self.is_by_hand = False
@@ -109,6 +112,9 @@ class Ground:
         if self.dying_at is not None and self.dying_at <= now:
             self.dying_at = None
             self.power_off(PRIMARY)
+        if self.armed is not None and self.armed <= now:
+            self.armed = None
+            self.holds[STANDBY] = False
 
     # Who reaches whom.
 
@@ -174,6 +180,7 @@ class Ground:
         if name == PRIMARY:
             self.xcatd = Xcatd.DOWN
         else:
+            self.armed, self.is_kept = None, False
             self.services.states = dict.fromkeys(UNITS, "inactive")
             self.services.zone = False
 

@@ -29,6 +29,10 @@ from tests.sim.ground import (
 from tests.sim.job import Job, Output, UnknownArgvError, at_once
 
 DB2 = frozenset({"db2", "db2pd"})
+LINKS = (
+    f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq state UP\\"
+    "    link/ether 52:54:00:2f:00:68 brd ff:ff:ff:ff:ff:ff\n"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +116,25 @@ class Shell:
         if request.host == STANDBY:
             if mark == "hamnd-programs":
                 return at_once(Output())
+            if mark in ("hamnd-arm", "hamnd-keep", "hamnd-drop"):
+                return Job(0.01, lambda now: self._watcher(mark, argv[4:], now))
             if mark == "hamnd-timers":
                 return at_once(Output())
             if script.startswith("for f in /etc/crontab"):
                 return at_once(Output())
         raise UnknownArgvError(f"{request.host}: {argv}")
+
+    def _watcher(self, mark: str, words: Sequence[str], now: float) -> Output:
+        """What takes the address back unless it is kept; it lives on when hamnd does not."""
+        ground = self.ground
+        if mark == "hamnd-arm":
+            ground.armed, ground.is_kept = now + float(words[1]), False
+            return Output(0, "armed\n")
+        if mark == "hamnd-keep" and ground.armed is None:
+            told = "kept already" if ground.is_kept else "too late"
+            return Output(0 if ground.is_kept else 3, f"{told}\n")
+        ground.armed, ground.is_kept = None, mark == "hamnd-keep"
+        return Output(0, "kept\n")
 
     def _end_primary(self) -> Job:
         """The kill over ssh: acknowledged at once, the machine dies some seconds later."""
@@ -171,6 +189,8 @@ class Shell:
         return at_once(Output(1, head + tail), limit_s)
 
     def _ip(self, words: Sequence[str]) -> Job:
+        if tuple(words) == ("-o", "link", "show"):
+            return at_once(Output(stdout=LINKS))
         if tuple(words) == ("-o", "addr", "show"):
             return Job(0.005, lambda _: Output(stdout=self._addresses()))
         verb = tuple(words[:2])

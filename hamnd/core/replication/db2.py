@@ -16,6 +16,7 @@ from functools import lru_cache
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Examination, LossQuestion, PartnerDatabase, Promotion
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
+from hamnd.core.replication.db2_rehome import rehome_steps
 from hamnd.dialects.db2 import commands
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
@@ -106,11 +107,11 @@ class Db2Engine:
         return judge_promotion(terms, question, loss)
 
     def steps(self, terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
-        """Return the step `promote` in its variant (guide §8.1, db2-hadr.md §8.2)."""
+        """Return `promote` in its variant (guide §8.1, db2-hadr.md §8.2), and what follows it."""
         site = terms.site
         variant = promotion.variant
         if variant == "start-as-primary":
-            return (self._start_again(terms),)
+            return (self._start_again(terms), *rehome_steps(terms))
         is_primary = variant == "none"
         title = "the database is primary already" if is_primary else f"db2 takeover ({variant})"
         promote = Step(
@@ -128,7 +129,7 @@ class Db2Engine:
             wait_s=30.0,
             reversible=False,
         )
-        return (promote,)
+        return (promote, *rehome_steps(terms))
 
     def _start_again(self, terms: Terms) -> Step:
         """After a reboot: a promoted database has no partner, so only force starts it (§10)."""

@@ -20,6 +20,40 @@ _SELECT_ONE = (
     '"$0" connect reset >/dev/null; "$0" terminate >/dev/null; exit $rc'
 )
 
+_STOP_HADR = (
+    'case $("$0" get db cfg for "$1" | grep "HADR database role") in '
+    '*STANDARD*) echo "HADR is stopped already"; exit 0;; esac; '
+    's() { o=$("$0" stop hadr on db "$1"); r=$?; }; s "$@"; '
+    'case $(printf %s "$o" | tr -s "\\n" "  ") in *SQL1769N*\\"2\\"*) '
+    '"$0" deactivate db "$1" >/dev/null; s "$@";; esac; printf "%s\\n" "$o"; exit "$r"'
+)
+"""An active database may have to be deactivated first (SQL1769N 2); its role was seen before."""
+
+_STOP_INSTANCE = (
+    'n=0; while :; do "$0" force applications all >/dev/null; "$0" deactivate db "$2" >/dev/null; '
+    '"$0" terminate >/dev/null; o=$("$1" 2>&1); r=$?; case $o in *SQL1064N*|*SQL1032N*) r=0;; '
+    "*SQL1025N*) n=$((n+1)); if [ $n -lt 20 ]; then sleep 0.5; continue; fi;; esac; "
+    'printf "%s\\n" "$o"; exit $r; done'
+)
+
+_START_INSTANCE = (
+    'o=$("$0" -u -p 0 -i "$1" 2>&1); n=0; '
+    'until "$0" -s -p 0 -i "$1" | grep -q "DB2 State *: *Available"; do n=$((n+1)); '
+    'if [ $n -gt 40 ]; then printf "%s\\n" "$o" >&2; exit 1; fi; sleep 0.5; done; echo available'
+)
+"""What db2gcf -u says and ends with is unverified (§8): its status tells."""
+
+_WRITE_ONE = (
+    '"$0" connect to "$1" >/dev/null || { "$0" connect to "$1"; exit 4; }; '
+    '"$0" "create table hamnd.proof (node varchar(255) not null)" >/dev/null; '
+    '"$0" "insert into hamnd.proof values (\'$2\')"; '
+    '"$0" -x "select node from hamnd.proof where node = \'$2\'"; r=$?; '
+    '"$0" "delete from hamnd.proof where node = \'$2\'" >/dev/null; '
+    '"$0" connect reset >/dev/null; "$0" terminate >/dev/null; exit $r'
+)
+
+_NODES_FILE = 'f=$HOME/sqllib/db2nodes.cfg; if [ -e "$f" ]; then cat "$f"; else echo missing; fi'
+
 VARIANTS = {
     "graceful": "takeover hadr on db {database}",
     "peer-window-only": "takeover hadr on db {database} by force peer window only",
@@ -158,3 +192,76 @@ def db2gcf_status(site: Site, host: str) -> Look:
         expects=f"the instance {owner} on {host} is available",
         timeout_s=15.0,
     )
+
+
+def may_stop_hadr(site: Site) -> Look:
+    """Return the look that keeps STOP HADR away from a standby, which it would end (§11)."""
+    return Look(
+        _clp(site, site.node, f"get db cfg for {site.db2.database}"),
+        reads="db2.cfg_not_standby",
+        expects=f"{site.db2.database} on {site.node} is no standby",
+        timeout_s=15.0,
+    )
+
+
+def stop_hadr(site: Site) -> Action:
+    """Return STOP HADR on this node's primary: it stays online and becomes STANDARD (§10)."""
+    argv = ("sh", "-c", _STOP_HADR, site.tool("db2"), site.db2.database)
+    return Action(run(site, site.node, *argv), reads="db2.hadr_stopped")
+
+
+def stop_instance(site: Site) -> Action:
+    """Return what ends every application, the database and the instance (guide §8.3)."""
+    argv = ("sh", "-c", _STOP_INSTANCE, site.tool("db2"), site.tool("db2stop"), site.db2.database)
+    return Action(run(site, site.node, *argv), reads="db2.instance_ended")
+
+
+def start_instance(site: Site) -> Action:
+    """Return what starts the instance under this host's name (guide §8.5: db2gcf -u)."""
+    argv = ("sh", "-c", _START_INSTANCE, site.tool("db2gcf"), site.db2.instance_owner)
+    return Action(run(site, site.node, *argv))
+
+
+def is_instance_stopped(site: Site) -> Look:
+    """Return the look that expects the instance to be installed and not started."""
+    owner = site.db2.instance_owner
+    return Look(
+        run(site, site.node, site.tool("db2gcf"), "-s", "-p", "0", "-i", owner),
+        reads="db2.instance_stopped",
+        expects=f"the instance {owner} on {site.node} is stopped",
+        timeout_s=15.0,
+    )
+
+
+def set_hadr_hosts(site: Site, local: str, remote: str) -> Action:
+    """Return the change of the HADR host parameters; they only count at the next START HADR."""
+    words = f"HADR_LOCAL_HOST {local} HADR_REMOTE_HOST {remote}"
+    command = f"update db cfg for {site.db2.database} using {words}"
+    return Action(_clp(site, site.node, command), reads="db2.takeover_done")
+
+
+def has_hadr_hosts(site: Site, local: str, remote: str) -> Look:
+    """Return the look at those parameters; what it tells besides them is for the rejoin."""
+    return Look(
+        _clp(site, site.node, f"get db cfg for {site.db2.database}"),
+        reads="db2.cfg_hosts",
+        expects=f"HADR on {site.node} is configured for {local}, its partner for {remote}",
+        arguments=(local, remote),
+        timeout_s=15.0,
+    )
+
+
+def nodes_file_names(site: Site, name: str) -> Look:
+    """Return the look at db2nodes.cfg: it names this host, or does not exist (§8)."""
+    return Look(
+        run(site, site.node, "sh", "-c", _NODES_FILE),
+        reads="db2.nodes_file",
+        expects=f"db2nodes.cfg names {name}",
+        arguments=(name,),
+    )
+
+
+def write_proof(site: Site) -> Action:
+    """Return a write into hamnd's own schema, read back and taken out again."""
+    argv = ("sh", "-c", _WRITE_ONE, site.tool("db2"), site.db2.database, site.node)
+    return Action(run(site, site.node, *argv), reads="db2.proof_written", is_repeatable=True)

@@ -16,7 +16,7 @@ from hamnd.dialects.db2.clp import parse_clp
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
 from hamnd.dialects.db2.snapshot import parse_snapshot
-from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.dialects.shell import last_lines, read_exit_zero, unanswered
 from hamnd.model.hadr import ClpMessage, ClpReply, ClpSeverity, HadrRole, ParseVerdict
 from hamnd.model.names import Verdict
 from hamnd.model.work import Reading, Report
@@ -168,6 +168,85 @@ def read_instance_available(report: Report, _arguments: tuple[str, ...] = ()) ->
     return Reading(Verdict.UNKNOWN, f"db2gcf: {_told(report)}")
 
 
+def read_instance_stopped(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when db2gcf -s says Operable: installed and not started; BLOCK on Available (§8)."""
+    reading = read_instance_available(report)
+    if reading.verdict is Verdict.BLOCK:
+        return Reading(Verdict.PASS, reading.sentence)
+    if reading.verdict is Verdict.PASS:
+        return Reading(Verdict.BLOCK, "the instance still runs")
+    return reading
+
+
+def read_instance_ended(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when db2stop ended the instance (SQL1064N) or it was not started (SQL1032N)."""
+    lost = unanswered(report)
+    if lost is not None:
+        return lost
+    reply = _reply(report)
+    if report.exit_code == 0 and {"SQL1064N", "SQL1032N"} & set(reply.ids):
+        return Reading(Verdict.PASS, "the instance is stopped")
+    verdict = Verdict.BLOCK if "SQL1025N" in reply.ids else Verdict.UNKNOWN
+    return Reading(verdict, f"db2stop: {_told(report)}")
+
+
+def read_hadr_stopped(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """STOP HADR: done, or the role was STANDARD already."""
+    if unanswered(report) is None and report.stdout.strip() == "HADR is stopped already":
+        return Reading(Verdict.PASS, "HADR is stopped already")
+    return _judge(report, harmless=())
+
+
+def read_cfg_not_standby(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS on PRIMARY and STANDARD; STOP HADR would end a standby for good (§11)."""
+    reading = read_cfg_readable(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    role = parse_db_cfg(report.stdout).role
+    if role in (HadrRole.PRIMARY, HadrRole.STANDARD):
+        return Reading(Verdict.PASS, f"role {role.value.upper()}")
+    return Reading(Verdict.BLOCK, "this database is a standby: it was not promoted")
+
+
+def read_cfg_hosts(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when HADR's hosts are those of the new identity; tells the rest for the rejoin."""
+    reading = read_cfg_readable(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    parameters = parse_db_cfg(report.stdout).parameters
+    seen = (parameters.get("HADR_LOCAL_HOST"), parameters.get("HADR_REMOTE_HOST"))
+    told = f"HADR_LOCAL_HOST {seen[0]}, HADR_REMOTE_HOST {seen[1]}"
+    if seen != arguments:
+        return Reading(Verdict.BLOCK, told)
+    target = parameters.get("HADR_TARGET_LIST")
+    return Reading(Verdict.PASS, f"{told}; for the rejoin: HADR_TARGET_LIST {target or 'not set'}")
+
+
+def read_nodes_file(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when db2nodes.cfg names this host, fully qualified or not, or does not exist (§8)."""
+    reading = read_exit_zero(report)
+    if reading.verdict is not Verdict.PASS:
+        return Reading(Verdict.UNKNOWN, reading.sentence)
+    if report.stdout.strip() == "missing":
+        return Reading(Verdict.PASS, "there is no db2nodes.cfg")
+    hosts = {line.split()[1] for line in report.stdout.splitlines() if len(line.split()) > 1}
+    if {host.partition(".")[0] for host in hosts} == {arguments[0].partition(".")[0]}:
+        return Reading(Verdict.PASS, f"db2nodes.cfg names {', '.join(sorted(hosts))}")
+    told = f"db2nodes.cfg names {', '.join(sorted(hosts)) or 'no host'}, not {arguments[0]}"
+    return Reading(Verdict.BLOCK, told)
+
+
+def read_proof_written(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the row that was inserted came back; anything else is looked at (law 5)."""
+    lost = unanswered(report)
+    if lost is not None:
+        return lost
+    refused = _errors(_reply(report))
+    if report.exit_code == 0 and not refused:
+        return Reading(Verdict.PASS, "a row was written and read back")
+    return Reading(Verdict.BLOCK, f"no row could be written: {_told(report)}")
+
+
 def read_gcf_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """Never decide: output and exit codes of db2gcf -u are unverified (§8); look at the state."""
     lost = unanswered(report)
@@ -253,4 +332,11 @@ READERS: dict[str, Reader] = {
     "db2.deactivated": read_deactivated,
     "db2.instance_available": read_instance_available,
     "db2.gcf_started": read_gcf_started,
+    "db2.instance_stopped": read_instance_stopped,
+    "db2.instance_ended": read_instance_ended,
+    "db2.hadr_stopped": read_hadr_stopped,
+    "db2.cfg_not_standby": read_cfg_not_standby,
+    "db2.cfg_hosts": read_cfg_hosts,
+    "db2.nodes_file": read_nodes_file,
+    "db2.proof_written": read_proof_written,
 }

@@ -241,6 +241,10 @@ class Db2:
         self, node: str, argv: tuple[str, ...], stdin: str, session: str, language: str
     ) -> tuple[str, int]:
         """Run one program, or a script of statements one by one with their exit codes OR-ed."""
+        if argv[0] in ("db2gcf", "db2start"):
+            hostname = self.lab[node].run("hostname").strip()
+            with self._lock:
+                self.pair.rename_host(node, hostname)
         only_options = all(word.startswith(("-", "+")) or "/" in word for word in argv[1:])
         calls = [argv]
         if argv[0] == "db2" and stdin and only_options:

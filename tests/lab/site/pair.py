@@ -15,6 +15,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -22,7 +23,7 @@ from hamnd.demo.db2_node import PairConfig
 from tests.lab.site import services, xcat
 from tests.lab.site.db2 import OWNER, Db2
 from tests.lab.site.faults import Faults
-from tests.lab.site.hosts import CHECKOUT, Done, Host, Lab, wait_until
+from tests.lab.site.hosts import CHECKOUT, Done, Host, Lab, Process, wait_until
 from tests.lab.site.names import (
     CLUSTER,
     CONTROLLER,
@@ -147,8 +148,19 @@ class Pair:
     replication = ""
     """The tables of hamnd's configuration that name the engine."""
 
-    def __init__(self, lab: Lab) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        change: Callable[[str], str] = str,
+        service_address: str = SERVICE_ADDRESS,
+    ) -> None:
+        """Set the site up; `change` is applied to hamnd's configuration of every node.
+
+        `service_address` is what the management node holds; it may be the primary's own.
+        """
         self.lab = lab
+        self.service_address = service_address
+        self._change = change
         self.faults = Faults(lab)
         self.power = Power(lab, self.faults)
         self.power.install(*MANAGERS)
@@ -161,8 +173,9 @@ class Pair:
 
     def _serve(self) -> None:
         primary = self.lab[PRIMARY]
-        primary.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
-        announcing = ("arping", "-q", "-U", "-c", "1", "-I", "eth0", SERVICE_ADDRESS)
+        if self.service_address != primary.address:
+            primary.run("ip", "addr", "add", f"{self.service_address}/24", "dev", "eth0")
+        announcing = ("arping", "-q", "-U", "-c", "1", "-I", "eth0", self.service_address)
         # Each drives a server of its own: side by side, as nobody would by hand.
         side_by_side = ("makedns -n", "makedhcp -n && makedhcp -a", "makeconservercf")
         with ThreadPoolExecutor() as pool:
@@ -179,7 +192,7 @@ class Pair:
     def configure(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
         """Write hamnd's configuration on a node, with the secret of its fence agent."""
         host = self.lab[node]
-        text = configuration(node, self.replication, agent)
+        text = self._change(configuration(node, self.replication, agent))
         host.write(CONFIG, text, 0o640)
         host.write("/etc/hamnd/fence.password", f"{PASSWORD}\n", 0o600)
         if host.has_systemd:
@@ -212,6 +225,29 @@ class Pair:
         """Run hamnctl on a node."""
         argv, environment = self.command(*words)
         return self.lab[node].ask(*argv, environment=environment, timeout_s=timeout_s)
+
+    def start_hamnctl(self, *words: str, node: str = STANDBY) -> Process:
+        """Start hamnctl on a node, and leave it to itself."""
+        argv, environment = self.command(*words)
+        return self.lab[node].start(*argv, environment=environment)
+
+    def retry(self, node: str = STANDBY, limit_s: float = 60.0) -> None:
+        """Let the paused run go on, again and again while what it needs was not seen yet."""
+
+        said: list[str] = []
+
+        def goes_on() -> bool:
+            said.append(self.hamnctl("retry", node=node, timeout_s=120).text)
+            return self.ask("status", node=node)["run"] is None
+
+        try:
+            wait_until(goes_on, "the run ends", limit_s)
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}\n{said[-1]}") from None
+
+    def kill_hamnd(self, node: str = STANDBY) -> None:
+        """Kill hamnd at once, as the kernel does when memory ends; what it started lives on."""
+        self.faults.kill_process(node, f"hamnd --config {CONFIG}")
 
     def ask(self, *words: str, node: str = STANDBY) -> dict[str, Any]:
         """Run `hamnctl --json` and return its document. Raises RuntimeError when it fails."""
@@ -246,17 +282,23 @@ class Pair:
             name
             for name in MANAGERS
             if self.lab[name].is_up
-            and f" {SERVICE_ADDRESS}/" in self.lab[name].run("ip", "-o", "addr", "show")
+            and f" {self.service_address}/" in self.lab[name].run("ip", "-o", "addr", "show")
         ]
 
 
 class Db2Pair(Pair):
     """xCAT over the Db2 model; `times` are those of the databases and of hamnd's configuration."""
 
-    def __init__(self, lab: Lab, times: PairConfig = TIMES) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        times: PairConfig = TIMES,
+        change: Callable[[str], str] = str,
+        service_address: str = SERVICE_ADDRESS,
+    ) -> None:
         self.times = times
         self.replication = over_db2(times)
-        super().__init__(lab)
+        super().__init__(lab, change, service_address)
 
     def replicate(self) -> None:
         """Make the model's pair."""

@@ -175,7 +175,10 @@ def main() -> None:
             _pause.wait(RETRY_S)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain("/etc/xcat/cert/server-cred.pem")
-    with socket.create_server(("", PORT), backlog=64) as listener:
+    server = socket.create_server(
+        ("", PORT), family=socket.AF_INET6, dualstack_ipv6=True, backlog=64
+    )
+    with server as listener:
         while True:
             connection, _ = listener.accept()
             threading.Thread(

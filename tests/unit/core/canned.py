@@ -252,6 +252,8 @@ class World:
             return True, (0, "\n".join(words))
         if what == "unit_waiting":
             return True, (0, "disabled\n")
+        if what == "links":
+            return True, (0, "2: en1: <UP> mtu 1500 \\    link/ether 52:54:00:2f:00:68 brd ff\n")
         if what == "address_free":
             return not self.has_address, (0, "Sent 2 probes\nReceived 0 response(s)\n")
         if what == "name_resolves":
@@ -343,6 +345,7 @@ class World:
     def _done(self, action: Action) -> Answer:
         texts: Mapping[str, Answer] = {
             "db2.takeover_done": (0, "DB20000I  The TAKEOVER HADR ON DATABASE command completed."),
+            "keeping.kept": (0, "kept\n"),
             "fence.off_done": (0, "Success: Powered OFF"),
             "fence.ssh_started": (0, "hamnd-fence: started\n"),
             "xcat.dns_made": (0, "DNS setup is completed\n"),

@@ -2,50 +2,129 @@
 
 Owns what is asked before an address is taken, and what proves that it is held. Must not know ip or
 arping (dialects.addresses).
+
+It is commit-confirmed: a watcher is armed before the first address is taken, and every network has
+to prove the new one before it is kept. Nothing of it outlives a reboot: an alias never starts
+outside the guard (xcat-hamn.md §1).
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from ipaddress import ip_address, ip_interface
+
+from hamnd.core.platforms.linux.settle import name_of
 from hamnd.core.policy import Policy
-from hamnd.dialects import addresses, linux, reach
+from hamnd.dialects import addresses, keeping, linux, network, reach
 from hamnd.model.plan import Step
-from hamnd.model.site import ServiceAddress, Site
-from hamnd.model.work import Action, Look
+from hamnd.model.site import ServiceAddress, Site, Witness
+from hamnd.model.work import Action, Exec, Look, Report
 
 
-def identity(site: Site, policy: Policy) -> Step:
-    """Take the service addresses, last of all that decides who the management node is (law 3)."""
+def identity(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
+    """Take the addresses, last of all that decides who the management node is (law 3)."""
+    renamed, renamed_back, named = _rename(site, seen)
     there = tuple(addresses.interface_there(site, one) for one in site.identity)
-    actions: tuple[Action, ...] = ()
-    for one in site.identity:
-        actions += (addresses.add_address(site, one),)
-        actions += () if one.is_ipv6 else (addresses.announce(site, one),)
-    proofs: tuple[Look, ...] = ()
-    for one in site.identity:
-        proofs += (addresses.address_up(site, one),)
-        gateway = one.gateway or site.gateway
-        proofs += (reach.ping(site, "the gateway", gateway, source=one.address),)
-    tools = [site.tool("ip"), site.tool("arping"), site.tool("ping")]
+    removals = tuple(addresses.remove_address(site, one) for one in reversed(site.identity))
+    taken = tuple(action for one in site.identity for action in _take(site, one))
+    taken = (*taken, *renamed)
+    back = (*renamed_back, *removals)
+    armed = keeping.arm(site, site.identity_confirm_s, _requests(back))
     names = ", ".join(f"{one.address} ({one.name})" for one in site.identity)
+    what = f"{site.partner.name}'s name and" if site.takes_primary_address else "the service"
     return Step(
         id="identity",
-        title=f"take the service address {names}",
-        guide="-",
+        title=f"take {what} address {names}",
+        guide="8.4" if site.takes_primary_address else "-",
         host=site.node,
         depends_on=("promote",),
-        actions=actions,
-        readiness=(linux.programs(site, *tools), *there),
+        actions=(armed, *taken, keeping.keep(site)),
+        keeps_at=1 + len(taken),
+        readiness=(linux.programs(site, *_tools(site)), *there, *_readable(site)),
         preconditions=(*there, *(_free(site, one) for one in site.identity)),
-        postconditions=proofs,
+        postconditions=(
+            *(look for one in site.identity for look in _proofs(site, one, seen)),
+            *named,
+        ),
         timeout_s=policy.step_timeout_s("identity", 60.0),
-        wait_s=15.0,
-        compensation=tuple(addresses.remove_address(site, one) for one in site.identity),
+        wait_s=site.identity_confirm_s / 2,
+        compensation=(*back, keeping.drop(site)),
         needs_fence=True,
     )
 
 
+def _rename(
+    site: Site, seen: Mapping[str, Report]
+) -> tuple[tuple[Action, ...], tuple[Action, ...], tuple[Look, ...]]:
+    """Return how the host gets the name that moves, how it gets its own back, and the proof.
+
+    Without its own name seen there is no way back, so it is left alone and the proof says so.
+    """
+    if not site.takes_primary_address:
+        return (), (), ()
+    name, report = name_of(site), seen.get("name")
+    proof = (network.is_named(site, name),)
+    own = report.stdout.strip() if report is not None else ""
+    if not own:
+        return (), (), proof
+    wanted = f"{name}.{own.partition('.')[2]}" if "." in own and "." not in name else name
+    renamed = (network.set_host_name(wanted, site),)
+    return renamed, (network.set_host_name(own, site),), proof
+
+
+def _readable(site: Site) -> tuple[Look, ...]:
+    return (network.host_name(site),) if site.takes_primary_address else ()
+
+
+def _tools(site: Site) -> tuple[str, ...]:
+    tools = (site.tool("ip"), site.tool("arping"), site.tool("ping"), "setsid")
+    return (*tools, "hostname") if site.takes_primary_address else tools
+
+
+def _take(site: Site, service: ServiceAddress) -> tuple[Action, ...]:
+    """Take one address and tell the neighbours; for IPv6 the kernel does both."""
+    if service.is_ipv6:
+        return (addresses.take6(site, service),)
+    return (addresses.add_address(site, service), addresses.announce(site, service))
+
+
 def _free(site: Site, service: ServiceAddress) -> Look:
-    """Nobody else has the address; IPv6 has no ARP, and the kernel looks for duplicates itself."""
-    if not service.is_ipv6:
-        return addresses.address_free(site, service)
-    return reach.ping_silent(site, service.name, service.address)
+    if service.is_ipv6:
+        return addresses.address_free6(site, service)
+    return addresses.address_free(site, service)
+
+
+def _proofs(site: Site, service: ServiceAddress, seen: Mapping[str, Report]) -> tuple[Look, ...]:
+    """The address is up, its own gateway answers it, and a third host of its network sees it."""
+    proofs: tuple[Look, ...] = (addresses.address_up(site, service),)
+    gateway = gateway_of(site, service)
+    if gateway is not None:
+        proofs += (reach.ping(site, "the gateway", gateway, source=service.address),)
+    report = seen.get("links")
+    hardware = addresses.parse_links(report.stdout) if report is not None else {}
+    ours = hardware.get(service.interface, "")
+    seeing = (addresses.seen_by(one, service, ours) for one in neighbours(site, service))
+    return (*proofs, *seeing)
+
+
+def gateway_of(site: Site, service: ServiceAddress) -> str | None:
+    """Return the router that this address can be proven with: its own, or the cluster's."""
+    if service.gateway is not None:
+        is_near = service.is_ipv6 and ip_address(service.gateway).is_link_local
+        return f"{service.gateway}%{service.interface}" if is_near else service.gateway
+    return site.gateway if is_near_to(service, site.gateway) else None
+
+
+def neighbours(site: Site, service: ServiceAddress) -> tuple[Witness, ...]:
+    """Return the witnesses that live on this address's own network."""
+    return tuple(one for one in site.witnesses if is_near_to(service, one.address))
+
+
+def is_near_to(service: ServiceAddress, address: str) -> bool:
+    """Whether an address lies in the network of a service address."""
+    network = ip_interface(f"{service.address}/{service.prefix}").network
+    return ip_address(address) in network
+
+
+def _requests(actions: tuple[Action, ...]) -> tuple[Exec, ...]:
+    return tuple(one.request for one in actions if isinstance(one.request, Exec))
