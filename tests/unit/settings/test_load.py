@@ -159,13 +159,6 @@ def test_engines_of_later_are_refused_with_what_is_supported(engine: str) -> Non
     assert "db2 and postgresql are supported" in refused.errors[0].line()
 
 
-def test_primary_address_is_refused_with_what_is_supported() -> None:
-    refused = load(changed('"service_address"', '"primary_address"'))
-    assert len(refused.errors) == 1
-    assert refused.errors[0].path == "identity.mode"
-    assert 'only "service_address"' in refused.errors[0].line()
-
-
 def test_all_problems_come_at_once() -> None:
     text = (
         changed('"10.1.0.3"', '"nowhere"').replace("prefix = 16", "prefix = 99")

@@ -204,3 +204,48 @@ def test_two_networks_of_either_family_may_move() -> None:
     assert loaded.errors == ()
     assert loaded.site is not None
     assert [address.address for address in loaded.site.identity] == ["10.1.0.2", "fd00::2"]
+
+
+# The guide's way: the primary's own address moves.
+
+GUIDES_WAY = changed('"service_address"', '"primary_address"')
+CONSOLE = '"primary_address"\nconsole = "bmc-mn2, serial over LAN"'
+
+
+def test_the_primarys_own_address_is_what_moves_in_the_guides_way() -> None:
+    text = GUIDES_WAY.replace('"10.1.0.2"', '"10.1.0.3"').replace('"primary_address"', CONSOLE)
+    loaded = load(text)
+    assert loaded.errors == ()
+    assert loaded.site is not None
+    assert loaded.site.takes_primary_address
+    assert loaded.site.identity_console == "bmc-mn2, serial over LAN"
+
+
+def test_the_guides_way_needs_the_primarys_own_address_and_never_the_standbys() -> None:
+    for address, said in (("10.1.0.2", "no table has it"), ("10.1.0.4", "is the standby's own")):
+        refused = load(GUIDES_WAY.replace('"10.1.0.2"', f'"{address}"'))
+        assert any(said in problem.line() for problem in refused.errors), address
+
+
+def test_the_guides_way_without_a_console_warns_of_sessions_that_end() -> None:
+    loaded = load(GUIDES_WAY.replace('"10.1.0.2"', '"10.1.0.3"'))
+    assert loaded.errors == ()
+    assert "identity.console" in [problem.path for problem in loaded.warnings]
+
+
+def test_an_address_that_nobody_can_prove_is_warned_of() -> None:
+    """On its network there is neither a router that answers nor a witness."""
+    far = '[[identity.address]]\ninterface = "e"\naddress = "10.9.0.2"\nprefix = 24\nname = "a"\n'
+    loaded = load(changed("[network]", far + "[network]"))
+    assert loaded.errors == ()
+    said = [one.line() for one in loaded.warnings if one.path == "identity.address[1].gateway"]
+    assert said
+    assert "nothing proves from outside that the address works" in said[0]
+    known = load(changed("[network]", far + 'gateway = "10.9.0.1"\n[network]'))
+    assert all(one.path != "identity.address[1].gateway" for one in known.warnings)
+
+
+@pytest.mark.parametrize("limit", ["9", "601", '"60"'])
+def test_the_limit_of_the_proof_is_bounded(limit: str) -> None:
+    text = changed('mode = "service_address"', f'mode = "service_address"\nconfirm_s = {limit}')
+    assert [one.path for one in load(text).errors] == ["identity.confirm_s"]
