@@ -47,7 +47,7 @@ from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
-from hamnd.core.whereabouts import is_partner_displaced, without_echo
+from hamnd.core.whereabouts import credible
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Phase, Rhythm, RunStatus, State
 from hamnd.model.record import Record
@@ -78,15 +78,11 @@ def _fold(turn: Turn, event: Event) -> None:
     watch = state.watch
     if isinstance(event, LookCompleted):
         state = asking.landed(state, event.topic)
-    if observing.is_outdated(watch, event):
+    told = credible(state, event, terms)
+    if told is None or observing.is_outdated(watch, event):
         turn.state = state
         return
-    if is_partner_displaced(state, terms):
-        told = without_echo(event)
-        if told is None:
-            turn.state = state
-            return
-        event = told
+    event = told
     match event:
         case TermsChanged() if event.is_site_changed:
             watch = observing.begun_again(watch, turn.now)

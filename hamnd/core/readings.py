@@ -1,6 +1,6 @@
 """What the looks of a step mean together.
 
-Owns how several readings become one verdict. Must not know what follows from it (stages).
+Owns how several readings become one verdict, and a sentence that several endings share. Must not know what follows from it (stages).
 """
 
 from __future__ import annotations
@@ -8,6 +8,9 @@ from __future__ import annotations
 from hamnd.dialects import readers
 from hamnd.model.names import Verdict
 from hamnd.model.work import Looked
+
+COMES_BACK = "what was before comes back by itself"
+"""What a step that was not made final does, whether hamnd lives or not (`Step.keeps_at`)."""
 
 
 def combine(answers: tuple[Looked, ...]) -> tuple[Verdict, str]:

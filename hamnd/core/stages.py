@@ -14,16 +14,13 @@ from dataclasses import replace
 from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.gates import LOSS_RANK
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun, action_record, look_record
-from hamnd.core.readings import combine
+from hamnd.core.readings import COMES_BACK, combine
 from hamnd.dialects import readers, shell
 from hamnd.model.instant import Instant
 from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
 from hamnd.model.plan import Plan, Step
 from hamnd.model.record import Record
 from hamnd.model.work import Look, Looked, Report
-
-COMES_BACK = "what was before comes back by itself"
-"""What a step that was not made final does, whether hamnd lives or not (`Step.keeps_at`)."""
 
 
 def start(run: Run, step: Step, facts: Facts) -> Move:

@@ -43,11 +43,13 @@ def is_about_partner(topic: str) -> bool:
     return topic.partition(":")[0] in ABOUT_PARTNER
 
 
-def without_echo(event: Event) -> Event | None:
+def credible(state: NodeState, event: Event, terms: Terms) -> Event | None:
     """Return the event without what this node itself may have answered; None: nothing is left.
 
     What was on its way when the address moved may have been answered by either machine.
     """
+    if not is_partner_displaced(state, terms):
+        return event
     match event:
         case RoundCompleted():
             kept = tuple(
