@@ -1,6 +1,7 @@
 """What the looks of a step mean together.
 
-Owns how several readings become one verdict, and a sentence that several endings share. Must not know what follows from it (stages).
+Owns how several readings become one verdict, and a sentence that several endings share. Must not
+know what follows from it (stages).
 """
 
 from __future__ import annotations
