@@ -8,8 +8,12 @@ from hamnd.core import asking
 from hamnd.core.commands import ProbeRound, TakeLook
 from hamnd.core.engine import step
 from hamnd.core.events import LookCompleted, RoundCompleted
-from hamnd.core.health.evidence import judge_evidence
-from hamnd.core.health.rule import HOST_PROBES, latest_host_answer, silence_of
+from hamnd.core.health.rule import (
+    HOST_PROBES,
+    latest_host_answer,
+    silence_began,
+    silence_of,
+)
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_partner_displaced
@@ -112,7 +116,7 @@ def test_an_address_that_nobody_else_claims_keeps_the_silence_fresh() -> None:
     watch = step(state, round_of(terms, after, 0, SILENCE), later(after, 0.2), terms).state.watch
     for probe in HOST_PROBES:
         assert silence_of(watch.tracks.get(probe), later(after, 0.2), terms.policy) is not None
-    assert judge_evidence(watch, later(after, 0.2), terms)
+    assert silence_began(watch, later(after, 0.2), terms.policy) is not None
 
 
 def test_another_host_that_claims_the_address_is_heard() -> None:
