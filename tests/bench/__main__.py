@@ -42,18 +42,32 @@ def main() -> int:
     """Measure everything and print one JSON document."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument("--runs", type=int, default=7, help="repetitions of each figure (7)")
-    runs = parser.parse_args().runs
+    parser.add_argument(
+        "--idle",
+        type=float,
+        metavar="SECONDS",
+        default=0.0,
+        help="also watch a healthy pair for so long and count CPU and memory (the budget: 600)",
+    )
+    parser.add_argument(
+        "--settle", type=float, metavar="SECONDS", default=30.0, help="before that (30)"
+    )
+    options = parser.parse_args()
+    runs = options.runs
+    figures = [
+        bench_parser(runs),
+        bench_step(runs),
+        bench_status(runs),
+        *bench_promote(min(runs, 3), figure),
+    ]
+    if options.idle:
+        figures += bench_idle(options.idle, options.settle)
     document = {
         "schema": "hamnd.bench/1",
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores",
         "runs": runs,
-        "figures": [
-            bench_parser(runs),
-            bench_step(runs),
-            bench_status(runs),
-            *bench_promote(min(runs, 3), figure),
-        ],
+        "figures": figures,
     }
     print(json.dumps(document, indent=2))
     return 0
@@ -140,6 +154,23 @@ def bench_status(runs: int) -> dict[str, Any]:
     document = figure("hamnctl status", milliseconds, "ms", "<= 150 and <= 8 x python", is_met)
     document["ratio_to_python_c_pass"] = round(ratio, 2)
     return document
+
+
+def bench_idle(duration_s: float, settle_s: float) -> list[dict[str, Any]]:
+    """CPU, memory and /metrics of a daemon that watches a healthy pair with the default rhythms."""
+    from tests.bench import idle
+
+    found = idle.measure(duration_s, settle_s)
+    cpu, pss, scrapes = found.cpu_percent, found.pss_mib, list(found.scrapes_ms)
+    p99 = statistics.quantiles(scrapes, n=100)[98]
+    load = os.getloadavg()[0]
+    what = f"over {found.seconds:.0f} s, load of the machine {load:.1f}"
+    processor = figure(f"idle CPU, {what}", [cpu], "% of a core", "<= 0.3", cpu <= 0.3)
+    processor["children"] = round(found.children_percent, 3)
+    memory = figure(f"idle PSS with asyncssh, {what}", [pss], "MiB", "<= 55", pss <= 55)
+    metrics = figure("/metrics", scrapes, "ms", "p99 <= 10", p99 <= 10)
+    metrics["p99"] = round(p99, 3)
+    return [processor, memory, metrics]
 
 
 def seconds(argv: list[str]) -> float:
