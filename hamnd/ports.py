@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from hamnd.model.instant import Instant
 from hamnd.model.record import Record
-from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Reach, Read, Report
+from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Reach, Read, Report, Swap
 
 
 class Clock(Protocol):
@@ -44,11 +44,18 @@ class Reacher(Protocol):
         ...
 
 
-class FileReader(Protocol):
-    """Reads small local files."""
+class Files(Protocol):
+    """Reads small local files, and puts staged ones in their place."""
 
     async def read(self, request: Read, timeout_s: float) -> Report:
         """Return the text as stdout with exit code 0, or exit code 1 and the reason."""
+        ...
+
+    async def swap(self, request: Swap, timeout_s: float) -> Report:
+        """Switch: exit code 0, 3 where nothing is staged, or 1 and the reason.
+
+        A switch that outlasts its limit is LOST: it may come to its end all the same.
+        """
         ...
 
 

@@ -1,4 +1,4 @@
-"""Reads small files of this node.
+"""Reads small files of this node, and puts staged ones in their place.
 
 Owns `LocalFiles`. Must not know what is in them.
 """
@@ -6,17 +6,26 @@ Owns `LocalFiles`. Must not know what is in them.
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import ctypes
+import errno
 import os
+import shutil
 import stat
 
-from hamnd.model.work import Ending, Read, Report
+from hamnd.model.work import Ending, Read, Report, Swap
 from hamnd.ports import Clock
 
 FILE_BYTES_MAX = 1_048_576
+NOTHING_STAGED = 3
+"""Exit code of a switch without anything to switch (model.work.Swap)."""
+_AT_FDCWD = -100
+_RENAME_EXCHANGE = 2
+"""renameat2(2): exchange two paths at once; Linux 3.15, not on every file system."""
 
 
 class LocalFiles:
-    """Reads files in a worker thread (port `FileReader`): a dead NFS server stops that alone."""
+    """Touches files in a worker thread (port `Files`): a dead NFS server stops that alone."""
 
     def __init__(self, clock: Clock) -> None:
         """Take the clock for the reports."""
@@ -48,6 +57,75 @@ class LocalFiles:
             stdout=data.decode("utf-8", errors="replace"),
             truncated=truncated,
         )
+
+    async def swap(self, request: Swap, timeout_s: float) -> Report:
+        """Switch what is staged into its place; see the port."""
+        started = self._clock.now()
+        code, reason = 0, ""
+        try:
+            async with asyncio.timeout(timeout_s):
+                await asyncio.to_thread(_swap, request.staged, request.target, request.kept)
+        except TimeoutError:
+            detail = f"{request.target} was not switched within {timeout_s:g} s"
+            return Report(Ending.LOST, started, self._clock.now(), detail=detail)
+        except FileNotFoundError as missing:
+            code, reason = NOTHING_STAGED, f"{missing.filename} is not there"
+        except OSError as error:
+            code, reason = 1, f"{request.target}: {error.strerror}"
+        return Report(Ending.EXITED, started, self._clock.now(), exit_code=code, stderr=reason)
+
+
+def _swap(staged: str, target: str, kept: str) -> None:
+    """Put `staged` at `target` and what was there at `kept`; a set is never half of each.
+
+    Raises OSError; FileNotFoundError where nothing is staged.
+    """
+    os.lstat(staged)
+    _remove(kept)
+    if not os.path.lexists(target):
+        os.rename(staged, target)
+    elif _exchange(staged, target):
+        os.rename(staged, kept)
+    else:
+        os.rename(target, kept)
+        try:
+            os.rename(staged, target)
+        except OSError:
+            os.rename(kept, target)
+            raise
+    for folder in {os.path.dirname(one) for one in (staged, target, kept)}:
+        _sync(folder)
+
+
+def _exchange(one: str, other: str) -> bool:
+    """Exchange two paths in one act; False where this system cannot."""
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if call is None:
+        return False
+    paths = os.fsencode(one), os.fsencode(other)
+    if call(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], _RENAME_EXCHANGE) == 0:
+        return True
+    code = ctypes.get_errno()
+    if code in (errno.ENOSYS, errno.EINVAL, errno.EXDEV):
+        return False
+    raise OSError(code, os.strerror(code), one)
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            shutil.rmtree(path)
+        else:
+            os.unlink(path)
+
+
+def _sync(folder: str) -> None:
+    """A rename is on disk only when its folder is."""
+    fd = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(fd)
+    finally:
+        os.close(fd)
 
 
 def _read(path: str) -> tuple[bytes, bool]:

@@ -12,17 +12,20 @@ from typing import assert_never
 from hamnd.dialects.editing import edited
 from hamnd.model.work import (
     Action,
+    ActionRequest,
     Edit,
     Ending,
     Exec,
     Fence,
     FenceStatus,
     Look,
+    LookRequest,
     Reach,
     Read,
     Report,
+    Swap,
 )
-from hamnd.ports import Clock, CommandRunner, FenceDevice, FileReader, Reacher
+from hamnd.ports import Clock, CommandRunner, FenceDevice, Files, Reacher
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +34,7 @@ class Adapters:
 
     runners: Mapping[str, CommandRunner]
     reacher: Reacher
-    files: FileReader
+    files: Files
     fence: FenceDevice | None = None
 
 
@@ -52,14 +55,16 @@ class RoutingWorld:
         """Carry out one look once, within its own limit."""
         return await self._dispatch(look.request, look.timeout_s)
 
-    async def _dispatch(
-        self, request: Exec | Edit | Fence | FenceStatus | Reach | Read, timeout_s: float
-    ) -> Report:
+    async def _dispatch(self, request: ActionRequest | LookRequest, timeout_s: float) -> Report:
         match request:
             case Exec():
                 return await self._run(request, timeout_s)
             case Edit():
                 return await self._edit(request, timeout_s)
+            case Swap():
+                if request.host != self._node:
+                    return self._could_not(f"files are switched on {self._node} only")
+                return await self._adapters.files.swap(request, timeout_s)
             case Fence() | FenceStatus():
                 if self._adapters.fence is None:
                     return self._could_not("no fence agent is configured ([fence] agent)")

@@ -27,6 +27,10 @@ from hamnd.model.work import Ending, Look
 TERMS_KEPT = 4
 """How many terms' looks are remembered; a reload replaces the terms."""
 
+FLEETING = ("seen:processes",)
+"""What is only true for a moment: it is looked at anew while a plan may be made from it."""
+FLEETING_AGE_MAX_S = 5.0
+
 LOST_AFTER_S = 30.0
 """A look that did not come home within its own limit and this much more is given up."""
 
@@ -110,14 +114,19 @@ def _close_looks(
     """
     interval = terms.policy.suspicion_look_interval_s
     unread = {
-        topic: look
-        for topic, look in _seen_looks(terms).items()
+        topic
+        for topic in _seen_looks(terms)
         if (report := state.watch.reports.get(topic)) is None or report.ending is not Ending.EXITED
     }
+    slow = _slow_looks(state, terms)
+    ages = dict.fromkeys(FLEETING, FLEETING_AGE_MAX_S)
+    ages.update(dict.fromkeys((*slow, *unread), interval))
+    known = {**slow, **_seen_looks(terms)}
     due = {
-        topic: look
-        for topic, look in {**_slow_looks(state, terms), **unread}.items()
-        if (sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= interval
+        topic: known[topic]
+        for topic, age_max_s in ages.items()
+        if topic in known
+        and ((sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= age_max_s)
     }
     return _send(state, due, now)
 

@@ -29,7 +29,7 @@ from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
-from hamnd.model.names import Answer, Cause, RunStatus, State, Status
+from hamnd.model.names import Answer, Cause, RunStatus, State, Status, Verdict
 
 
 def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
@@ -41,6 +41,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         *judge_conditions(watch, before, now, terms),
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
         *carry_since(_after_takeover(state, now), before),
+        *carry_since(_hook(state, now), before),
     )
     engine = engine_of(terms)
     question = LossQuestion(
@@ -183,6 +184,19 @@ def _after_takeover(state: NodeState, now: Instant) -> list[Condition]:
         )
     )
     return found
+
+
+def _hook(state: NodeState, now: Instant) -> list[Condition]:
+    """Whether the site's own program heard the last thing that it was to be told."""
+    hook = state.hook
+    if hook is None:
+        return []
+    word = {
+        Verdict.PASS: (Status.TRUE, "Told"),
+        Verdict.BLOCK: (Status.FALSE, "HookFailed"),
+    }
+    status, reason = word.get(hook.verdict, (Status.UNKNOWN, "HookUnknown"))
+    return [Condition("SiteTold", status, reason, hook.sentence, now.wall_s, hook.at, "hooks")]
 
 
 def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str:

@@ -66,4 +66,15 @@ class WriteReport:
     digest: str
 
 
-Command = ProbeRound | TakeLook | SetReachInterval | PerformAction | LookAtStep | WriteReport
+@dataclass(frozen=True, slots=True)
+class RunHook:
+    """Tell the site's own program what happened. Comes home as HookCompleted; nothing waits."""
+
+    about: str
+    action: Action
+    timeout_s: float
+
+
+Command = (
+    ProbeRound | TakeLook | SetReachInterval | PerformAction | LookAtStep | WriteReport | RunHook
+)

@@ -13,7 +13,7 @@ import json
 from dataclasses import replace
 from typing import assert_never
 
-from hamnd.core import asking, declaring, invariants, observing, requests, stages
+from hamnd.core import asking, declaring, invariants, observing, requests, stages, telling
 from hamnd.core import run as runs
 from hamnd.core.assessing import assess
 from hamnd.core.commands import WriteReport
@@ -28,6 +28,7 @@ from hamnd.core.events import (
     DiskObserved,
     Event,
     Halted,
+    HookCompleted,
     LookCompleted,
     PlanRequested,
     Request,
@@ -65,6 +66,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     _act_on(turn, event)
     follow_rows(turn)
     follow_run(turn)
+    telling.tell_changes(turn)
     _ask(turn, event)
     _remember(turn)
     decision = turn.decision()
@@ -124,6 +126,8 @@ def _act_on(turn: Turn, event: Event) -> None:
             _on_halted(turn, event)
         case StepLooked() | ActionCompleted():
             _on_run_event(turn, event)
+        case HookCompleted():
+            telling.on_hook(turn, event)
         case TermsChanged():
             turn.because = "the configuration was read again"
             turn.record(Record(Phase.DECISION, "terms_changed", evidence=event.summary))

@@ -77,6 +77,14 @@ class StepLooked:
 
 
 @dataclass(frozen=True, slots=True)
+class HookCompleted:
+    """The site's own program was told something, or could not be; `about` says what."""
+
+    about: str
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
 class PlanRequested:
     """The operator wants to see a plan."""
 
@@ -186,6 +194,7 @@ Event = (
     | ConnectionLost
     | ActionCompleted
     | StepLooked
+    | HookCompleted
     | DiskObserved
     | Halted
     | TermsChanged

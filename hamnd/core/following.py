@@ -126,6 +126,7 @@ def follow_run(turn: Turn) -> None:
         _examine(turn)
         return
     _note_fence(turn)
+    _note_salvage(turn)
     _hold_contradicted(turn)
     _advance(turn)
     _raise_epoch(turn)
@@ -156,6 +157,21 @@ def _note_fence(turn: Turn) -> None:
     after = (before or turn.now) if is_done(turn.state, "fence") else None
     if after != before:
         turn.state = replace(turn.state, timing=replace(turn.state.timing, fence_done=after))
+
+
+def _note_salvage(turn: Turn) -> None:
+    """Once the last copies are here the loss is judged again: what was shown may be outdated."""
+    before, run = turn.before.run, turn.state.run
+    if run is None or "salvage" not in run.steps or before is None:
+        return
+    was_done = before.steps.get("salvage", run.steps["salvage"]).outcome is Outcome.DONE
+    if was_done or run.steps["salvage"].outcome is not Outcome.DONE:
+        return
+    loss = turn.state.assessment.loss
+    evidence = json.dumps({"verdict": loss.verdict, "basis": loss.basis, "seconds": loss.seconds})
+    turn.record(
+        Record(Phase.DECISION, "loss_judged_again", digest=run.plan.digest, evidence=evidence)
+    )
 
 
 def _raise_epoch(turn: Turn) -> None:

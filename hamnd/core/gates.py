@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.evidence import best_grade, is_enough
 from hamnd.core.policy import Terms
+from hamnd.core.readiness import is_proof
 from hamnd.model.health import Condition
 from hamnd.model.names import (
     GRADE_ORDER,
@@ -208,7 +209,7 @@ def _disk(question: Question) -> GateResult:
 
 
 def _readiness(question: Question) -> GateResult:
-    steps = [one for one in question.assessment.conditions if one.type.startswith("StepReady/")]
+    steps = [one for one in question.assessment.conditions if is_proof(one)]
     failing = [
         one
         for one in steps

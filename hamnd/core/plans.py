@@ -18,8 +18,9 @@ from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion
 from hamnd.core.replication.db2_loss import STEPS_BEFORE_PROMOTE_S
 from hamnd.core.replication.registry import engine_of
+from hamnd.core.salvaging import with_salvage
 from hamnd.dialects import fence as fence_dialect
-from hamnd.dialects import reach, shell
+from hamnd.dialects import processes, reach, shell
 from hamnd.model.names import Cause, PlanKind
 from hamnd.model.plan import Loss, Plan, PlanRequest, Step
 from hamnd.model.work import Action, Look
@@ -47,7 +48,8 @@ def build_takeover(draft: Draft) -> Plan:
     """Return the takeover plan for the picture as it is now."""
     question = draft.question
     terms, promotion = question.terms, question.assessment.promotion
-    steps = takeover_steps(terms, promotion, draft.platform_steps)
+    platform_steps = with_salvage(draft.platform_steps, terms, question.does_ssh_answer)
+    steps = takeover_steps(terms, promotion, platform_steps)
     expires_at = draft.now_wall_s + terms.policy.plan_ttl_s
     if promotion.deadline_wall_s is not None:
         # Fuse and fence come before it and take their time.
@@ -224,9 +226,7 @@ def _covered_step(step: Step, terms: Terms) -> list[object]:
 def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]:
     """Return, old -> new, what is worse than when the operator looked; empty means it stands."""
     worse: list[str] = []
-    old_steps = [_covered_step(step, terms) for step in shown.steps]
-    new_steps = [_covered_step(step, terms) for step in fresh.steps]
-    if old_steps != new_steps:
+    if not _does_no_more(shown, fresh, terms):
         worse.append(
             f"actions: {shown.variant} -> {fresh.variant}, {_changed(shown, fresh, terms)}"
         )
@@ -244,6 +244,33 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     if shown.reach_class != fresh.reach_class and not _is_quieter(shown, fresh):
         worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
     return tuple(worse)
+
+
+def _does_no_more(shown: Plan, fresh: Plan, terms: Terms) -> bool:
+    """The same steps, but for what came to its end by itself since: nothing new is done.
+
+    An old primary that fell silent has nothing to salvage any more, a job that ended needs no end.
+    What runs is what was shown; these actions find out that there is nothing to do.
+    """
+    there = {step.id for step in fresh.steps}
+    old = [one for one in shown.steps if one.id in there or not one.is_optional]
+    if [one.id for one in old] != [one.id for one in fresh.steps]:
+        return False
+    return all(
+        _covered_step(_without_ended(one, new), terms) == _covered_step(new, terms)
+        for one, new in zip(old, fresh.steps, strict=True)
+    )
+
+
+def _without_ended(old: Step, new: Step) -> Step:
+    """Return the step without ending the processes that are no longer there."""
+    actions = tuple(
+        one for one in old.actions if one in new.actions or not processes.is_end(one.request)
+    )
+    looks = tuple(
+        one for one in old.preconditions if one in new.preconditions or not processes.is_name(one)
+    )
+    return replace(old, actions=actions, preconditions=looks)
 
 
 def _is_quieter(shown: Plan, fresh: Plan) -> bool:

@@ -39,6 +39,8 @@ class Policy:
     plan_ttl_s: float = 600.0
     plans_max: int = 8
     history_max: int = 256
+    hooks_max: int = 4
+    """So many of the site's own programs may run at once; what is beyond is not told."""
     memory_interval_s: float = 60.0
     transient_tries_max: int = 3
     """So many runs must tell that the database is not up before it is believed (db2-hadr.md §5)."""

@@ -12,12 +12,14 @@ from hamnd.core.health.conditions import carry_since
 from hamnd.core.health.evidence import is_enough
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Policy, Terms
-from hamnd.model.health import Condition, Replication
+from hamnd.model.health import LEFT_OUT, Condition, Replication
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, State, Status, Verdict
 from hamnd.model.work import Look, Reading
 
 READY_PREFIX = "StepReady/"
+OPTIONAL = frozenset({"salvage", "shield"})
+"""Steps without which a takeover works as well: what they lack is told, and counts for nothing."""
 
 Looks = tuple[tuple[str, tuple[Look, ...]], ...]
 
@@ -59,16 +61,30 @@ def _step_ready(watch: Watch, step_id: str, count: int, now: Instant, policy: Po
     ):
         for reading, at in fresh:
             if reading.verdict is wanted:
-                return Condition(
-                    type_, status, reason, reading.sentence, now.wall_s, at.wall_s, "readiness"
-                )
+                told = (status, reason, reading.sentence)
+                return _lacking(step_id, told, now, at.wall_s)
     if len(fresh) < count:
         message = f"{len(fresh)} of {count} proofs are fresh"
-        return Condition(
-            type_, Status.UNKNOWN, "NotProvenLately", message, now.wall_s, oldest, "readiness"
-        )
+        told = (Status.UNKNOWN, "NotProvenLately", message)
+        return _lacking(step_id, told, now, oldest)
     message = f"{count} of {count} proofs hold"
     return Condition(type_, Status.TRUE, "Proven", message, now.wall_s, oldest, "readiness")
+
+
+def _lacking(
+    step_id: str, told: tuple[Status, str, str], now: Instant, seen: float | None
+) -> Condition:
+    """Return what is not proven; a step that a takeover can do without would be left out."""
+    status, reason, message = told
+    if step_id in OPTIONAL:
+        reason, message = LEFT_OUT, f"would be left out: {message}"
+    type_ = f"{READY_PREFIX}{step_id}"
+    return Condition(type_, status, reason, message, now.wall_s, seen, "readiness")
+
+
+def is_proof(condition: Condition) -> bool:
+    """Whether a takeover's readiness depends on it: a step's proof, optional ones apart."""
+    return condition.type.startswith(READY_PREFIX) and condition.reason != LEFT_OUT
 
 
 def judge_protected(state: State, reading: Replication | None) -> Status:
@@ -84,7 +100,7 @@ def judge_ready(state: State, mode: Mode, assessment: Assessment, terms: Terms) 
     """Return whether a takeover would work if it were confirmed now (TakeoverReady)."""
     if mode is not Mode.NORMAL or state in (State.ACTIVE, State.TAKING_OVER):
         return Status.FALSE
-    steps = [one for one in assessment.conditions if one.type.startswith(READY_PREFIX)]
+    steps = [one for one in assessment.conditions if is_proof(one)]
     wanted = [*steps, assessment.condition("DiskSpace"), _fence_condition(assessment, terms)]
     statuses = [one.status for one in wanted if one is not None]
     if any(status is Status.FALSE for status in statuses):

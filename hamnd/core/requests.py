@@ -114,7 +114,7 @@ def _start_takeover(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal
     if outcome is not None:
         return Refusal("state", outcome.because, hint="hamnctl explain")
     stricter = max(shown.fence_minimum, fresh.fence_minimum, key=GRADE_ORDER.__getitem__)
-    agreed = replace(fresh, digest=shown.digest, fence_minimum=stricter)
+    agreed = replace(fresh, steps=shown.steps, digest=shown.digest, fence_minimum=stricter)
     _begin(turn, event, agreed, is_successor)
     return None
 

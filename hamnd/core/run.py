@@ -117,7 +117,8 @@ def _finished(run: Run, facts: Facts) -> Move:
     left_out = [
         step.id
         for step in run.plan.steps
-        if run.steps[step.id].outcome is Outcome.SKIPPED and not step.proves_fence
+        if run.steps[step.id].outcome is Outcome.SKIPPED
+        and not (step.proves_fence or step.is_optional)
     ]
     status = RunStatus.CONCLUDED if left_out else RunStatus.DONE
     reason = f"left out: {', '.join(left_out)}" if left_out else ""
@@ -221,8 +222,13 @@ def finish(run: Run, status: RunStatus, actor: str, reason: str, wall_s: float) 
 
 
 def open_steps(run: Run) -> tuple[str, ...]:
-    """Return the ids of the steps that are not done."""
-    return tuple(key for key, one in run.steps.items() if one.outcome is not Outcome.DONE)
+    """Return the ids of the steps that are not done and are missed."""
+    return tuple(
+        key
+        for key, one in run.steps.items()
+        if one.outcome is not Outcome.DONE
+        and not (one.outcome is Outcome.SKIPPED and run.plan.step(key).is_optional)
+    )
 
 
 def is_past_no_return(run: Run) -> bool:

@@ -20,7 +20,7 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
 from hamnd.model.plan import Plan, Step
 from hamnd.model.record import Record
-from hamnd.model.work import Look, Looked, Report
+from hamnd.model.work import Looked, Report
 
 
 def start(run: Run, step: Step, facts: Facts) -> Move:
@@ -265,9 +265,7 @@ STAGE_OF = {
 
 
 def _look(run: Run, step: Step, one: StepRun, purpose: LookPurpose, pause_s: float = 0.0) -> Move:
-    looks: tuple[Look, ...] = step.postconditions
-    if purpose is LookPurpose.BEFORE:
-        looks = step.preconditions
+    looks = step.preconditions if purpose is LookPurpose.BEFORE else step.postconditions
     command = LookAtStep(run.plan.digest, step.id, one.attempt, purpose, looks, pause_s)
     return Move(_with(run, step, replace(one, stage=STAGE_OF[purpose])), (command,))
 
@@ -275,6 +273,8 @@ def _look(run: Run, step: Step, one: StepRun, purpose: LookPurpose, pause_s: flo
 def _end(run: Run, step: Step, one: StepRun, result: tuple[Outcome, str], facts: Facts) -> Move:
     """End the step with an outcome; what is neither done nor overridden pauses the run."""
     outcome, sentence = result
+    if step.is_optional and outcome in (Outcome.NOT_DONE, Outcome.UNKNOWN):
+        outcome, sentence = Outcome.SKIPPED, f"left out: {sentence}"
     duration_s = None if one.started_at is None else max(0.0, facts.now.wall_s - one.started_at)
     ended = replace(
         one, outcome=outcome, stage=Stage.IDLE, sentence=sentence, duration_s=duration_s

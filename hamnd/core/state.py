@@ -15,7 +15,7 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
 from hamnd.model.instant import Instant
-from hamnd.model.names import Cause, Mode, State
+from hamnd.model.names import Cause, Mode, State, Verdict
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 from hamnd.model.work import Look
@@ -59,6 +59,15 @@ class FinishedRun:
 
 
 @dataclass(frozen=True, slots=True)
+class HookOutcome:
+    """How the site's own program took the last thing that it was told."""
+
+    verdict: Verdict
+    sentence: str
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Volatile instants of this process; nothing of it reaches disk."""
 
@@ -77,6 +86,8 @@ class Timing:
     last_sent: Mapping[str, Instant] = field(default_factory=dict)
     round_number: int = 0
     reach_interval_s: float = 0.0
+    hooks_running: int = 0
+    """How many of the site's own programs have not come home yet."""
     remembered: Instant | None = None
     """When the last sample was written to the journal's memory."""
 
@@ -105,6 +116,8 @@ class NodeState:
     """What proves each step ready, by step id; built anew in the readiness rhythm."""
     finished: tuple[FinishedRun, ...] = ()
     changes: tuple[Change, ...] = ()
+    hook: HookOutcome | None = None
+    """The last hook's outcome since this process began."""
     timing: Timing = field(default_factory=Timing)
 
 

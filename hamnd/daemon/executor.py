@@ -20,11 +20,19 @@ from hamnd.core.commands import (
     LookAtStep,
     PerformAction,
     ProbeRound,
+    RunHook,
     SetReachInterval,
     TakeLook,
     WriteReport,
 )
-from hamnd.core.events import ActionCompleted, Event, LookCompleted, RoundCompleted, StepLooked
+from hamnd.core.events import (
+    ActionCompleted,
+    Event,
+    HookCompleted,
+    LookCompleted,
+    RoundCompleted,
+    StepLooked,
+)
 from hamnd.model.instant import Instant
 from hamnd.model.work import Action, Ending, Look, Looked, Report
 from hamnd.ports import Clock, World
@@ -98,6 +106,8 @@ class Executor:
                 task.add_done_callback(self._acted)
             case SetReachInterval():
                 self._hooks.set_reach_interval(command.seconds)
+            case RunHook():
+                self._launch(self._hook(command, world), "hook")
             case WriteReport():
                 self._launch(self._report(command), f"report-{command.digest}")
             case _:
@@ -162,6 +172,13 @@ class Executor:
         return Looked(
             look, await self._bounded(lambda: world.look(look), limit_s, Ending.TIMED_OUT)
         )
+
+    async def _hook(self, command: RunHook, world: World) -> None:
+        limit_s = command.timeout_s + GRACE_S
+        report = await self._bounded(
+            lambda: world.perform(command.action, command.timeout_s), limit_s, Ending.TIMED_OUT
+        )
+        await self._bring(HookCompleted(command.about, report))
 
     async def _report(self, command: WriteReport) -> None:
         outcome = await asyncio.gather(

@@ -358,6 +358,13 @@ service_down_after_s = 8.0
 recover_after_s = 2.0
 flap_window_s = 60.0
 
+[plan.shield]
+packets = false
+
+[files]
+credentials = []
+crontabs = []
+
 [paths]
 state_dir = "{layout.state}"
 socket = "{layout.control_socket}"

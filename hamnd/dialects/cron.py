@@ -105,9 +105,9 @@ def dangerous_lines(text: str, names: Names, has_user_field: bool = False) -> tu
     )
 
 
-def dangerous_numbers(text: str, names: Names) -> frozenset[int]:
+def dangerous_numbers(text: str, names: Names, has_user_field: bool = False) -> frozenset[int]:
     """Return the numbers (from 1) of the lines that `dangerous_lines` returns."""
-    doomed = frozenset(dangerous_lines(text, names))
+    doomed = frozenset(dangerous_lines(text, names, has_user_field))
     return frozenset(at for at, line in enumerate(_lines(text), 1) if line in doomed)
 
 

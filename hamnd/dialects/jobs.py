@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from hamnd.dialects import cron, shell
+from hamnd.dialects import cron, processes, shell
 from hamnd.dialects.cron import FUSE_MARK, Names
 from hamnd.dialects.editing import marked, sha256_of
 from hamnd.dialects.masking import masked
@@ -23,13 +23,13 @@ _SHOWN_MAX = 3
 _NOT_UTF8 = "\ufffd"
 """What the adapters make of bytes that they cannot decode."""
 _CRON_FILES = (
-    "for f in /etc/crontab /etc/cron.d/*; do "
-    '[ -f "$f" ] || continue; grep -H "" "$f" || [ $? -eq 1 ] || exit 2; done'
+    'for p; do for f in "$p" "$p"/*; do '
+    '[ -f "$f" ] || continue; grep -H "" "$f" || [ $? -eq 1 ] || exit 2; done; done'
 )
 _TIMERS = (
     't=$("$1" list-timers --no-legend --no-pager --plain) || exit 2; '
-    "u=$(printf '%s\\n' \"$t\" | awk 'NF > 1 {print $NF}' | sort -u); "
-    '[ -z "$u" ] || "$1" show --no-pager --property=Id,TriggeredBy,ExecStart $u'
+    "u=$(printf '%s\\n' \"$t\" | awk 'NF > 1 {print $NF; print $(NF-1)}' | sort -u); "
+    '[ -z "$u" ] || "$1" show --no-pager --property=Id,TriggeredBy,ExecStart,UnitFileState $u'
 )
 
 
@@ -40,6 +40,8 @@ class TimedService:
     service: str
     timers: tuple[str, ...]
     command: str
+    enabled: tuple[str, ...] = ()
+    """Those of the timers that start again at boot."""
 
 
 def crontab(site: Site, user: str | None = None) -> Look:
@@ -107,11 +109,11 @@ def rearm_crontab(edit: Edit) -> Edit:
 
 
 def cron_files_harmless(site: Site) -> Look:
-    """Return a look that expects no such job in /etc/crontab and /etc/cron.d."""
+    """Return a look that expects no such job in the system's own crontabs."""
     return Look(
-        Exec(site.node, ("sh", "-c", _CRON_FILES)),
+        Exec(site.node, ("sh", "-c", _CRON_FILES, "hamnd-crontabs", *site.crontabs)),
         reads="jobs.cron_files_harmless",
-        expects=f"no job in /etc/crontab and /etc/cron.d writes onto {site.node}",
+        expects=f"no job in {', '.join(site.crontabs)} writes onto {site.node}",
         arguments=Names.of(site).to_arguments(),
     )
 
@@ -139,7 +141,7 @@ def timers_harmless(site: Site) -> Look:
 def nothing_writes(site: Site) -> Look:
     """Return a look that expects no running copy or restore onto this node."""
     return Look(
-        Exec(site.node, ("ps", "-e", "-o", "pid=", "-o", "args=")),
+        Exec(site.node, processes.PROCESSES),
         reads="jobs.nothing_writes",
         expects=f"no running job writes onto {site.node}",
         arguments=Names.of(site).to_arguments(),
@@ -161,16 +163,22 @@ def parse_timers(report: Report) -> tuple[TimedService, ...] | None:
     if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
         return None
     services = []
+    enabled: set[str] = set()
     for block in re.split(r"\n\s*\n", report.stdout.strip()):
         keys: dict[str, str] = {}
         for line in block.splitlines():
             key, _, value = line.partition("=")
             keys[key.strip()] = f"{keys.get(key.strip(), '')} {value}".strip()
-        if keys.get("Id"):
+        if keys.get("Id", "").endswith(".timer"):
+            enabled |= {keys["Id"]} if keys.get("UnitFileState") == "enabled" else set()
+        elif keys.get("Id"):
             command = " ; ".join(_EXEC_START.findall(keys.get("ExecStart", "")))
             timer_names = tuple(keys.get("TriggeredBy", "").split())
             services.append(TimedService(keys["Id"], timer_names, command))
-    return tuple(services)
+    return tuple(
+        replace(one, enabled=tuple(timer for timer in one.timers if timer in enabled))
+        for one in services
+    )
 
 
 def dangerous_services(
@@ -253,18 +261,11 @@ def read_nothing_writes(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when no running process copies or restores onto this node, BLOCK with their ids."""
     if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
         return _unreadable(report)
-    names = Names.from_arguments(arguments)
-    found, seen = [], 0
-    for line in report.stdout.splitlines():
-        pid, _, args = line.strip().partition(" ")
-        if pid.isdigit():
-            seen += 1
-            why = cron.runs_here(args.strip(), names)
-            if why is not None:
-                found.append(f"process {pid} ({masked(args, names)}): {why}")
-    if seen == 0:
+    if not any(line.strip()[:1].isdigit() for line in report.stdout.splitlines()):
         return Reading(Verdict.UNKNOWN, "ps shows no process at all")
-    return _harmless(tuple(found), "processes")
+    writers = processes.parse_writers(report, Names.from_arguments(arguments)) or ()
+    found = tuple(f"process {one.pid} ({one.shown}): {one.why}" for one in writers)
+    return _harmless(found, "processes")
 
 
 def _crontab_argv(site: Site, user: str | None, last: str) -> tuple[str, ...]:

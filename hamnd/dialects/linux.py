@@ -21,6 +21,21 @@ _PROGRAMS = (
 )
 
 
+_GUARD = 'test -x "$1" && echo "hamn-guard is installed"'
+GUARD = "/usr/sbin/hamn-guard"
+_OF_EACH = """\
+systemctl=$1 verb=$2; shift 2; done=
+for u; do
+if [ "$u" = -- ]; then done=; continue; fi
+[ -z "$done" ] || continue
+"$systemctl" show --property=LoadState "$u" 2>/dev/null | grep -q '^LoadState=loaded$' || continue
+"$systemctl" "$verb" "$u" || exit 1
+done=yes
+done
+"""
+"""Of each group of names, separated by --, the first unit that this host has."""
+
+
 def name_resolves(site: Site, service: ServiceAddress) -> Look:
     """Return a look that asks the name server at the service address, as the nodes will."""
     options = ("+search", "+time=2", "+tries=2")
@@ -42,6 +57,49 @@ def stop_unit(site: Site, *units: str) -> Action:
     """Return the action that stops units; those this host does not have do not matter."""
     action = _systemctl(site, "stop", *units)
     return Action(action.request, reads="linux.unit_stopped")
+
+
+def enable_units(site: Site, *units: str) -> Action:
+    """Return the action that has units start at boot; it starts none of them now."""
+    return _systemctl(site, "enable", *units)
+
+
+def disable_units(site: Site, *units: str) -> Action:
+    """Return the action that keeps units from starting at boot; it stops none of them now."""
+    return _systemctl(site, "disable", *units)
+
+
+def guard_there(site: Site) -> Look:
+    """Return a look that expects the return guard on this node."""
+    return Look(
+        Exec(site.node, ("sh", "-c", _GUARD, "hamnd-guard-there", GUARD)),
+        reads="linux.guard_there",
+        expects=f"{GUARD} is installed",
+    )
+
+
+def is_guard_there(report: Report) -> bool:
+    """Whether the return guard was seen; False also when that is not known."""
+    return report.ending is Ending.EXITED and "hamn-guard is installed" in report.stdout
+
+
+def enable_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Action:
+    """Return the action that has one unit of each group start at boot."""
+    return Action(Exec(site.node, _of_each(site, "enable", groups)))
+
+
+def disable_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Action:
+    """Return the way back from `enable_each`."""
+    return Action(Exec(site.node, _of_each(site, "disable", groups)))
+
+
+def enabled_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Look:
+    """Return a look that expects one unit of each group to start at boot."""
+    return Look(
+        Exec(site.node, _of_each(site, "is-enabled", groups)),
+        reads="shell.exit_zero",
+        expects="what serves the nodes starts again at boot, behind the guard",
+    )
 
 
 def any_active(site: Site, *units: str) -> Look:
@@ -90,6 +148,16 @@ def parse_units(report: Report, units: tuple[str, ...]) -> Mapping[str, str] | N
     if not is_told or not all(re.fullmatch(r"[a-z-]+", word) for word in words):
         return None
     return dict(zip(units, words, strict=True))
+
+
+def read_guard_there(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the return guard is installed."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    if is_guard_there(report):
+        return Reading(Verdict.PASS, "hamn-guard is installed")
+    return Reading(Verdict.BLOCK, f"there is no {GUARD}")
 
 
 def read_name_resolves(report: Report, arguments: tuple[str, ...]) -> Reading:
@@ -156,6 +224,11 @@ def read_unit_stopped(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     if reading.verdict is Verdict.BLOCK and report.exit_code == 5:
         return Reading(Verdict.PASS, "what this host has of it is stopped")
     return reading
+
+
+def _of_each(site: Site, verb: str, groups: tuple[tuple[str, ...], ...]) -> tuple[str, ...]:
+    units = tuple(word for group in groups for word in (*group, "--"))
+    return ("sh", "-c", _OF_EACH, "hamnd-units", site.tool("systemctl"), verb, *units)
 
 
 def _systemctl(site: Site, verb: str, *units: str) -> Action:

@@ -30,6 +30,7 @@ from hamnd.model.work import (
     Read,
     Reading,
     Report,
+    Swap,
 )
 
 _BARE = re.compile(r"[A-Za-z0-9_@%+:,./=-]+")
@@ -119,6 +120,8 @@ def preview(request: ActionRequest | LookRequest, site: Site) -> str:
             return _one_line(_pipe(request.stdin) + _exec_text(request, site))
         case Edit():
             return _one_line(_edit_text(request, site))
+        case Swap():
+            return _swap_text(request)
         case Fence() | FenceStatus():
             return _one_line(_fence_text(request.verb, site))
         case Reach():
@@ -245,6 +248,15 @@ def _edit_text(request: Edit, site: Site) -> str:
     check = _words(("grep", "-q", f"^{request.expected_sha256}"))
     change = _words(("sed", "-E" if request.swaps else "-e", sed_script(request)))
     return f"{tells} | sha256sum | {check} && {tells} | {change} | {takes}"
+
+
+def _swap_text(request: Swap) -> str:
+    """Return the switch by hand, in two renames where hamnd needs one."""
+    there = _words(("test", "-e", request.target))
+    keep = _words(("mv", request.target, request.kept))
+    staged, drop = _words(("test", "-e", request.staged)), _words(("rm", "-rf", request.kept))
+    switch = _words(("mv", request.staged, request.target))
+    return f"{staged} && {drop} && {{ ! {there} || {keep}; }} && {switch}"
 
 
 def _fence_text(verb: str, site: Site) -> str:

@@ -58,7 +58,7 @@ class ClientState(ManyValued):
 def version(site: Site) -> Look:
     """Return a look that asks this node's xcatd for its version, the cheapest request there is."""
     return Look(
-        Exec(site.node, _client(site, None, "lsxcatd", "-v")),
+        Exec(site.node, client_argv(site, None, "lsxcatd", "-v")),
         reads="xcat.answers",
         expects=f"xcatd on {site.node} answers a request",
     )
@@ -67,7 +67,7 @@ def version(site: Site) -> Look:
 def database(site: Site) -> Look:
     """Return a look that asks xcatd which database it uses; the password is never printed."""
     return Look(
-        Exec(site.node, _client(site, None, "lsxcatd", "-d")),
+        Exec(site.node, client_argv(site, None, "lsxcatd", "-d")),
         reads="xcat.database",
         expects="xcatd names its database",
     )
@@ -76,7 +76,7 @@ def database(site: Site) -> Look:
 def site_table(site: Site) -> Look:
     """Return a look that dumps the site table through xcatd."""
     return Look(
-        Exec(site.node, _client(site, None, "tabdump", "site")),
+        Exec(site.node, client_argv(site, None, "tabdump", "site")),
         reads="xcat.site_table",
         expects="the site table can be read",
         timeout_s=60.0,
@@ -85,8 +85,8 @@ def site_table(site: Site) -> Look:
 
 def site_master(site: Site, host: str, xcatd: str | None) -> Look:
     """Return a look that reads site.master from a host, a service node for example."""
-    client = _client if host == site.node else _over_there
-    argv = client(site, xcatd, "lsdef", "-t", "site", "-i", _OWN_NAME_KEY)
+    made = client_argv if host == site.node else argv_over_there
+    argv = made(site, xcatd, "lsdef", "-t", "site", "-i", _OWN_NAME_KEY)
     return Look(
         Exec(host, argv),
         reads="xcat.site_master",
@@ -98,12 +98,12 @@ def site_master(site: Site, host: str, xcatd: str | None) -> Look:
 def write_probe(site: Site) -> Action:
     """Return the action that defines the probe node; only `probe_present` proves it."""
     argv = ("-t", "node", "-o", PROBE_NODE, f"groups={PROBE_NODE}")
-    return Action(Exec(site.node, _client(site, None, "mkdef", *argv)), reads="xcat.accepted")
+    return Action(Exec(site.node, client_argv(site, None, "mkdef", *argv)), reads="xcat.accepted")
 
 
 def remove_probe(site: Site) -> Action:
     """Return the action that removes the probe node; done also when there is none."""
-    argv = _client(site, None, "rmdef", "-t", "node", "-o", PROBE_NODE)
+    argv = client_argv(site, None, "rmdef", "-t", "node", "-o", PROBE_NODE)
     return Action(Exec(site.node, argv), reads="xcat.probe_removed")
 
 
@@ -134,7 +134,7 @@ def probe_gone(site: Site) -> Look:
 
 def make_dns(site: Site) -> Action:
     """Return the action that rewrites named.conf and zones; `-n` after an address change (§9)."""
-    request = Exec(site.node, _client(site, None, "makedns", "-n"))
+    request = Exec(site.node, client_argv(site, None, "makedns", "-n"))
     return Action(request, reads="xcat.dns_made", is_repeatable=True)
 
 
@@ -142,7 +142,7 @@ def make_dhcp(site: Site) -> tuple[Action, ...]:
     """Return the actions that rewrite the DHCP configuration and the nodes' reservations."""
     return tuple(
         Action(
-            Exec(site.node, _client(site, None, "makedhcp", flag)),
+            Exec(site.node, client_argv(site, None, "makedhcp", flag)),
             reads="xcat.done",
             is_repeatable=True,
         )
@@ -153,7 +153,7 @@ def make_dhcp(site: Site) -> tuple[Action, ...]:
 def dhcp_answers(site: Site) -> Look:
     """Return a look that asks DHCP for the probe node: a running server knows nothing of it."""
     return Look(
-        Exec(site.node, _client(site, None, "makedhcp", "-q", PROBE_NODE)),
+        Exec(site.node, client_argv(site, None, "makedhcp", "-q", PROBE_NODE)),
         reads="xcat.dhcp_answers",
         expects="the DHCP server answers a query",
         timeout_s=60.0,
@@ -166,7 +166,7 @@ def make_consoles(site: Site) -> Action:
     Its exit code is 0 even when conserver cannot start (§9): look at the process.
     """
     program = "makegocons" if site.services.consoles == "goconserver" else "makeconservercf"
-    request = Exec(site.node, _client(site, None, program))
+    request = Exec(site.node, client_argv(site, None, program))
     return Action(request, reads="xcat.done", is_repeatable=True)
 
 
@@ -232,7 +232,7 @@ def parse_object(text: str, name: str) -> Mapping[str, str] | None:
 
 def read_answers(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when xcatd told its version."""
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     told = parse_version(report.stdout)
@@ -243,7 +243,7 @@ def read_answers(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_database(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when xcatd names its database engine."""
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     engine = parse_settings(report.stdout).get("dbengine")
@@ -252,7 +252,7 @@ def read_database(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_site_table(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the site table came whole and has rows."""
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     rows = parse_table(report.stdout)
@@ -265,7 +265,7 @@ def read_site_table(report: Report, _arguments: tuple[str, ...] = ()) -> Reading
 
 def read_site_master(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when lsdef shows site.master, the name by which the nodes know their server."""
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     name = (parse_object(report.stdout, "clustersite") or {}).get(_OWN_NAME_KEY)
@@ -274,13 +274,13 @@ def read_site_master(report: Report, _arguments: tuple[str, ...] = ()) -> Readin
 
 def read_accepted(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the command was accepted, which is not yet a proof that anything was stored."""
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     return trouble or Reading(Verdict.PASS, last_lines(report) or "accepted")
 
 
 def read_done(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when a make* command ended without an error; its warnings are shown."""
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     warnings = _WARNING.findall(f"{report.stdout}\n{report.stderr}")
@@ -299,7 +299,7 @@ def read_dhcp_answers(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     """PASS when the DHCP server took the query; an unknown node prints nothing (§9)."""
     if "dhcp server is not running" in f"{report.stdout}\n{report.stderr}":
         return Reading(Verdict.BLOCK, "the DHCP server is not running")
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     return trouble or Reading(Verdict.PASS, "the DHCP server answers")
 
 
@@ -309,7 +309,7 @@ def read_probe_present(report: Report, _arguments: tuple[str, ...] = ()) -> Read
         return Reading(
             Verdict.BLOCK, "nothing was stored: xcatd runs on a database that takes no writes"
         )
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     attributes = parse_object(report.stdout, PROBE_NODE)
@@ -322,7 +322,7 @@ def read_probe_absent(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     """PASS when the probe node is certainly not defined."""
     if _is_no_object(report):
         return Reading(Verdict.PASS, f"{PROBE_NODE} is not defined")
-    trouble = _trouble(report)
+    trouble = trouble_of(report)
     if trouble is not None:
         return trouble
     if parse_object(report.stdout, PROBE_NODE) is None:
@@ -337,7 +337,7 @@ def read_probe_removed(report: Report, _arguments: tuple[str, ...] = ()) -> Read
     return read_accepted(report)
 
 
-def _client(site: Site, xcatd: str | None, program: str, *arguments: str) -> tuple[str, ...]:
+def client_argv(site: Site, xcatd: str | None, program: str, *arguments: str) -> tuple[str, ...]:
     """Return a client command; it talks to localhost:3001 unless XCATHOST says where (§4.4)."""
     own = site.standby if site.is_on_standby else site.primary
     if xcatd is None and own.xcatd_port != DEFAULT_PORT:
@@ -346,14 +346,16 @@ def _client(site: Site, xcatd: str | None, program: str, *arguments: str) -> tup
     return (*prefix, site.tool(program), *arguments)
 
 
-def _over_there(site: Site, xcatd: str | None, program: str, *arguments: str) -> tuple[str, ...]:
+def argv_over_there(
+    site: Site, xcatd: str | None, program: str, *arguments: str
+) -> tuple[str, ...]:
     """Return a client command for another host, where a login over ssh has not xCAT's PATH."""
     settings = [f"PATH={site.tool_path}", *((f"XCATHOST={xcatd}",) if xcatd else ())]
     return ("env", *settings, site.tool(program), *arguments)
 
 
 def _read_probe(site: Site) -> tuple[str, ...]:
-    return _client(site, None, "lsdef", "-t", "node", "-o", PROBE_NODE, "-i", "groups")
+    return client_argv(site, None, "lsdef", "-t", "node", "-o", PROBE_NODE, "-i", "groups")
 
 
 def _is_no_object(report: Report) -> bool:
@@ -365,7 +367,7 @@ def _is_no_object(report: Report) -> bool:
     return is_told and _NO_OBJECT.search(f"{report.stdout}\n{report.stderr}") is not None
 
 
-def _trouble(report: Report) -> Reading | None:
+def trouble_of(report: Report) -> Reading | None:
     """Return why the answer is none, in the words an operator needs; None when it is one."""
     text = f"{report.stdout}\n{report.stderr}"
     match client_state(report):

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, FenceGrade, Status
 
+LEFT_OUT = "WouldBeLeftOut"
+"""Reason of a StepReady condition whose step a takeover can do without."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:

@@ -44,6 +44,8 @@ class Step:
     keeps_at: int | None = None
     """The action with this index makes final what those before it began (commit-confirmed): it
     starts only once the postconditions hold, and until it is done the step takes itself back."""
+    is_optional: bool = False
+    """Welcome, not needed: when it is not done it is left out and the run goes on."""
     after: tuple[str, ...] = ()
     """Steps that must have ended before this one, done or skipped; `depends_on` must be done."""
 

@@ -134,6 +134,25 @@ class Services:
     dns: bool = True
     dhcp: bool = True
     consoles: str = "conserver"
+    http: bool = False
+    http_port: int = 80
+    tftp: str = "none"
+    """none, unit, or xcatd where that starts the server itself (xcat-hamn.md §4.1)."""
+    ntp: bool = False
+    nfs: bool = False
+    dhcp_leases: str | None = None
+    """The DHCP server's leases file; without a copy of it dynamic leases are lost."""
+    service_nodes: tuple[str, ...] = ()
+    """Witnesses with an xcatd of their own, which must find the new management node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Osdeploy:
+    """Nodes whose boot files name the management node and are written again (guide §8.8)."""
+
+    nodes: str = ""
+    """An xCAT noderange; empty: none."""
+    state: str = "osimage"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +174,18 @@ class SiteStep:
     check: tuple[str, ...] = ()
     undo: tuple[str, ...] = ()
     timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Shield:
+    """What the old primary is refused after a takeover, until it has rejoined."""
+
+    packets: bool = False
+    """Refuse its connections to database, xcatd and rsync (nftables)."""
+    sshd_file: str | None = None
+    """File that sshd includes; it then refuses its copies over ssh."""
+    database_port: int | None = None
+    """Where clients reach the database; None: the engine's usual one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +224,12 @@ class Site:
     witnesses: tuple[Witness, ...] = ()
     ssh: SshSite = field(default_factory=SshSite)
     services: Services = field(default_factory=Services)
+    crontabs: tuple[str, ...] = ("/etc/crontab", "/etc/cron.d")
+    """Crontabs with a user in each line: files, and folders of them."""
+    credentials: tuple[str, ...] = ()
+    """Directories without which nodes do not trust the management node (xcat-hamn.md §8)."""
+    osdeploy: Osdeploy = field(default_factory=Osdeploy)
+    shield: Shield = field(default_factory=Shield)
     site_steps: tuple[SiteStep, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)
     tools: Mapping[str, str] = field(default_factory=lambda: EMPTY)

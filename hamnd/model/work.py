@@ -63,6 +63,19 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
+class Swap:
+    """Put what is staged in the place of the target, at once, and keep what was there before.
+
+    All three paths lie on one file system. Ends with 3 where nothing is staged.
+    """
+
+    host: str
+    staged: str
+    target: str
+    kept: str
+
+
+@dataclass(frozen=True, slots=True)
 class Fence:
     """Ask the fence device of a host for a verb of the ClusterLabs protocol that changes: off."""
 
@@ -96,7 +109,7 @@ class Read:
     path: str
 
 
-ActionRequest = Exec | Edit | Fence
+ActionRequest = Exec | Edit | Swap | Fence
 LookRequest = Exec | FenceStatus | Reach | Read
 
 

@@ -65,6 +65,10 @@ _PROGRAMS = {
     "makedhcp": "Writes the DHCP server's configuration.",
     "makeconservercf": "Writes the console server's configuration.",
     "makegocons": "Registers consoles with goconserver.",
+    "nodeset": "Writes the boot files of nodes.",
+    "exportfs": "Exports file systems again.",
+    "nft": "Puts up the shield against the old primary.",
+    "sshd": "Tells its configuration; asked and reloaded by the shield.",
 }
 _ENGINE_PROGRAMS = {
     "db2": ("db2", "Db2's command line, run as the instance owner."),

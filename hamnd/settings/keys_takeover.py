@@ -98,6 +98,127 @@ SITE_STEPS = (
     ),
 )
 
+SERVICES = (
+    Key(
+        "plan.services.http",
+        kinds.flag,
+        "Whether this management node serves http to the nodes (apache2 or httpd).",
+        "true wherever nodes are installed or booted from here.",
+        default=False,
+    ),
+    Key(
+        "plan.services.http_port",
+        kinds.port,
+        "TCP port of the web server.",
+        "When site.httpport is not 80.",
+        default=80,
+    ),
+    Key(
+        "plan.services.tftp",
+        kinds.choice("none", "xcatd", "unit"),
+        "Who serves tftp: nobody here, xcatd by itself (in.tftpd is its child), or a unit.",
+        "xcatd or unit wherever nodes boot over the network from here.",
+        default="none",
+    ),
+    Key(
+        "plan.services.ntp",
+        kinds.flag,
+        "Whether the nodes take their time from this management node (chronyd or ntpd).",
+        "true where site.ntpservers names it.",
+        default=False,
+    ),
+    Key(
+        "plan.services.nfs",
+        kinds.flag,
+        "Whether this management node exports file systems; NFS is restarted after the move.",
+        "true where nodes mount /install or /tftpboot.",
+        default=False,
+    ),
+    Key(
+        "plan.services.dhcp_leases",
+        kinds.absolute_path,
+        "The DHCP server's leases file. Its copy (STATE_DIR/files/dhcp.leases; taken by a takeover "
+        "while the old primary answers ssh) is put in place before DHCP is made.",
+        "Set it where nodes have addresses from a dynamic range.",
+        default=None,
+        example="/var/lib/dhcpd/dhcpd.leases",
+    ),
+    Key(
+        "plan.services.service_nodes",
+        kinds.list_of(kinds.node_name),
+        "Witnesses that are xCAT service nodes: a takeover restarts their xcatd where it does not "
+        "find the new management node by itself.",
+        "With every service node that runs xcatd and is a witness.",
+        default=(),
+    ),
+)
+
+OSDEPLOY = (
+    Key(
+        "plan.osdeploy.nodes",
+        kinds.matching(r"[A-Za-z0-9_@%+=:.,/\[\]^~!-]{1,512}", "an xCAT noderange"),
+        "Nodes whose boot files are written again, because they name the management node.",
+        "With nodes that boot or install over the network at any time.",
+        default=None,
+        example="compute",
+    ),
+    Key(
+        "plan.osdeploy.state",
+        kinds.matching(r"[a-z]+(=[A-Za-z0-9_.-]+)?", "a state of nodeset, like osimage or boot"),
+        "What nodeset is asked for; osimage keeps each node's own image.",
+        "boot where the nodes run from their disks.",
+        default="osimage",
+    ),
+)
+
+SHIELD = (
+    Key(
+        "plan.shield.packets",
+        kinds.flag,
+        "Whether a takeover has nftables refuse the old primary's connections to database, xcatd "
+        "and rsync until it has rejoined. Without nft the step is left out, and says so.",
+        "false where another tool owns the packet filter.",
+        default=True,
+        aix=False,
+    ),
+    Key(
+        "plan.shield.sshd_file",
+        kinds.absolute_path,
+        "File in a folder that sshd_config includes: a takeover has sshd refuse rsync, scp and "
+        "sftp from the old primary's address by a forced command; no key is touched.",
+        "Set it where the other node copies files onto this one by cron.",
+        default=None,
+        example="/etc/ssh/sshd_config.d/00-hamnd.conf",
+    ),
+    Key(
+        "plan.shield.database_port",
+        kinds.port,
+        "Port on which clients reach the database. Default: the engine's usual one (Db2 60000).",
+        "When the instance listens elsewhere.",
+        default=None,
+        example=60_000,
+    ),
+)
+
+FILES = (
+    Key(
+        "files.credentials",
+        kinds.list_of(kinds.absolute_path),
+        "Directories without which nodes do not trust the management node. A takeover takes a last "
+        "copy of them while the old primary still answers ssh; an empty list takes none.",
+        "When xCAT keeps them elsewhere, or for more users' ~/.xcat.",
+        default=("/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat"),
+    ),
+    Key(
+        "files.crontabs",
+        kinds.list_of(kinds.absolute_path),
+        "The system's own crontabs, those with a user in each line: files, and folders of them. A "
+        "takeover disarms the lines that would write onto the new active node.",
+        "When jobs are kept elsewhere too.",
+        default=("/etc/crontab", "/etc/cron.d"),
+    ),
+)
+
 HOOKS = (
     Key(
         "hooks.state_change",
@@ -119,7 +240,7 @@ HOOKS = (
     ),
 )
 
-KEYS = (*SITE_STEPS, *HOOKS)
+KEYS = (*SERVICES, *OSDEPLOY, *SITE_STEPS, *SHIELD, *FILES, *HOOKS)
 
 SECTIONS = (
     Section("plan.takeover", "What the site adds to a takeover."),
@@ -129,5 +250,8 @@ SECTIONS = (
         'site\'s word: the card shows it as "declared by the site".',
         many=True,
     ),
+    Section("plan.osdeploy", "Which nodes' boot files are written again."),
+    Section("plan.shield", "What the old primary is refused after a takeover."),
+    Section("files", "What is copied from the node that is primary."),
     Section("hooks", "Who is told when the state changes."),
 )

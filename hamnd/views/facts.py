@@ -11,8 +11,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from hamnd.core.health.rule import slow_freshness_s
+from hamnd.model.health import LEFT_OUT
 from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Probe, Status, Verdict
-from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Reach, Read
+from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Reach, Read, Swap
 
 if TYPE_CHECKING:
     from hamnd.core.health.assessment import Assessment
@@ -278,7 +279,11 @@ def step_of(type_: str) -> str:
 
 def readiness_part(assessment: Assessment) -> Part:
     """Return how much of a takeover is proven to work, how old the proofs are, what is missing."""
-    ours = [condition for condition in assessment.conditions if is_readiness(condition.type)]
+    ours = [
+        condition
+        for condition in assessment.conditions
+        if is_readiness(condition.type) and condition.reason != LEFT_OUT
+    ]
     steps = [condition for condition in ours if condition.type.startswith(STEP_READY)]
     proven = [step for step in steps if step.status is Status.TRUE]
     dated = [step for step in proven if step.observed_at is not None]
@@ -344,6 +349,8 @@ def request_part(request: ActionRequest | LookRequest, preview: str) -> Part:
             kind, host, user, argv = "exec", request.host, request.user, list(request.argv)
         case Edit():
             kind, host = "edit", request.host
+        case Swap():
+            kind, host = "swap", request.host
         case Fence():
             kind, host = "fence", request.device
         case FenceStatus():

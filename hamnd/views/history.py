@@ -166,6 +166,7 @@ def sentence_of(record: Recorded) -> str:
 TEMPLATES = {
     "gate_overridden": "gate {gate} OVERRIDDEN: {reason}",
     "loss_predicted": "predicted loss: {verdict}",
+    "loss_judged_again": "predicted loss after the salvage: {verdict}",
     "loss_examined": "actual loss: {actual}",
     "mode_changed": "mode {mode}: {reason}",
     "fence_read_off": "off for the first time: {sentence}",

@@ -17,6 +17,7 @@ from hamnd.core.commands import (
     LookAtStep,
     PerformAction,
     ProbeRound,
+    RunHook,
     SetReachInterval,
     TakeLook,
     WriteReport,
@@ -179,6 +180,8 @@ class Daemon:
             case SetReachInterval():
                 self._beat += 1
                 self._beat_reach(command.seconds, life, self._beat)
+            case RunHook():
+                raise AssertionError("no site of the simulation has hooks")
             case WriteReport():
                 self.transcript.say("hamnd", f"writes the report of {command.digest}")
             case _:

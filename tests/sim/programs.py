@@ -118,9 +118,13 @@ class Shell:
                 return at_once(Output())
             if mark in ("hamnd-arm", "hamnd-keep", "hamnd-drop"):
                 return Job(0.01, lambda now: self._watcher(mark, argv[4:], now))
+            if mark == "hamnd-guard-there":
+                return at_once(Output(1))
+            if mark == "hamnd-xcatprobe":
+                return at_once(Output(stdout="xcatprobe is not installed\n"))
             if mark == "hamnd-timers":
                 return at_once(Output())
-            if script.startswith("for f in /etc/crontab"):
+            if mark in ("hamnd-crontabs", "hamnd-cronfiles"):
                 return at_once(Output())
         raise UnknownArgvError(f"{request.host}: {argv}")
 
@@ -335,6 +339,10 @@ class Shell:
     def _on_witness(self, witness: str, argv: Sequence[str]) -> Job:
         if argv[0] == "sh" and argv[3] == "hamnd-witness":
             return self._witness_sight(witness, argv)
+        if argv[0] == "env" and "hamnd-clients" in argv:
+            return at_once(Output(stdout="dig\n"))
+        if argv[0] == "env" and "hamnd-dns" in argv:
+            return Job(0.02, lambda _: self._dig((f"@{argv[-3]}", *argv[-2:])))
         if argv[0] == "env":
             job = xcat.start(self.ground, witness, argv, self.haste)
             if job is not None:

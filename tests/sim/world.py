@@ -28,6 +28,7 @@ from hamnd.model.work import (
     Reach,
     Read,
     Report,
+    Swap,
 )
 from tests.sim.ground import ADDRESSES, CONTROLLER, PRIMARY, STANDBY, Ground, Mood, Xcatd
 from tests.sim.heap import Heap
@@ -105,8 +106,8 @@ class World:
                 self._ask_controller(call, request)
             case Reach():
                 self._reach(call, request)
-            case Read():
-                raise UnknownArgvError(f"read {request}")
+            case Read() | Swap():
+                raise UnknownArgvError(f"{request}")
             case _:
                 assert_never(request)
 

@@ -32,6 +32,8 @@ PACKAGES = {
     "dhcpd": "isc-dhcp-server",
     "conserver": "conserver-server",
     "console": "conserver-client",
+    "curl": "curl",
+    "in.tftpd": "tftpd-hpa",
     "faketime": "faketime",
     "pgrep": "procps",
     "ethtool": "ethtool",

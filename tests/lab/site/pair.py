@@ -189,10 +189,10 @@ class Pair:
 
     # hamnd.
 
-    def configure(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
+    def configure(self, node: str = STANDBY, agent: str = "fence_lab", more: str = "") -> None:
         """Write hamnd's configuration on a node, with the secret of its fence agent."""
         host = self.lab[node]
-        text = self._change(configuration(node, self.replication, agent))
+        text = self._change(configuration(node, self.replication, agent)) + more
         host.write(CONFIG, text, 0o640)
         host.write("/etc/hamnd/fence.password", f"{PASSWORD}\n", 0o600)
         if host.has_systemd:
@@ -203,9 +203,9 @@ class Pair:
             run = f"sh -c {shlex.quote(f'{prepare}; PYTHONPATH={CHECKOUT} exec {command}')}"
             services.install(host, services.Unit("hamnd", run, "[ -S /run/hamnd/hamnd.sock ]", 30))
 
-    def watch(self, node: str = STANDBY, agent: str = "fence_lab") -> None:
+    def watch(self, node: str = STANDBY, agent: str = "fence_lab", more: str = "") -> None:
         """Start hamnd on a node and wait until it answers. Raises RuntimeError with its log."""
-        self.configure(node, agent)
+        self.configure(node, agent, more)
         started = self.lab[node].ask("systemctl", "start", "hamnd", timeout_s=60)
         if started.code != 0:
             raise RuntimeError(f"{started.text}\n{self.log(node)}")

@@ -18,7 +18,7 @@ from hamnd.ports import (
     Clock,
     CommandRunner,
     FenceDevice,
-    FileReader,
+    Files,
     Journal,
     Reacher,
     Supervisor,
@@ -30,7 +30,7 @@ def test_adapters_fit_their_ports(tmp_path: Path) -> None:
     clock: Clock = SystemClock()
     runner: CommandRunner = LocalRunner(clock, "/usr/bin", "root")
     reacher: Reacher = SocketReacher(clock)
-    files: FileReader = LocalFiles(clock)
+    files: Files = LocalFiles(clock)
     fence: FenceDevice = AgentFence(FenceSite(), "aixmn2", runner, clock)
     world: World = RoutingWorld(
         "aixmn2", Adapters({"aixmn2": runner}, reacher, files, fence), clock

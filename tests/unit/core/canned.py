@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from hamnd.dialects.editing import edited
+from hamnd.dialects.processes import PROCESSES
 from hamnd.model.names import Probe
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Edit, Exec, Fence, FenceStatus, Look, Reach
+from hamnd.model.work import Action, Edit, Exec, Fence, FenceStatus, Look, Reach, Swap
 from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
 
 CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
@@ -87,6 +88,7 @@ class Database:
         )
 
 
+SERVED = "xcatmn. 86400 IN A 9.114.47.110\n"
 NO_PROBE = "Error: Could not find an object named 'hamndprobe' of type 'node'."
 BAD: Mapping[str, Answer] = {
     "linux.address_free": (
@@ -127,6 +129,8 @@ class World:
     """Services that run here: xcatd, dns, dhcp, consoles."""
     has_address: bool = False
     has_probe: bool = False
+    hook: str = "done"
+    """done | fails | hangs: what the site's own program does."""
     actions: dict[str, str] = field(default_factory=dict)
     """done (default) | fails | refused (by Db2, for good) | lost | hangs, by step."""
     looks: dict[str, str] = field(default_factory=dict)
@@ -219,10 +223,12 @@ class World:
         match kind:
             case "db2":
                 return self._db2(what, at_s)
-            case "jobs":
+            case "jobs" | "processes" | "cronfiles":
                 return self._jobs(what, look)
             case "linux":
                 return self._linux(what, look)
+            case "serving":
+                return "dns" in self.running or what == "can_ask", (0, SERVED)
             case "xcat":
                 return self._xcat(what)
             case _:
@@ -243,7 +249,9 @@ class World:
         if what.startswith("crontab") and isinstance(request, Exec):
             user = request.argv[2] if "-u" in request.argv else None
             return True, (0, self.crontabs.get(user, ""))
-        return True, (0, "1 /sbin/init\n" + self.processes if what == "nothing_writes" else "")
+        if isinstance(request, Exec) and request.argv == PROCESSES:
+            return True, (0, "1 /sbin/init\n" + self.processes)
+        return True, (0, "")
 
     def _linux(self, what: str, look: Look) -> tuple[bool, Answer]:
         if what in ("any_active", "none_active"):
@@ -315,6 +323,8 @@ class World:
         if isinstance(request, Edit):
             user = request.tells[2] if "-u" in request.tells else None
             self.crontabs[user] = edited(self.crontabs[user], request) or self.crontabs[user]
+            return
+        if isinstance(request, Swap):
             return
         argv = request.argv
         match step.removeprefix("undo-"):

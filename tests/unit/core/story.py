@@ -16,6 +16,7 @@ from hamnd.core.commands import (
     LookAtStep,
     PerformAction,
     ProbeRound,
+    RunHook,
     SetReachInterval,
     TakeLook,
     WriteReport,
@@ -28,6 +29,7 @@ from hamnd.core.events import (
     ConfirmRequested,
     DiskObserved,
     Event,
+    HookCompleted,
     LookCompleted,
     PlanRequested,
     RetryRequested,
@@ -68,6 +70,7 @@ class Story:
     """Those that said or did something."""
     records: list[Record] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
+    hooks: list[RunHook] = field(default_factory=list)
     check: Callable[[NodeState, Event, Decision], None] | None = None
     """Called after every decision."""
     clock_set_s: float = 0.0
@@ -176,6 +179,19 @@ class Story:
                 self._look_at(command)
             case WriteReport():
                 self.reports.append(command.digest)
+            case RunHook():
+                self._hook(command)
+
+    def _hook(self, command: RunHook) -> None:
+        """A hook that hangs comes home when its limit ended it, as the adapters do."""
+        self.hooks.append(command)
+        word, sent = self.world.hook, self.now_s
+        seconds = command.timeout_s if word == "hangs" else ACTION_S
+        ending = Ending.TIMED_OUT if word == "hangs" else Ending.EXITED
+        code = {"done": 0, "fails": 7}.get(word)
+        report = Report(ending, at(sent), at(sent + seconds), code, "hunter2", "hunter2")
+        about = command.about
+        self._later(seconds, lambda: HookCompleted(about, report))
 
     def _probe(self, command: ProbeRound) -> None:
         sent, words = self.now_s, dict(self.world.probes)

@@ -227,7 +227,10 @@ def test_the_timers_script_asks_systemctl_about_each_service_once(tmp_path: Path
 
     done = run(jobs.timers(site()), str(systemctl))
 
-    assert (done.returncode, done.stdout) == (0, "asked: logrotate.service pull.service\n")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "asked: logrotate.service logrotate.timer pull-too.timer pull.service pull.timer\n",
+    )
 
 
 def test_the_timers_script_is_silent_without_timers_and_fails_without_systemd(

@@ -8,13 +8,18 @@ names: fuse -> fence -> promote -> identity -> xcatd -> dns, dhcp, consoles -> v
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
+from hamnd.core.platforms.linux.boot import boot
+from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
 from hamnd.core.platforms.linux.fuse import cron_users, crontab_key, fuse
 from hamnd.core.platforms.linux.identity import identity
 from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, verify, xcatd
+from hamnd.core.platforms.linux.serving import served
 from hamnd.core.platforms.linux.settle import settle
+from hamnd.core.platforms.linux.shield import shield
 from hamnd.core.policy import Policy
-from hamnd.dialects import addresses, jobs, network
+from hamnd.dialects import addresses, cronfiles, jobs, linux, network, processes
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Look, Report
@@ -24,23 +29,33 @@ class Linux:
     """Implements `Platform` for Linux."""
 
     def looks(self, site: Site) -> Mapping[str, Look]:
-        """Return the looks at this node's addresses, crontabs and timers."""
+        """Return the looks at this node's addresses, and at what could write onto it."""
         crontabs = {crontab_key(user): jobs.crontab(site, user) for user in cron_users(site)}
         return {
             "addresses": addresses.addresses(site),
             "links": addresses.links(site),
             **_own_looks(site),
             **crontabs,
+            "cron_files": cronfiles.files(site),
             "timers": jobs.timers(site),
+            "processes": processes.processes(site),
+            "guard": linux.guard_there(site),
         }
 
     def steps(self, site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, ...]:
         """Return the steps of this site; services that the site does not run have none."""
         services = site.services
-        found = [fuse(site, policy, seen), identity(site, policy, seen), xcatd(site, policy)]
+        shields = shield(site, policy)
+        # The old primary must not find a database or an xcatd here before it is refused.
+        daemon = replace(xcatd(site, policy), after=tuple(step.id for step in shields))
+        found = [fuse(site, policy, seen), *shields, identity(site, policy, seen), daemon]
         found += [dns(site, policy)] if services.dns else []
         found += [dhcp(site, policy)] if services.dhcp else []
+        found += served(site, policy)
         found += [consoles(site, policy)] if services.consoles in CONSOLE_UNITS else []
+        found += [osdeploy(site, policy)] if site.osdeploy.nodes else []
+        found += [service_nodes(site, policy)] if services.service_nodes else []
+        found += boot(site, policy, seen)
         settled = (settle(site, policy, seen),) if site.takes_primary_address else ()
         before = tuple(step.id for step in found if step.id != "fuse")
         return (*found, verify(site, policy, before), *settled)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hamnd.core.policy import Policy
-from hamnd.dialects import jobs, linux
+from hamnd.dialects import cronfiles, jobs, linux, processes
 from hamnd.dialects.cron import Names
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
@@ -16,12 +16,14 @@ from hamnd.model.work import Action, Look, Report
 
 
 def fuse(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
-    """End what would overwrite the new active node: crontab lines and timers that were seen.
+    """End what would overwrite the new active node, as far as it was seen.
 
-    Running jobs and the files in /etc/cron.d are not touched: they are looked at, and named.
+    First what would start it again (crontabs, timers), then what runs already, each by its number.
     """
     disarmed, unchanged, restored = _disarm_crontabs(site, seen)
+    edited, same, given_back = _disarm_files(site, seen)
     stopped, started = _stop_timers(site, seen)
+    running = _writers(site, seen)
     harmless = tuple(jobs.crontab_harmless(site, user) for user in cron_users(site))
     readable = tuple(jobs.crontab(site, user) for user in cron_users(site))
     return Step(
@@ -29,9 +31,14 @@ def fuse(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         title=f"disarm the jobs that would write onto {site.node}",
         guide="5.2",
         host=site.node,
-        actions=disarmed + stopped,
-        readiness=(*readable, jobs.cron_files_harmless(site), jobs.timers(site)),
-        preconditions=(jobs.cron_files_harmless(site), *unchanged),
+        actions=(
+            *disarmed,
+            *edited,
+            *stopped,
+            *(processes.end(site, one) for one in running),
+        ),
+        readiness=(*readable, cronfiles.files(site), jobs.timers(site), processes.processes(site)),
+        preconditions=(*unchanged, *same, *(processes.is_known(site, one) for one in running)),
         postconditions=(
             *harmless,
             jobs.timers_harmless(site),
@@ -40,7 +47,7 @@ def fuse(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         ),
         timeout_s=policy.step_timeout_s("fuse", 60.0),
         wait_s=60.0,
-        compensation=restored + started,
+        compensation=restored + given_back + started,
     )
 
 
@@ -63,6 +70,30 @@ def _disarm_crontabs(
     return disarmed, unchanged, restored
 
 
+def _disarm_files(
+    site: Site, seen: Mapping[str, Report]
+) -> tuple[tuple[Action, ...], tuple[Look, ...], tuple[Action, ...]]:
+    """Do the same for /etc/crontab and /etc/cron.d; what cannot be edited is named and blocks."""
+    report = seen.get("cron_files")
+    found = cronfiles.parse_files(report) if report is not None else None
+    if found is None:
+        return (), (jobs.cron_files_harmless(site),), ()
+    dangerous = [one for one in found if cronfiles.is_dangerous(site, one)]
+    edits = [edit for one in dangerous if (edit := cronfiles.disarm(site, one)) is not None]
+    unchanged = tuple(cronfiles.is_unchanged(site, edit) for edit in edits)
+    if len(edits) < len(dangerous):
+        unchanged = (jobs.cron_files_harmless(site),)
+    restored = tuple(Action(jobs.rearm_crontab(edit)) for edit in edits)
+    return tuple(Action(edit) for edit in edits), unchanged, restored
+
+
+def _writers(site: Site, seen: Mapping[str, Report]) -> tuple[processes.Writer, ...]:
+    report = seen.get("processes")
+    if report is None:
+        return ()
+    return processes.parse_writers(report, Names.of(site)) or ()
+
+
 def _stop_timers(
     site: Site, seen: Mapping[str, Report]
 ) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
@@ -74,6 +105,9 @@ def _stop_timers(
     for one in jobs.dangerous_services(services, Names.of(site)):
         stopped += (linux.stop_unit(site, *one.timers, one.service),)
         started += tuple(linux.start_unit(site, timer) for timer in one.timers)
+        if one.enabled:
+            stopped += (linux.disable_units(site, *one.enabled),)
+            started += (linux.enable_units(site, *one.enabled),)
     return stopped, started
 
 

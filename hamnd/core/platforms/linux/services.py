@@ -6,8 +6,9 @@ outputs (dialects).
 
 from __future__ import annotations
 
+from hamnd.core.platforms.linux.serving import asking_host
 from hamnd.core.policy import Policy
-from hamnd.dialects import linux, reach, xcat
+from hamnd.dialects import deployment, linux, reach, serving, xcat
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Look
@@ -80,13 +81,15 @@ def dns(site: Site, policy: Policy) -> Step:
 
 def dhcp(site: Site, policy: Policy) -> Step:
     """Let xCAT write the DHCP configuration and the reservations, and ask the server."""
+    live = site.services.dhcp_leases
+    leases = (deployment.restore_leases(site, live),) if live else ()
     return Step(
         id="dhcp",
         title="write the DHCP configuration and the nodes' reservations",
         guide="8.7",
         host=site.node,
         depends_on=("xcatd",),
-        actions=xcat.make_dhcp(site),
+        actions=(*leases, *xcat.make_dhcp(site)),
         readiness=(
             linux.programs(site, site.tool("makedhcp")),
             linux.none_active(site, *DHCP_UNITS),
@@ -136,19 +139,28 @@ def verify(site: Site, policy: Policy, before: tuple[str, ...]) -> Step:
     for one in site.identity:
         target = reach.Target(one.name, one.address, own.xcatd_port)
         looks += (reach.xcatd_request(target, timeout_s=10.0),)
-    asking = site.witnesses[0].name if site.witnesses else site.node
+    asking = asking_host(site)
+    names: tuple[Look, ...] = ()
+    if site.witnesses and site.services.dns:
+        names = tuple(serving.asks_dns(site, asking, one) for one in site.identity)
     first = site.identity[0] if site.identity else None
     where = f"[{first.address}]" if first and first.is_ipv6 else (first and first.address)
     asked = f"{where}:{own.xcatd_port}" if where else None
     return Step(
         id="verify",
-        title=f"ask xcatd over the service address from {asking}, remove the probe",
+        title=f"ask as the nodes will, from {asking}; remove the probe",
         guide="8.9",
         host=site.node,
         depends_on=("xcatd",),
         after=before,
-        actions=(xcat.remove_probe(site),),
-        postconditions=(*looks, xcat.site_master(site, asking, asked), xcat.probe_gone(site)),
+        actions=(deployment.probe_site(site), xcat.remove_probe(site)),
+        readiness=(serving.can_ask(site, asking, "dns"),) if names else (),
+        postconditions=(
+            *looks,
+            xcat.site_master(site, asking, asked),
+            *names,
+            xcat.probe_gone(site),
+        ),
         timeout_s=policy.step_timeout_s("verify", 120.0),
         wait_s=30.0,
         skip_if_done=False,

@@ -140,7 +140,8 @@ def test_a_crontab_that_was_not_seen_is_never_guessed(report: Report | None) -> 
 
 def test_what_has_to_be_seen_is_asked_for_under_the_keys_that_are_read() -> None:
     assert set(platform_of(site()).looks(site())) == {
-        "addresses", "links", "crontab", "crontab:xcatdb", "timers",
+        "addresses", "links", "crontab", "crontab:xcatdb", "cron_files", "timers", "processes",
+        "guard",
     }  # fmt: skip
 
 
@@ -286,8 +287,10 @@ def test_a_service_is_made_anew_and_proven_by_its_process(step_id: str) -> None:
 def test_verify_asks_over_the_service_address_from_a_service_node_and_cleans_up() -> None:
     verify = steps()["verify"]
 
-    assert ran(verify) == ["rmdef -t node -o hamndprobe"]
-    reach, master, gone = verify.postconditions
+    assert ran(verify)[-1] == "rmdef -t node -o hamndprobe"
+    assert "xcatmn -i" in ran(verify)[0]
+    reach, master, name, gone = verify.postconditions
+    assert name.reads == "serving.dns"
     assert isinstance(reach.request, Reach)
     assert (reach.request.address, reach.request.port) == ("9.114.47.110", 3001)
     assert isinstance(master.request, Exec)

@@ -1,0 +1,57 @@
+"""The step `salvage`: the last files of an old primary that still answers ssh (design §5).
+
+Owns when there is such a step and what it does. Must not know rsync (dialects.salvage) nor the sets
+that are copied day by day. It is welcome, never needed: when it is not done the run goes on, for a
+takeover cannot depend on a machine that is being taken over from.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core.policy import Terms
+from hamnd.dialects import salvage
+from hamnd.model.plan import Step
+
+TIME_BOX_S = 20.0
+"""Small sets over a working line need one or two seconds."""
+
+
+def with_salvage(steps: tuple[Step, ...], terms: Terms, does_ssh_answer: bool) -> tuple[Step, ...]:
+    """Return the steps with `salvage` before `fuse`, where there is something and a way to it.
+
+    `fuse` waits for it: what it pulls must not be taken for a job that writes here.
+    """
+    sets = salvage.sets(terms.site)
+    if not does_ssh_answer or not (sets or salvage.leases(terms.site)):
+        return steps
+    waiting = (
+        replace(step, after=(*step.after, "salvage")) if step.id == "fuse" else step
+        for step in steps
+    )
+    return (_salvage(terms, sets), *waiting)
+
+
+def _salvage(terms: Terms, sets: tuple[salvage.Salvaged, ...]) -> Step:
+    site = terms.site
+    leases = salvage.leases(site)
+    names = ", ".join(one.source.rstrip("/") for one in (*sets, *leases))
+    # Two pulls: where the one fails the other's sets are in place.
+    actions = tuple(
+        action
+        for group in (sets, leases)
+        if group
+        for action in (salvage.pull(site, *group), *(salvage.switch(site, one) for one in group))
+    )
+    return Step(
+        id="salvage",
+        title=f"take the last copy of {names} from {site.partner.name}",
+        guide="6",
+        host=site.node,
+        actions=actions,
+        postconditions=tuple(salvage.is_fresh(site, one) for one in (*sets, *leases)),
+        timeout_s=terms.policy.step_timeout_s("salvage", TIME_BOX_S),
+        compensation=tuple(salvage.switch_back(site, one) for one in (*leases, *reversed(sets))),
+        skip_if_done=False,
+        is_optional=True,
+    )

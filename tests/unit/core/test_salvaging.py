@@ -1,0 +1,127 @@
+"""Step salvage: only while ssh answers, before the fuse, and never a reason to stop."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hamnd.core.policy import Terms
+from hamnd.dialects import salvage, shell
+from hamnd.model.names import Outcome, Probe, State
+from hamnd.model.plan import Plan
+from hamnd.model.work import Exec, Swap
+from tests.unit.core.builders import site, terms
+from tests.unit.core.story import Story
+
+SSH = (
+    "ssh -p 22 -i /root/.ssh/id_ed25519 -o BatchMode=yes -o StrictHostKeyChecking=yes "
+    "-o UserKnownHostsFile=/root/.ssh/known_hosts -o ConnectTimeout=5 -o LogLevel=ERROR"
+)
+CREDENTIALS = ("/etc/xcat/ca", "/root/.xcat")
+
+
+def failed_service() -> Story:
+    """The primary's xcatd is gone for good, its sshd is not."""
+    here = site(credentials=CREDENTIALS)
+    story = Story(terms=Terms(here, terms(here, service_down_after_s=10.0).policy)).in_peer()
+    story.world.probes[Probe.XCATD] = "refused"
+    story.live(15.0)
+    assert story.state.state is State.PRIMARY_DOWN
+    return story
+
+
+def shown(story: Story) -> Plan:
+    plan = story.plan().answer
+    assert plan is not None
+    return plan
+
+
+def test_what_answers_ssh_is_salvaged_before_anything_is_disarmed() -> None:
+    plan = shown(failed_service())
+    step = plan.step("salvage")
+    assert step.depends_on == step.after == ()
+    assert plan.step("fuse").after == ("salvage",)
+    pull, *switches = (action.request for action in step.actions)
+    assert isinstance(pull, Exec)
+    assert pull.argv[4:] == (
+        "rsync",
+        SSH,
+        "root@9.114.47.103",
+        *("/etc/xcat/ca/", "/etc/xcat/ca", "/root/.xcat/", "/root/.xcat"),
+    )
+    assert switches[1] == Swap(
+        "aixmn2", "/root/.hamnd/new/.xcat", "/root/.xcat", "/root/.hamnd/old/.xcat"
+    )
+
+
+def test_a_silent_host_has_nothing_to_salvage_and_fuse_waits_for_nothing() -> None:
+    story = Story(terms=Terms(site(credentials=CREDENTIALS), terms().policy)).primary_down()
+    plan = shown(story)
+    assert "salvage" not in [step.id for step in plan.steps]
+    assert plan.step("fuse").after == ()
+
+
+@pytest.mark.parametrize("word", ["fails", "lost"])
+def test_a_salvage_that_comes_to_nothing_holds_nobody(word: str) -> None:
+    story = failed_service()
+    story.world.actions["salvage"] = word
+    story.world.looks["salvage.fresh"] = "bad"
+    shown(story)
+    assert story.confirm().refusal is None
+    story.until(lambda: story.state.state is State.ACTIVE, 300.0)
+    finished = [one for one in story.records if one.what == "step_finished"]
+    (salvaged,) = [one for one in finished if one.step == "salvage"]
+    assert salvaged.outcome == Outcome.SKIPPED.value
+    assert "left out: " in salvaged.evidence
+    assert story.state.finished[-1].open_steps == ()
+    assert story.state.finished[-1].status == "done"
+
+
+def test_a_primary_that_fell_silent_since_the_card_only_has_less_to_salvage() -> None:
+    story = failed_service()
+    plan = shown(story)
+    story.world.probes[Probe.SSH_BANNER] = "refused"
+    story.live(10.0)
+    assert "salvage" not in [step.id for step in shown(story).steps]
+    assert story.confirm(plan.digest).refusal is None
+    assert story.state.run is not None
+    assert story.state.run.plan.steps == plan.steps, "what was shown is what runs"
+
+
+def test_one_that_answers_again_has_more_to_do_than_was_agreed() -> None:
+    story = failed_service()
+    story.world.probes[Probe.SSH_BANNER] = "refused"
+    story.live(10.0)
+    plan = shown(story)
+    story.world.probes[Probe.SSH_BANNER] = "answers"
+    story.live(5.0)
+    refusal = story.confirm(plan.digest).refusal
+    assert refusal is not None
+    assert any("salvage" in line for line in refusal.difference)
+
+
+def test_the_loss_is_judged_again_after_it_and_written_down() -> None:
+    story = failed_service()
+    shown(story)
+    story.confirm()
+    story.until(lambda: story.state.state is State.ACTIVE, 300.0)
+    judged = [one for one in story.records if one.what == "loss_judged_again"]
+    assert len(judged) == 1
+    order = [(one.what, one.step) for one in story.records]
+    assert order.index(("step_finished", "salvage")) < order.index(("loss_judged_again", ""))
+    assert order.index(("loss_judged_again", "")) < order.index(("action_started", "promote"))
+
+
+def test_every_line_can_be_run_by_hand() -> None:
+    here = site(credentials=CREDENTIALS)
+    (one, _) = salvage.sets(here)
+    assert shell.preview(salvage.switch(here, one).request, here) == (
+        "test -e /etc/xcat/.hamnd/new/ca && rm -rf /etc/xcat/.hamnd/old/ca && "
+        "{ ! test -e /etc/xcat/ca || mv /etc/xcat/ca /etc/xcat/.hamnd/old/ca; } && "
+        "mv /etc/xcat/.hamnd/new/ca /etc/xcat/ca"
+    )
+    v6 = replace(here, primary=replace(here.primary, address="fd00::3"))
+    request = salvage.pull(v6, one).request
+    assert isinstance(request, Exec)
+    assert "root@[fd00::3]" in request.argv
