@@ -22,7 +22,9 @@ from hamnd.model.work import Action, ActionRequest, Ending, Exec, Look, Reading,
 PROCESSES = ("ps", "-e", "-ww", "-o", "pid=", "-o", "args=")
 
 _END = """\
-is() { [ "$(ps -ww -p "$1" -o args= 2>/dev/null | awk '{ $1 = $1; print }' | sha256sum)" = "$2  -" ]; }
+is() {
+[ "$(ps -ww -p "$1" -o args= 2>/dev/null | awk '{ $1 = $1; print }' | sha256sum)" = "$2  -" ]
+}
 is "$1" "$2" || { echo "it had ended by itself"; exit 0; }
 for signal in TERM KILL; do
 kill -s "$signal" "$1" 2>/dev/null; n=0
