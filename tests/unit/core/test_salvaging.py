@@ -125,3 +125,31 @@ def test_every_line_can_be_run_by_hand() -> None:
     request = salvage.pull(v6, one).request
     assert isinstance(request, Exec)
     assert "root@[fd00::3]" in request.argv
+
+
+# ---- what ended by itself between card and confirm -----------------------------------------------
+def test_a_restore_that_ended_since_the_card_is_no_reason_to_refuse() -> None:
+    story = Story().in_peer()
+    story.world.processes = "4711 pg_restore -c -d xcatdb /backup/xcatdb.tar\n"
+    story.world.die()
+    story.live(4.0)
+    story.world.lose_link(story.now_s)
+    story.until(lambda: story.state.state is State.PRIMARY_DOWN)
+    story.live(6.0)
+    plan = shown(story)
+    assert len(plan.step("fuse").actions) == 2, "the crontab's line, and the process"
+    story.world.processes = ""
+    story.live(6.0)
+    assert len(shown(story).step("fuse").actions) == 1
+    assert story.confirm(plan.digest).refusal is None
+
+
+def test_a_restore_that_began_since_the_card_is() -> None:
+    story = Story().primary_down()
+    story.live(6.0)
+    plan = shown(story)
+    story.world.processes = "4711 pg_restore -c -d xcatdb /backup/xcatdb.tar\n"
+    story.live(6.0)
+    refusal = story.confirm(plan.digest).refusal
+    assert refusal is not None
+    assert any("fuse" in line for line in refusal.difference)
