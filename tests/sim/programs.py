@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from hamnd.demo.db2_node import Reply
 from hamnd.dialects.editing import edited
+from hamnd.dialects.processes import fingerprint
 from hamnd.model.work import Edit, Exec
 from tests.sim import programs_xcat as xcat
 from tests.sim.ground import (
@@ -118,6 +119,8 @@ class Shell:
                 return at_once(Output())
             if mark in ("hamnd-arm", "hamnd-keep", "hamnd-drop"):
                 return Job(0.01, lambda now: self._watcher(mark, argv[4:], now))
+            if mark == "hamnd-end":
+                return Job(0.1, lambda _: self._end(argv[5]))
             if mark == "hamnd-guard-there":
                 return at_once(Output(1))
             if mark == "hamnd-xcatprobe":
@@ -329,6 +332,11 @@ class Shell:
             return Output(stdout=text)
 
         return Job(0.005, show)
+
+    def _end(self, sha256: str) -> Output:
+        running = self.ground.services.running
+        running[:] = [job for job in running if fingerprint(job) != sha256]
+        return Output(stdout="ended with TERM\n")
 
     def _ps(self) -> Output:
         jobs = ["/usr/lib/systemd/systemd", "db2sysc 0", *self.ground.services.running]
