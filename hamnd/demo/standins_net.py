@@ -9,11 +9,20 @@ import re
 from collections.abc import Sequence
 
 from hamnd.demo.answers import Answer, Request
-from hamnd.demo.machines import INTERFACE, PREFIX, Site, UnitState
+from hamnd.demo.machines import INTERFACE, OWN_ADDRESSES, PREFIX, Site, UnitState
 
 ROUND_TRIP_S = 0.0004
 USAGE = 2
-LINK = "link/ether 52:54:00:2f:00:68 brd ff:ff:ff:ff:ff:ff"
+
+
+def hardware_of(machine: str) -> str:
+    """Return the hardware address of a machine: its own address's last part is in it."""
+    last = int(OWN_ADDRESSES[machine].rpartition(".")[2])
+    return f"52:54:00:2f:00:{last:02x}"
+
+
+def _link(request: Request) -> str:
+    return f"link/ether {hardware_of(request.machine)} brd ff:ff:ff:ff:ff:ff"
 
 
 def _options(argv: Sequence[str], with_value: str) -> tuple[dict[str, str], list[str]]:
@@ -90,8 +99,19 @@ def ip(request: Request) -> Answer:
     if "link".startswith(thing):
         flags = f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 state UP"
         end = "\\" if one_line else "\n"
-        return Answer(f"{flags}{end}    {LINK}\n")
+        return Answer(f"{flags}{end}    {_link(request)}\n")
+    if "neighbour".startswith(thing):
+        return Answer(_show_neighbour(request, words[-1]))
     return Answer()
+
+
+def _show_neighbour(request: Request, address: str) -> str:
+    """Return the line of a neighbour that was just asked, or nothing where nobody answered."""
+    site, machine = request.site, request.machine
+    holder = site.holder(address, machine)
+    if holder is None or holder == machine or not site.pings(machine, holder):
+        return ""
+    return f"{address} dev {INTERFACE} lladdr {hardware_of(holder)} REACHABLE\n"
 
 
 def _show_addresses(request: Request, words: list[str], one_line: bool) -> str:
@@ -110,7 +130,7 @@ def _show_addresses(request: Request, words: list[str], one_line: bool) -> str:
     if one_line or not lines:
         return "".join(lines)
     head = f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq state UP\n"
-    return f"{head}    {LINK}\n" + "".join(lines)
+    return f"{head}    {_link(request)}\n" + "".join(lines)
 
 
 def _broadcast(address: str) -> str:
@@ -157,7 +177,7 @@ def arping(request: Request) -> Answer:
         if name != machine and address in other.addresses and site.pings(machine, name)
     ]
     if holders:
-        reply = f"Unicast reply from {address} [52:54:00:2F:00:67]  0.712ms\n"
+        reply = f"Unicast reply from {address} [{hardware_of(holders[0]).upper()}]  0.712ms\n"
         tail = "Sent 1 probes (1 broadcast(s))\nReceived 1 response(s)\n"
         return Answer(head + reply + tail, 1 if "D" in options else 0, 0.02)
     wait_s = min(_number(options.get("w"), float(count)), count * 1.0) * request.scale

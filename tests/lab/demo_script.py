@@ -18,14 +18,20 @@ ACTIONS = {
     "fuse": 2,
     "fence": 1,
     "promote": 1,
-    "identity": 2,
+    "identity": 4,
     "xcatd": 4,
     "dns": 1,
     "dhcp": 2,
     "consoles": 2,
-    "verify": 1,
+    "verify": 2,
 }
 """Steps of the demo's takeover with their number of actions (checked against every plan)."""
+
+UNSEEN = {"identity": (0, 3)}
+"""Actions that no program of the site sees: the way back is armed, and the change is kept."""
+
+PROVEN_AFTER = {**ACTIONS, "identity": 3}
+"""How many actions come before the proof; the address is kept only after it."""
 
 
 def is_change(call: Call) -> bool:

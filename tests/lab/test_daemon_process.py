@@ -18,7 +18,7 @@ pytestmark = pytest.mark.lab
 
 READS = re.compile(
     r"ping |db2pd |db2 (-x )?(get|\+o|connect|terminate|values|select)|crontab (-u \S+ )?-l"
-    r"|systemctl (is-|list-|show|status|cat)|ip (-o |-j )*addr show|lsxcatd |lsdef "
+    r"|systemctl (is-|list-|show|status|cat)|ip (-o |-j )*(addr|link) show|lsxcatd |lsdef "
 )
 """What a daemon may call that was asked for nothing."""
 
