@@ -27,8 +27,8 @@ ACTIONS = {
 }
 """Steps of the demo's takeover with their number of actions (checked against every plan)."""
 
-UNSEEN = {"identity": (0, 3)}
-"""Actions that no program of the site sees: the way back is armed, and the change is kept."""
+UNSEEN = {"identity": (0, 3), "verify": (0,)}
+"""Actions that no stand-in sees: the way back is armed, the change is kept; no xcatprobe here."""
 
 PROVEN_AFTER = {**ACTIONS, "identity": 3}
 """How many actions come before the proof; the address is kept only after it."""
