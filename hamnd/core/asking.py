@@ -113,11 +113,11 @@ def _close_looks(
     So is what this node could not tell about itself: a plan cannot disarm what was never read.
     """
     interval = terms.policy.suspicion_look_interval_s
-    unread = {
+    unread = tuple(
         topic
         for topic in _seen_looks(terms)
         if (report := state.watch.reports.get(topic)) is None or report.ending is not Ending.EXITED
-    }
+    )
     slow = _slow_looks(state, terms)
     ages = dict.fromkeys(FLEETING, FLEETING_AGE_MAX_S)
     ages.update(dict.fromkeys((*slow, *unread), interval))

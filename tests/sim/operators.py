@@ -52,6 +52,8 @@ class Patience:
     confused: int = 0
     successors: int = 0
     has_attested: bool = False
+    forbidden: frozenset[str] = frozenset()
+    """The gates that blocked the last plan whatever he would override."""
 
 
 class Operator:
@@ -167,6 +169,7 @@ class Operator:
     def _accept(self, plan: Plan) -> Plan | None:
         """Accept the loss that is shown, and override what he must, or may, or dares to."""
         refused = blocking(plan.gates)
+        self.patience.forbidden = frozenset()
         if not refused:
             return plan
         accept: LossVerdict | None = plan.request.accept_loss
@@ -180,13 +183,17 @@ class Operator:
             plan.kind, accept, tuple(overrides), is_successor=plan.request.is_successor
         )
         if request == plan.request:
-            self.patience.blocked += 1
+            self._give_up(plan)
             return None
         again = self._plan(request)
         if again is None or blocking(again.gates):
-            self.patience.blocked += 1
+            self._give_up(again or plan)
             return None
         return again
+
+    def _give_up(self, plan: Plan) -> None:
+        self.patience.blocked += 1
+        self.patience.forbidden = frozenset(gate.name for gate in blocking(plan.gates))
 
     def _may_override(self, gate: str) -> bool:
         if gate not in OVERRIDABLE:
@@ -246,7 +253,8 @@ class Operator:
                 self._ask(SkipRequested("fence", "cables pulled", WHO))
             self._ask(RetryRequested(WHO))
         elif step_id in ("promote", "fuse", "") and self._succeed(patience):
-            pass
+            if self._is_primary_back and not is_past_no_return(run):
+                self._abort()
         elif step_id in ("dns", "dhcp", "consoles", "verify"):
             self._ask(SkipRequested(step_id, "mended tomorrow", WHO))
             self._ask(RetryRequested(WHO))
@@ -262,6 +270,11 @@ class Operator:
             return False
         self._take_over(is_successor=True)
         return True
+
+    @property
+    def _is_primary_back(self) -> bool:
+        """What forbids the plan that he was shown last is that the primary is there."""
+        return self.is_by_the_book and "primary-down" in self.patience.forbidden
 
     def _abort(self) -> None:
         decision = self._ask(AbortRequested("the primary is back", WHO))
