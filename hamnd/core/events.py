@@ -5,7 +5,7 @@ Owns the closed union `Event`. Must not know what is decided on them.
 A look outside of a run is known by its `topic`, one look in flight per topic:
 ``db2pd``, ``dbcfg``, ``psql`` (local database) · ``partner_db``, ``partner_clock`` (over ssh) ·
 ``fence`` (status) · ``witness:NAME`` · ``seen:KEY`` (what the platform wants to know) ·
-``ready:STEP:N`` (the N-th readiness look of a step) · ``examine:N``.
+``ready:STEP:N`` (the N-th readiness look of a step) · ``returned…`` (the old primary's own data).
 """
 
 from __future__ import annotations

@@ -228,8 +228,14 @@ def _examine(turn: Turn) -> None:
         return
     if partner.at is None or partner.at.wall_s <= last.finished_at:
         partner = PartnerDatabase()
-    exam = Examination(last.position, partner, state.watch.replication)
-    actual = engine_of(turn.terms).examine(exam)
+    reports = {
+        topic: report
+        for topic in engine_of(turn.terms).return_looks(turn.terms)
+        if (report := state.watch.reports.get(topic)) is not None
+        and report.started.wall_s > last.finished_at
+    }
+    exam = Examination(last.position, partner, state.watch.replication, reports)
+    actual = engine_of(turn.terms).examine(turn.terms, exam).actual
     if actual is None:
         return
     examined = replace(last, actual=actual)

@@ -15,7 +15,7 @@ from hamnd.core.declared import with_declared
 from hamnd.core.gates import LOSS_RANK, RANK, Question, judge_gates
 from hamnd.core.health.evidence import DYING_MAX_S
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Promotion
+from hamnd.core.replication import Promotion, Takeover
 from hamnd.core.replication.db2_loss import STEPS_BEFORE_PROMOTE_S
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.salvaging import with_salvage
@@ -74,7 +74,7 @@ def takeover_steps(
     terms: Terms, promotion: Promotion, platform_steps: tuple[Step, ...]
 ) -> tuple[Step, ...]:
     """Return the steps in an order in which every step comes after what it depends on."""
-    engine_steps = engine_of(terms).steps(terms, promotion)
+    engine_steps = engine_of(terms).steps(terms, Takeover(promotion))
     is_graceful = promotion.variant == "graceful"
     fence = _fence_step(terms, is_graceful)
     rehomed = {one.id for one in engine_steps} & {"db-stop", "db-rehome"}

@@ -15,7 +15,7 @@ from hamnd.dialects import addresses, reach
 from hamnd.model.names import PlanKind, Probe
 from hamnd.model.work import Ending
 
-ABOUT_PARTNER = ("partner_db", "partner_clock", "witness")
+ABOUT_PARTNER = ("partner_db", "partner_clock", "witness", "returned")
 """Topics (up to the colon) whose looks ask at the partner's own address."""
 
 

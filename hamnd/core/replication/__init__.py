@@ -2,13 +2,15 @@
 
 Owns the `Engine` protocol and the values that pass through it. An engine is one module of this
 package; it reads through its dialect, judges, and contributes steps. It must not order a plan
-(plans), nor know another engine.
+(plans), nor know another engine. How one is added: README, "Adding a replication engine".
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
 from typing import Protocol
 
 from hamnd.core.policy import Terms
@@ -107,6 +109,52 @@ class Promotion:
     """Standbys that the promoted database would wait for although they are not there."""
 
 
+class Way(StrEnum):
+    """How a returned old primary becomes a standby again."""
+
+    REINTEGRATE = "reintegrate"
+    """Its own data stays: what diverged is taken back, the rest follows."""
+    RESEED = "reseed"
+    """It gets a new copy of everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Takeover:
+    """Unplanned (guide §8): this node's database becomes primary, the partner's is gone."""
+
+    promotion: Promotion
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """From two servers of their own to a pair (guide §5): primary and standby as configured.
+
+    The primary's database serves and is not touched beyond what replication needs; whatever the
+    standby has under the same name gives way, but is kept (step `preserve`).
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Rejoin:
+    """This node serves; the partner, returned and held off, becomes its standby (guide §9)."""
+
+    way: Way
+    kept_as: str
+    """Names what is preserved, the same whenever it is planned: a position, a timeline, a GTID,
+    never a clock's value. Letters, digits, dots, dashes and underscores."""
+    diverged: str = ""
+    """What only the old primary has, as a range in the engine's own words; empty: nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Switchover:
+    """Planned (guide §5.1.9, §7): the partner hands over in order, and follows from then on."""
+
+
+Task = Takeover | Setup | Rejoin | Switchover
+"""What a plan wants of an engine, with all that its steps are made from besides the terms."""
+
+
 @dataclass(frozen=True, slots=True)
 class Examination:
     """What the returned old primary is examined by."""
@@ -116,6 +164,20 @@ class Examination:
     not tell what was received: then positions prove nothing."""
     partner: PartnerDatabase
     view: Replication | None
+    reports: Mapping[str, Report] = field(default_factory=lambda: MappingProxyType({}))
+    """What `return_looks` brought home, by topic; each newer than the takeover."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What the old primary's own data told once it had returned."""
+
+    actual: str | None = None
+    """The actual loss in words, entered in the report; None: not known yet."""
+    rejoin: Rejoin | None = None
+    """What makes it a standby again; None: that cannot be planned on what is known."""
+    sentence: str = ""
+    """Why it cannot, or what speaks for the way that was chosen."""
 
 
 class Engine(Protocol):
@@ -153,10 +215,38 @@ class Engine(Protocol):
         """Return the way to promote now."""
         ...
 
-    def steps(self, terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
-        """Return the engine's steps of a takeover."""
+    def steps(self, terms: Terms, task: Task) -> tuple[Step, ...]:
+        """Return the engine's steps of a plan, in an order in which they can be run.
+
+        Pure: the same terms and task give the same steps, and no action has a clock value, random
+        or secret in it. Plans put other steps around them by these ids, which every engine uses:
+
+        - Takeover: `promote`, after `fuse`; irreversible, its readiness can be looked at any day.
+        - Setup: any, the last is `replicate`.
+        - Rejoin: `hold` (the old primary's database does not serve, whoever starts the machine),
+          `preserve` after it (what is there is kept under `kept_as`; gate `preserve_diverged`),
+          any, the last is `replicate`.
+        - Switchover: `quiesce` (the old primary takes no writes any more and has handed over all;
+          its compensation lets it write again), `promote`, any, the last is `replicate`.
+
+        `replicate` is done when the standby is in the engine's best state, read on both nodes.
+
+        Raises:
+            PermanentError: the engine has no steps for this task; the message says what to do.
+        """
         ...
 
-    def examine(self, exam: Examination) -> str | None:
-        """Return the actual loss in words once the old primary's log told it, or None."""
+    def return_looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Return what to read of the returned old primary, by topic: it is never started for it.
+
+        Asked while this node is active and the actual loss is pending. Each topic begins with
+        `returned`.
+        """
+        ...
+
+    def examine(self, terms: Terms, exam: Examination) -> Finding:
+        """Tell the actual loss, and how the old primary becomes a standby again.
+
+        The actual loss is never less than what was acknowledged there and is missing here.
+        """
         ...

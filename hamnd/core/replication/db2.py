@@ -14,13 +14,22 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Examination, LossQuestion, PartnerDatabase, Promotion
+from hamnd.core.replication import (
+    Examination,
+    Finding,
+    LossQuestion,
+    PartnerDatabase,
+    Promotion,
+    Takeover,
+    Task,
+)
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
 from hamnd.core.replication.db2_rehome import rehome_steps
 from hamnd.dialects.db2 import commands
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
 from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.errors import PermanentError
 from hamnd.model.hadr import (
     ConnectStatus,
     DbConfig,
@@ -106,9 +115,12 @@ class Db2Engine:
         """Return the form of TAKEOVER that is right now."""
         return judge_promotion(terms, question, loss)
 
-    def steps(self, terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
+    def steps(self, terms: Terms, task: Task) -> tuple[Step, ...]:
         """Return `promote` in its variant (guide §8.1, db2-hadr.md §8.2), and what follows it."""
-        site = terms.site
+        if not isinstance(task, Takeover):
+            kind = type(task).__name__.lower()
+            raise PermanentError(f"db2: this hamnd plans no {kind}; the guide has it by hand (§5)")
+        site, promotion = terms.site, task.promotion
         variant = promotion.variant
         if variant == "start-as-primary":
             return (self._start_again(terms), *rehome_steps(terms))
@@ -147,30 +159,38 @@ class Db2Engine:
             reversible=False,
         )
 
-    def examine(self, exam: Examination) -> str | None:
+    def return_looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Nothing: the old primary's own db2pd, a look of every day, tells where its log ends."""
+        del terms
+        return {}
+
+    def examine(self, terms: Terms, exam: Examination) -> Finding:
         """Tell the actual loss: by joining as standby, or by its own end of log (§10).
 
         An old primary joins only when its log has nothing that ours lacks; DB20000I alone is not
         joining. One that was restored from our backup joins too, and nobody can tell from here.
         Where our own end is not known (9.x tells only what was replayed) positions tell nothing.
         """
-        view, partner = exam.view, exam.partner
-        if view is not None and view.role == "primary" and view.is_protecting:
-            return (
-                "zero: the old primary joined as standby, so its log holds nothing that ours "
-                "lacks (unless it was re-seeded by hand)"
-            )
-        if partner.role != "primary" or partner.position is None or exam.ours is None:
-            return None
-        lost = partner.position - exam.ours
-        if lost <= 0:
-            return (
-                f"zero: the old primary's log ends at {partner.position}, ours went on from there"
-            )
-        return f"{lost} B: its log ends at {partner.position}, ours went on from {exam.ours}"
+        del terms
+        return Finding(_lost(exam))
 
 
 ENGINE = Db2Engine()
+
+
+def _lost(exam: Examination) -> str | None:
+    view, partner = exam.view, exam.partner
+    if view is not None and view.role == "primary" and view.is_protecting:
+        return (
+            "zero: the old primary joined as standby, so its log holds nothing that ours "
+            "lacks (unless it was re-seeded by hand)"
+        )
+    if partner.role != "primary" or partner.position is None or exam.ours is None:
+        return None
+    lost = partner.position - exam.ours
+    if lost <= 0:
+        return f"zero: the old primary's log ends at {partner.position}, ours went on from there"
+    return f"{lost} B: its log ends at {partner.position}, ours went on from {exam.ours}"
 
 
 def _config(report: Report | None) -> DbConfig | None:

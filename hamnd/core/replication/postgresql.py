@@ -11,7 +11,15 @@ from dataclasses import dataclass
 from typing import assert_never
 
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Examination, LossQuestion, PartnerDatabase, Promotion
+from hamnd.core.replication import (
+    Examination,
+    Finding,
+    LossQuestion,
+    PartnerDatabase,
+    Promotion,
+    Takeover,
+    Task,
+)
 from hamnd.core.replication.postgresql_loss import judge_loss, judge_promotion
 from hamnd.core.replication.postgresql_view import (
     TOPIC,
@@ -23,6 +31,7 @@ from hamnd.core.replication.postgresql_view import (
 from hamnd.dialects.postgresql import commands
 from hamnd.dialects.postgresql.status import answer_of, format_lsn, parse_status, why_not
 from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.errors import PermanentError
 from hamnd.model.health import Replication
 from hamnd.model.plan import Loss, Step
 from hamnd.model.postgres import ServerAnswer
@@ -102,8 +111,11 @@ class PostgresEngine:
         del terms
         return judge_promotion(question, loss)
 
-    def steps(self, terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
+    def steps(self, terms: Terms, task: Task) -> tuple[Step, ...]:
         """Return the step `promote`: pg_promote(), proven by looks (guide §8.1)."""
+        if not isinstance(task, Takeover):
+            raise PermanentError(f"postgresql: no {type(task).__name__.lower()} is planned yet")
+        promotion = task.promotion
         site, policy = terms.site, terms.policy
         timeout_s = policy.step_timeout_s("promote", 300.0)
         is_primary = promotion.variant == "none"
@@ -130,25 +142,35 @@ class PostgresEngine:
         )
         return (promote,)
 
-    def examine(self, exam: Examination) -> str | None:
+    def return_looks(self, terms: Terms) -> Mapping[str, Look]:
+        """Nothing yet: the old primary's own server is asked."""
+        del terms
+        return {}
+
+    def examine(self, terms: Terms, exam: Examination) -> Finding:
         """Tell the actual loss: the old primary's end of log against the fork of the timelines.
 
         A server that is started again writes some records of its own, so its end is a bound. One
         that was rewound or cloned tells nothing any more.
         """
-        view, partner = exam.view, exam.partner
-        base = exam.ours if view is None or view.fork is None else view.fork
-        if partner.role != "primary" or partner.position is None or base is None:
-            return None
-        is_rejoined = view is not None and view.timeline == partner.timeline
-        if is_rejoined and partner.timeline is not None:
-            return None
-        lost = partner.position - base
-        ends = f"the old primary's log ends at {format_lsn(partner.position)}"
-        forked = f"ours went on from {format_lsn(base)}"
-        if lost <= 0:
-            return f"zero: {ends}, {forked}"
-        return f"at most {lost} B of its log: {ends}, {forked}; acknowledged or not"
+        del terms
+        return Finding(_lost(exam))
 
 
 ENGINE = PostgresEngine()
+
+
+def _lost(exam: Examination) -> str | None:
+    view, partner = exam.view, exam.partner
+    base = exam.ours if view is None or view.fork is None else view.fork
+    if partner.role != "primary" or partner.position is None or base is None:
+        return None
+    is_rejoined = view is not None and view.timeline == partner.timeline
+    if is_rejoined and partner.timeline is not None:
+        return None
+    lost = partner.position - base
+    ends = f"the old primary's log ends at {format_lsn(partner.position)}"
+    forked = f"ours went on from {format_lsn(base)}"
+    if lost <= 0:
+        return f"zero: {ends}, {forked}"
+    return f"at most {lost} B of its log: {ends}, {forked}; acknowledged or not"

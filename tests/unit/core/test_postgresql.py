@@ -20,6 +20,7 @@ from hamnd.core.replication import (
     PartnerDatabase,
     Promotion,
     Sample,
+    Takeover,
 )
 from hamnd.core.replication.postgresql import ENGINE, PARTNER_TOPIC
 from hamnd.core.replication.postgresql_view import TOPIC
@@ -415,13 +416,13 @@ def test_how_it_can_be_promoted(question: LossQuestion, variant: str, verdict: V
 
 
 def statements(found: Promotion) -> list[str]:
-    (step,) = ENGINE.steps(TERMS, found)
+    (step,) = ENGINE.steps(TERMS, Takeover(found))
     requests = [action.request for action in step.actions]
     return [one.argv[-1] for one in requests if isinstance(one, Exec)]
 
 
 def test_the_step_promotes_once_and_proves_it_by_looking() -> None:
-    (step,) = ENGINE.steps(TERMS, promotion(asked(died(5.0))))
+    (step,) = ENGINE.steps(TERMS, Takeover(promotion(asked(died(5.0)))))
     assert statements(promotion(asked(died(5.0)))) == ["SELECT pg_promote(true, 290)"]
     assert not step.reversible
     assert [look.reads for look in step.preconditions] == ["postgresql.in_recovery"]
@@ -433,7 +434,7 @@ def test_a_cloned_setting_is_emptied_before_the_promotion() -> None:
     """A promoted clone of a synchronous primary would hold every commit for ever."""
     cloned = lost_link(waits_for="aixmn2")
     found = promotion(asked(died(5.0), view=cloned))
-    (step,) = ENGINE.steps(TERMS, found)
+    (step,) = ENGINE.steps(TERMS, Takeover(found))
     first = step.actions[0].request
     assert isinstance(first, Exec)
     assert "ALTER SYSTEM SET synchronous_standby_names = ''" in first.argv
@@ -441,14 +442,14 @@ def test_a_cloned_setting_is_emptied_before_the_promotion() -> None:
 
 
 def test_a_primary_is_not_promoted_again() -> None:
-    (step,) = ENGINE.steps(TERMS, promotion(asked(view=view(primary_answer()))))
+    (step,) = ENGINE.steps(TERMS, Takeover(promotion(asked(view=view(primary_answer())))))
     assert step.actions == ()
     assert step.postconditions
 
 
 def test_our_own_limit_comes_after_the_servers() -> None:
     hurried = terms(SITE, step_timeouts_s={"promote": 30.0})
-    (step,) = ENGINE.steps(hurried, Promotion("accepted-force", Verdict.PASS, ""))
+    (step,) = ENGINE.steps(hurried, Takeover(Promotion("accepted-force", Verdict.PASS, "")))
     (action,) = step.actions
     assert isinstance(action.request, Exec)
     assert action.request.argv[-1] == "SELECT pg_promote(true, 20)"
@@ -460,7 +461,7 @@ def examined(position: int | None, fork: int | None = 5_000, **changes: Any) -> 
     partner = PartnerDatabase(True, "primary", position, at(0.0), timeline=1)
     now_primary = replace(view(primary_answer()), timeline=2, fork=fork)
     exam = Examination(4_000, replace(partner, **changes), now_primary)
-    return ENGINE.examine(exam)
+    return ENGINE.examine(TERMS, exam).actual
 
 
 def test_the_actual_loss_is_what_the_old_primary_has_beyond_the_fork() -> None:
