@@ -101,7 +101,7 @@ def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Leave out what asks at the partner's own address once that may be this node's own."""
     looks = slow_looks(terms)
     if state.state is State.ACTIVE and state.finished and state.finished[-1].actual == "pending":
-        looks = {**looks, **engine_of(terms).return_looks(terms)}
+        looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}
     if not is_partner_displaced(state, terms):
         return looks
     return {topic: look for topic, look in looks.items() if not is_about_partner(topic)}

@@ -230,9 +230,8 @@ def _examine(turn: Turn) -> None:
         partner = PartnerDatabase()
     reports = {
         topic: report
-        for topic in engine_of(turn.terms).return_looks(turn.terms)
-        if (report := state.watch.reports.get(topic)) is not None
-        and report.started.wall_s > last.finished_at
+        for topic, report in state.watch.reports.items()
+        if topic.startswith("returned") and report.started.wall_s > last.finished_at
     }
     exam = Examination(last.position, partner, state.watch.replication, reports)
     actual = engine_of(turn.terms).examine(turn.terms, exam).actual

@@ -236,11 +236,11 @@ class Engine(Protocol):
         """
         ...
 
-    def return_looks(self, terms: Terms) -> Mapping[str, Look]:
+    def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
         """Return what to read of the returned old primary, by topic: it is never started for it.
 
-        Asked while this node is active and the actual loss is pending. Each topic begins with
-        `returned`.
+        Asked while this node is active and the actual loss is pending; `view` is our own database,
+        which knows where it went on alone. Each topic begins with `returned`.
         """
         ...
 

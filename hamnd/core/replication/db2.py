@@ -159,9 +159,9 @@ class Db2Engine:
             reversible=False,
         )
 
-    def return_looks(self, terms: Terms) -> Mapping[str, Look]:
+    def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
         """Nothing: the old primary's own db2pd, a look of every day, tells where its log ends."""
-        del terms
+        del terms, view
         return {}
 
     def examine(self, terms: Terms, exam: Examination) -> Finding:

@@ -142,9 +142,9 @@ class PostgresEngine:
         )
         return (promote,)
 
-    def return_looks(self, terms: Terms) -> Mapping[str, Look]:
+    def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
         """Nothing yet: the old primary's own server is asked."""
-        del terms
+        del terms, view
         return {}
 
     def examine(self, terms: Terms, exam: Examination) -> Finding:
