@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from hamnd.core.platforms.crontabs import cron_users, crontab_key
 from hamnd.core.platforms.linux.boot import boot
 from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
-from hamnd.core.platforms.linux.fuse import cron_users, crontab_key, fuse
+from hamnd.core.platforms.linux.fuse import fuse
 from hamnd.core.platforms.linux.identity import identity
-from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, verify, xcatd
+from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, xcatd
 from hamnd.core.platforms.linux.serving import served
 from hamnd.core.platforms.linux.settle import settle
 from hamnd.core.platforms.linux.shield import shield
+from hamnd.core.platforms.verifying import verify
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, cronfiles, jobs, linux, network, processes
 from hamnd.model.plan import Step

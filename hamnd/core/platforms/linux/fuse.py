@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hamnd.core.platforms.crontabs import cron_users, disarm_crontabs, writers
 from hamnd.core.policy import Policy
 from hamnd.dialects import cronfiles, jobs, linux, processes
 from hamnd.dialects.cron import Names
@@ -20,10 +21,10 @@ def fuse(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
 
     First what would start it again (crontabs, timers), then what runs already, each by its number.
     """
-    disarmed, unchanged, restored = _disarm_crontabs(site, seen)
+    disarmed, unchanged, restored = disarm_crontabs(site, seen)
     edited, same, given_back = _disarm_files(site, seen)
     stopped, started = _stop_timers(site, seen)
-    running = _writers(site, seen)
+    running = writers(site, seen)
     harmless = tuple(jobs.crontab_harmless(site, user) for user in cron_users(site))
     readable = tuple(jobs.crontab(site, user) for user in cron_users(site))
     return Step(
@@ -51,25 +52,6 @@ def fuse(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
     )
 
 
-def _disarm_crontabs(
-    site: Site, seen: Mapping[str, Report]
-) -> tuple[tuple[Action, ...], tuple[Look, ...], tuple[Action, ...]]:
-    """Return the disarming actions, the looks that nobody edited meanwhile, and the way back."""
-    disarmed: tuple[Action, ...] = ()
-    unchanged: tuple[Look, ...] = ()
-    restored: tuple[Action, ...] = ()
-    for user in cron_users(site):
-        report = seen.get(crontab_key(user))
-        text = jobs.parse_crontab(report) if report is not None else None
-        edit = jobs.disarm_crontab(site, user, text) if text is not None else None
-        if edit is None:
-            continue
-        disarmed += (Action(edit),)
-        unchanged += (jobs.crontab_is(site, user, edit),)
-        restored += (Action(jobs.rearm_crontab(edit)),)
-    return disarmed, unchanged, restored
-
-
 def _disarm_files(
     site: Site, seen: Mapping[str, Report]
 ) -> tuple[tuple[Action, ...], tuple[Look, ...], tuple[Action, ...]]:
@@ -87,13 +69,6 @@ def _disarm_files(
     return tuple(Action(edit) for edit in edits), unchanged, restored
 
 
-def _writers(site: Site, seen: Mapping[str, Report]) -> tuple[processes.Writer, ...]:
-    report = seen.get("processes")
-    if report is None:
-        return ()
-    return processes.parse_writers(report, Names.of(site)) or ()
-
-
 def _stop_timers(
     site: Site, seen: Mapping[str, Report]
 ) -> tuple[tuple[Action, ...], tuple[Action, ...]]:
@@ -109,13 +84,3 @@ def _stop_timers(
             stopped += (linux.disable_units(site, *one.enabled),)
             started += (linux.enable_units(site, *one.enabled),)
     return stopped, started
-
-
-def cron_users(site: Site) -> tuple[str | None, ...]:
-    """Whose crontabs count: the user hamnd runs as, and the database's owner."""
-    return (None, site.database_owner)
-
-
-def crontab_key(user: str | None) -> str:
-    """Return the key under which a user's crontab is seen."""
-    return f"crontab:{user}" if user else "crontab"

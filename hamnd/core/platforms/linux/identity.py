@@ -11,13 +11,12 @@ outside the guard (xcat-hamn.md §1).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import ip_address, ip_interface
 
-from hamnd.core.platforms.linux.settle import name_of
+from hamnd.core.platforms.vicinity import gateway_of, name_of, neighbours
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, keeping, linux, network, reach
 from hamnd.model.plan import Step
-from hamnd.model.site import ServiceAddress, Site, Witness
+from hamnd.model.site import ServiceAddress, Site
 from hamnd.model.work import Action, Exec, Look, Report
 
 
@@ -105,25 +104,6 @@ def _proofs(site: Site, service: ServiceAddress, seen: Mapping[str, Report]) -> 
     ours = hardware.get(service.interface, "")
     seeing = (addresses.seen_by(one, service, ours) for one in neighbours(site, service))
     return (*proofs, *seeing)
-
-
-def gateway_of(site: Site, service: ServiceAddress) -> str | None:
-    """Return the router that this address can be proven with: its own, or the cluster's."""
-    if service.gateway is not None:
-        is_near = service.is_ipv6 and ip_address(service.gateway).is_link_local
-        return f"{service.gateway}%{service.interface}" if is_near else service.gateway
-    return site.gateway if is_near_to(service, site.gateway) else None
-
-
-def neighbours(site: Site, service: ServiceAddress) -> tuple[Witness, ...]:
-    """Return the witnesses that live on this address's own network."""
-    return tuple(one for one in site.witnesses if is_near_to(service, one.address))
-
-
-def is_near_to(service: ServiceAddress, address: str) -> bool:
-    """Whether an address lies in the network of a service address."""
-    network = ip_interface(f"{service.address}/{service.prefix}").network
-    return ip_address(address) in network
 
 
 def _requests(actions: tuple[Action, ...]) -> tuple[Exec, ...]:

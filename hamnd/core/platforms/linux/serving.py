@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from hamnd.core.platforms.vicinity import asking_host
 from hamnd.core.policy import Policy
 from hamnd.dialects import linux, serving
 from hamnd.model.plan import Step
@@ -49,11 +50,6 @@ def served(site: Site, policy: Policy) -> tuple[Step, ...]:
         "nfs": services.nfs,
     }
     return tuple(_step(site, policy, one) for one in known if runs[one.step])
-
-
-def asking_host(site: Site) -> str:
-    """Return from where a service is asked: a third host where there is one."""
-    return site.witnesses[0].name if site.witnesses else site.node
 
 
 def _step(site: Site, policy: Policy, one: Served) -> Step:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from ipaddress import ip_address, ip_interface
 
+from hamnd.core.platforms.vicinity import name_of
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, network, reach
 from hamnd.dialects.addresses import Address
@@ -47,12 +48,6 @@ def settle(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         compensation=(*back, *reloaded),
         needs_fence=True,
     )
-
-
-def name_of(site: Site) -> str:
-    """Return the host name that moves together with the primary's own address."""
-    named = (one.name for one in site.identity if one.address == site.primary.address)
-    return next(named, site.primary.name)
 
 
 def _owned(site: Site, seen: Mapping[str, Report]) -> tuple[tuple[ServiceAddress, Address], ...]:
