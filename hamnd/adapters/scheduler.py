@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
+
+from hamnd.dialects.schedule import parse_schedule
 
 MISFIRE_GRACE_S = 60
 """A tick that a busy loop delays is still fired; the default of one second would drop it."""
@@ -49,6 +52,35 @@ class TickSource:
         if self._scheduler.get_job(name) is None:
             raise KeyError(name)
         self._scheduler.reschedule_job(name, trigger=IntervalTrigger(seconds=seconds))
+
+    def at(self, name: str, schedule: str, jitter_s: float, callback: Callable[[], None]) -> None:
+        """Call `callback` at the times of a schedule, in this host's own time zone, as cron does.
+
+        A known name is replaced.
+
+        Raises:
+            NoSchedule: the text is none.
+        """
+        read = parse_schedule(schedule)
+
+        async def tick() -> None:
+            callback()
+
+        trigger = CronTrigger(
+            second=read.second,
+            minute=read.minute,
+            hour=read.hour,
+            day=read.day,
+            month=read.month,
+            day_of_week=read.weekday,
+            jitter=round(jitter_s) or None,
+        )
+        self._scheduler.add_job(tick, trigger, id=name, name=name, replace_existing=True)
+
+    def forget(self, name: str) -> None:
+        """End a tick; there need not be one of that name."""
+        if self._scheduler.get_job(name) is not None:
+            self._scheduler.remove_job(name)
 
     def start(self) -> None:
         """Begin; call it from the running event loop."""

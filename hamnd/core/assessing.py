@@ -42,6 +42,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
         *carry_since(_after_takeover(state, now), before),
         *carry_since(_hook(state, now), before),
+        *carry_since(_routines(state, now), before),
     )
     engine = engine_of(terms)
     question = LossQuestion(
@@ -197,6 +198,23 @@ def _hook(state: NodeState, now: Instant) -> list[Condition]:
     }
     status, reason = word.get(hook.verdict, (Status.UNKNOWN, "HookUnknown"))
     return [Condition("SiteTold", status, reason, hook.sentence, now.wall_s, hook.at, "hooks")]
+
+
+def _routines(state: NodeState, now: Instant) -> list[Condition]:
+    """Whether scheduled work came to its end when it last ran; it says itself what it lacks."""
+    words = {"done": (Status.TRUE, "Done"), "not_done": (Status.FALSE, "NotDone")}
+    return [
+        Condition(
+            f"Scheduled/{name}",
+            *words.get(run.outcome, (Status.UNKNOWN, "OutcomeUnknown")),
+            run.sentence,
+            now.wall_s,
+            run.finished_at,
+            "schedule",
+        )
+        for name, run in sorted(state.routines.items())
+        if run.finished_at is not None
+    ]
 
 
 def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str:

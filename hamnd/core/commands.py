@@ -75,6 +75,35 @@ class RunHook:
     timeout_s: float
 
 
+@dataclass(frozen=True, slots=True)
+class PerformRoutine:
+    """Carry out one action of scheduled work, once. Comes home as RoutineActed."""
+
+    name: str
+    number: int
+    index: int
+    action: Action
+    timeout_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class EndRoutine:
+    """End scheduled work that is under way, with every program of it; it comes home all the same.
+
+    A confirmed run has the node for itself.
+    """
+
+    name: str
+
+
 Command = (
-    ProbeRound | TakeLook | SetReachInterval | PerformAction | LookAtStep | WriteReport | RunHook
+    ProbeRound
+    | TakeLook
+    | SetReachInterval
+    | PerformAction
+    | LookAtStep
+    | WriteReport
+    | RunHook
+    | PerformRoutine
+    | EndRoutine
 )

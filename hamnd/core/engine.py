@@ -13,7 +13,16 @@ import json
 from dataclasses import replace
 from typing import assert_never
 
-from hamnd.core import asking, declaring, invariants, observing, requests, stages, telling
+from hamnd.core import (
+    asking,
+    declaring,
+    invariants,
+    observing,
+    requests,
+    routines,
+    stages,
+    telling,
+)
 from hamnd.core import run as runs
 from hamnd.core.assessing import assess
 from hamnd.core.commands import WriteReport
@@ -34,6 +43,8 @@ from hamnd.core.events import (
     Request,
     RetryRequested,
     RoundCompleted,
+    RoutineActed,
+    RoutineDue,
     SkipRequested,
     Started,
     StepLooked,
@@ -66,6 +77,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     _act_on(turn, event)
     follow_rows(turn)
     follow_run(turn)
+    routines.yield_to_run(turn)
     telling.tell_changes(turn)
     _ask(turn, event)
     _remember(turn)
@@ -126,6 +138,10 @@ def _act_on(turn: Turn, event: Event) -> None:
             _on_halted(turn, event)
         case StepLooked() | ActionCompleted():
             _on_run_event(turn, event)
+        case RoutineDue():
+            routines.on_due(turn, event)
+        case RoutineActed():
+            routines.on_acted(turn, event)
         case HookCompleted():
             telling.on_hook(turn, event)
         case TermsChanged():

@@ -77,6 +77,23 @@ class StepLooked:
 
 
 @dataclass(frozen=True, slots=True)
+class RoutineDue:
+    """The clock says that scheduled work is due; whether it starts is decided here."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class RoutineActed:
+    """An action of scheduled work came home."""
+
+    name: str
+    number: int
+    index: int
+    report: Report
+
+
+@dataclass(frozen=True, slots=True)
 class HookCompleted:
     """The site's own program was told something, or could not be; `about` says what."""
 
@@ -194,6 +211,8 @@ Event = (
     | ConnectionLost
     | ActionCompleted
     | StepLooked
+    | RoutineDue
+    | RoutineActed
     | HookCompleted
     | DiskObserved
     | Halted

@@ -18,6 +18,7 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, State, Verdict
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
+from hamnd.model.routine import RoutineRun
 from hamnd.model.work import Look
 
 
@@ -118,6 +119,8 @@ class NodeState:
     changes: tuple[Change, ...] = ()
     hook: HookOutcome | None = None
     """The last hook's outcome since this process began."""
+    routines: Mapping[str, RoutineRun] = field(default_factory=dict)
+    """Scheduled work by name, since this process began; the journal keeps every run."""
     timing: Timing = field(default_factory=Timing)
 
 

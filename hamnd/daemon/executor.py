@@ -17,8 +17,10 @@ import structlog
 
 from hamnd.core.commands import (
     Command,
+    EndRoutine,
     LookAtStep,
     PerformAction,
+    PerformRoutine,
     ProbeRound,
     RunHook,
     SetReachInterval,
@@ -31,6 +33,7 @@ from hamnd.core.events import (
     HookCompleted,
     LookCompleted,
     RoundCompleted,
+    RoutineActed,
     StepLooked,
 )
 from hamnd.model.instant import Instant
@@ -66,6 +69,8 @@ class Executor:
         self._deliver: Deliver | None = None
         self._acting = 0
         self._busy: dict[int, int] = {}
+        self._routines: dict[str, asyncio.Task[None]] = {}
+        """What of each routine is under way; cancelled, its programs end."""
         self._draining = False
 
     def attach(self, spawn: Spawn, deliver: Deliver) -> None:
@@ -108,6 +113,11 @@ class Executor:
                 self._hooks.set_reach_interval(command.seconds)
             case RunHook():
                 self._launch(self._hook(command, world), "hook")
+            case PerformRoutine():
+                self._launch(self._routine(command, world), f"routine-{command.name}")
+            case EndRoutine():
+                if command.name in self._routines:
+                    self._routines[command.name].cancel()
             case WriteReport():
                 self._launch(self._report(command), f"report-{command.digest}")
             case _:
@@ -179,6 +189,25 @@ class Executor:
             lambda: world.perform(command.action, command.timeout_s), limit_s, Ending.TIMED_OUT
         )
         await self._bring(HookCompleted(command.about, report))
+
+    async def _routine(self, command: PerformRoutine, world: World) -> None:
+        """Carry out one action of a routine; ended early, its programs are ended with it."""
+        if self._spawn is None:
+            raise RuntimeError("the executor is not attached")
+        started = self._clock.now()
+        home: list[Report] = []
+
+        async def performed() -> None:
+            home.append(await self._perform(world, command.action, command.timeout_s))
+
+        task = self._routines[command.name] = self._spawn(performed(), f"call-{command.name}")
+        try:
+            await asyncio.wait({task})
+        finally:
+            task.cancel()
+            self._routines.pop(command.name, None)
+        report = home[0] if home else self._made(Ending.LOST, started, "ended: a run began")
+        await self._bring(RoutineActed(command.name, command.number, command.index, report))
 
     async def _report(self, command: WriteReport) -> None:
         outcome = await asyncio.gather(

@@ -11,6 +11,7 @@ import asyncio
 import logging
 import os
 import signal
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -24,8 +25,9 @@ from hamnd.adapters.peer import PeerIdentity
 from hamnd.adapters.scheduler import TickSource
 from hamnd.adapters.supervisor import find_supervisor
 from hamnd.core.engine import step
-from hamnd.core.events import ConnectionLost, Event, Halted, Started, TermsChanged
+from hamnd.core.events import ConnectionLost, Event, Halted, RoutineDue, Started, TermsChanged
 from hamnd.core.policy import Terms
+from hamnd.core.routines import routines_of
 from hamnd.core.snapshot import dump, restore
 from hamnd.core.state import NodeState
 from hamnd.daemon.configuration import (
@@ -77,6 +79,7 @@ class Service:
         self._reload = asyncio.Event()
         self._ticks = TickSource()
         self._is_beating = False
+        self._scheduled: set[str] = set()
         self._reach_interval_s: float | None = None
 
     async def run(self) -> None:
@@ -175,6 +178,7 @@ class Service:
         self._is_beating = True
         self._beat(policy.replication_interval_s, Rhythm.REPLICATION)
         self._beat(policy.readiness_interval_s, Rhythm.READINESS)
+        self._schedule(self._first_terms)
         await runtime.has_begun()
         async with self._pages.served(self._first_terms.site.metrics_listen):
             log.info("started", version=__version__, node=self._first_terms.site.node)
@@ -199,6 +203,16 @@ class Service:
 
     def _beat(self, seconds: float, rhythm: Rhythm) -> None:
         self._ticks.every(rhythm.value, seconds, lambda: self._runtime.tick(rhythm))
+
+    def _schedule(self, terms: Terms) -> None:
+        """Tick for all scheduled work of these terms, and for nothing else."""
+        wanted = routines_of(terms)
+        for name in self._scheduled - {one.name for one in wanted}:
+            self._ticks.forget(name)
+        for one in wanted:
+            due = RoutineDue(one.name)
+            self._ticks.at(one.name, one.schedule, one.jitter_s, partial(self._runtime.post, due))
+        self._scheduled = {one.name for one in wanted}
 
     # What adapters and the executor call back
 
@@ -269,6 +283,7 @@ class Service:
             self._beat(new.policy.reach_interval_s, Rhythm.REACH)
             self._beat(new.policy.replication_interval_s, Rhythm.REPLICATION)
             self._beat(new.policy.readiness_interval_s, Rhythm.READINESS)
+            self._schedule(new)
             configure_logs(new.site.log_level)
 
         def refusal(state: NodeState) -> HamndError | None:

@@ -14,8 +14,10 @@ from typing import assert_never
 
 from hamnd.core.commands import (
     Command,
+    EndRoutine,
     LookAtStep,
     PerformAction,
+    PerformRoutine,
     ProbeRound,
     RunHook,
     SetReachInterval,
@@ -182,6 +184,8 @@ class Daemon:
                 self._beat_reach(command.seconds, life, self._beat)
             case RunHook():
                 raise AssertionError("no site of the simulation has hooks")
+            case PerformRoutine() | EndRoutine():
+                raise AssertionError("no site of the simulation has scheduled work")
             case WriteReport():
                 self.transcript.say("hamnd", f"writes the report of {command.digest}")
             case _:

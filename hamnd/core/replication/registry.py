@@ -5,12 +5,19 @@ Owns the choice. Must not know what an engine does.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Engine
 from hamnd.core.replication.db2 import ENGINE as DB2
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
+from hamnd.model.routine import Routine
 
 ENGINES: dict[str, Engine] = {DB2.name: DB2, POSTGRESQL.name: POSTGRESQL}
+
+ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {}
+"""What an engine has done on a schedule while this node is the standby; most replicate by
+themselves."""
 
 
 def engine_of(terms: Terms) -> Engine:

@@ -25,6 +25,7 @@ from hamnd.adapters.supervisor import NoSupervisor, find_supervisor, watchdog_in
 from hamnd.adapters.world import Adapters, RoutingWorld
 from hamnd.dialects import jobs
 from hamnd.dialects.readers import read_action
+from hamnd.dialects.schedule import NoSchedule
 from hamnd.model.names import Probe, Verdict
 from hamnd.model.work import Action, Edit, Ending, Exec, Fence, Look, Reach, Read, Report
 from hamnd.ports import CommandRunner, World
@@ -211,6 +212,27 @@ async def test_ticks_come_in_the_event_loop_and_change_their_rhythm() -> None:
             assert await ticks.get() == "replication"
         with pytest.raises(KeyError):
             source.set_interval("unknown", 1)
+    finally:
+        source.stop()
+
+
+async def test_a_schedule_ticks_until_it_is_forgotten() -> None:
+    ticks: asyncio.Queue[str] = asyncio.Queue()
+    source = TickSource()
+    source.at("copy", "* * * * * *", 0.0, lambda: ticks.put_nowait("copy"))
+    with pytest.raises(NoSchedule):
+        source.at("other", "at night", 0.0, lambda: None)
+    source.start()
+    try:
+        async with asyncio.timeout(10):
+            assert [await ticks.get() for _ in range(2)] == ["copy"] * 2
+        source.forget("copy")
+        source.forget("copy")
+        while not ticks.empty():
+            ticks.get_nowait()
+        source.every("fence post", 1.3, lambda: ticks.put_nowait("post"))
+        async with asyncio.timeout(10):
+            assert await ticks.get() == "post", "more than a second without the forgotten one"
     finally:
         source.stop()
 

@@ -13,8 +13,10 @@ from dataclasses import dataclass, field, replace
 from hamnd.core import engine
 from hamnd.core.commands import (
     Command,
+    EndRoutine,
     LookAtStep,
     PerformAction,
+    PerformRoutine,
     ProbeRound,
     RunHook,
     SetReachInterval,
@@ -71,6 +73,9 @@ class Story:
     records: list[Record] = field(default_factory=list)
     reports: list[str] = field(default_factory=list)
     hooks: list[RunHook] = field(default_factory=list)
+    routines: list[PerformRoutine] = field(default_factory=list)
+    """Scheduled work that was started; the test brings it home with `handle`."""
+    ended: list[str] = field(default_factory=list)
     check: Callable[[NodeState, Event, Decision], None] | None = None
     """Called after every decision."""
     clock_set_s: float = 0.0
@@ -181,6 +186,10 @@ class Story:
                 self.reports.append(command.digest)
             case RunHook():
                 self._hook(command)
+            case PerformRoutine():
+                self.routines.append(command)
+            case EndRoutine():
+                self.ended.append(command.name)
 
     def _hook(self, command: RunHook) -> None:
         """A hook that hangs comes home when its limit ended it, as the adapters do."""

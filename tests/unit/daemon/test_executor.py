@@ -9,12 +9,27 @@ from typing import Any
 
 import pytest
 
-from hamnd.core.commands import LookAtStep, ProbeRound, SetReachInterval, TakeLook, WriteReport
-from hamnd.core.events import ActionCompleted, Event, LookCompleted, RoundCompleted, StepLooked
+from hamnd.core.commands import (
+    EndRoutine,
+    LookAtStep,
+    PerformRoutine,
+    ProbeRound,
+    SetReachInterval,
+    TakeLook,
+    WriteReport,
+)
+from hamnd.core.events import (
+    ActionCompleted,
+    Event,
+    LookCompleted,
+    RoundCompleted,
+    RoutineActed,
+    StepLooked,
+)
 from hamnd.daemon.executor import Executor, Hooks
 from hamnd.model.names import LookPurpose, Probe
 from hamnd.model.work import Ending
-from tests.unit.daemon.fakes import PING, LoopClock, ScriptedWorld, perform
+from tests.unit.daemon.fakes import ACTION, PING, LoopClock, ScriptedWorld, perform
 
 pytestmark = pytest.mark.looptime
 
@@ -204,3 +219,34 @@ async def test_what_is_under_way_keeps_the_world_that_it_began_with() -> None:
     await yard.live(body)
     assert old.story == ["acting"]
     assert new.story == []
+
+
+async def test_a_routine_comes_home_with_its_number() -> None:
+    yard = Yard()
+
+    async def body() -> None:
+        yard.executor.start(PerformRoutine("copy:sqlite", 3, 1, ACTION, 60.0))
+        event = await yard.first()
+        assert isinstance(event, RoutineActed)
+        assert (event.name, event.number, event.index) == ("copy:sqlite", 3, 1)
+        assert event.report.ending is Ending.EXITED
+
+    await yard.live(body)
+
+
+async def test_a_routine_that_is_ended_comes_home_lost_and_its_program_with_it() -> None:
+    yard = Yard()
+
+    async def body() -> None:
+        yard.world.action_s = 50.0
+        yard.executor.start(PerformRoutine("copy:sqlite", 1, 0, ACTION, 60.0))
+        await asyncio.sleep(1.0)
+        yard.executor.start(EndRoutine("copy:sqlite"))
+        yard.executor.start(EndRoutine("copy:other"))
+        event = await yard.first()
+        assert isinstance(event, RoutineActed)
+        assert event.report.ending is Ending.LOST
+        assert event.report.detail == "ended: a run began"
+        assert asyncio.get_running_loop().time() < 3.0
+
+    await yard.live(body)
