@@ -514,6 +514,30 @@ class Pair:
             promotion=Promotion("accepted-force", Verdict.PASS, "TAKEOVER BY FORCE"),
         )
 
+    def rebooted(self) -> Pair:
+        """The management node lost its power; neither its database nor its address came back."""
+        active = self.active()
+        told = "its database is down and it does not hold the identity: hamnctl plan resume"
+        down = active._condition("Serves", Status.FALSE, "Down", told, 3)
+        return active._assess(conditions=(down, *active.state.assessment.conditions))
+
+    def resuming(self) -> Pair:
+        """What it served comes up again; the operator is waited for at the promote step."""
+        rebooted = self.rebooted()
+        paused = self.taking_over("promote", Outcome.NOT_DONE).state.run
+        assert paused is not None
+        request = replace(paused.plan.request, kind=PlanKind.RESUME)
+        told = 'SQL1769N  START HADR cannot complete. Reason code = "98".'
+        run = replace(
+            paused,
+            plan=replace(paused.plan, request=request, variant="start-as-primary"),
+            status=RunStatus.PAUSED,
+            paused_step="promote",
+            reason=told,
+            steps={**paused.steps, "promote": replace(paused.steps["promote"], sentence=told)},
+        )
+        return replace(rebooted, state=replace(rebooted.state, run=run))
+
     def active(self, *, returned: bool = False, adopted: bool = False) -> Pair:
         """This node is the management node, for 50 minutes."""
         down = self.primary_down()
@@ -692,4 +716,6 @@ def situations() -> dict[str, Pair]:
         "active_concluded_quiet": pair().concluded(heard=False),
         "active_adopted": pair().active(adopted=True),
         "active_old_primary_returned": pair().active(returned=True),
+        "active_rebooted": pair().rebooted(),
+        "active_resuming": pair().resuming(),
     }

@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
-from hamnd.core.plans import takeover_steps
+from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, topic_of
@@ -100,7 +100,8 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
 def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Leave out what asks at the partner's own address once that may be this node's own."""
     looks = slow_looks(terms)
-    if state.state is State.ACTIVE and state.finished and state.finished[-1].actual == "pending":
+    last = state.last_takeover
+    if state.state is State.ACTIVE and last is not None and last.actual == "pending":
         looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}
     if not is_partner_displaced(state, terms):
         return looks

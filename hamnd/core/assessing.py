@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hamnd.core.gates import plan_command
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
-from hamnd.core.health.evidence import death_of, judge_evidence
+from hamnd.core.health.evidence import death_of, judge_evidence, judge_released
 from hamnd.core.health.rule import (
     DownRule,
     asked_at,
@@ -22,6 +23,7 @@ from hamnd.core.health.rule import (
     slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch, is_clock_set
+from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
 from hamnd.core.replication import LossQuestion
@@ -29,7 +31,7 @@ from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
-from hamnd.model.names import Answer, Cause, RunStatus, State, Status, Verdict
+from hamnd.model.names import Answer, Cause, PlanKind, RunStatus, State, Status, Verdict
 
 
 def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
@@ -40,11 +42,12 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     conditions = (
         *judge_conditions(watch, before, now, terms),
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
+        *carry_since(_serves(state, now, terms), before),
         *carry_since(_after_takeover(state, now), before),
         *carry_since(_hook(state, now), before),
         *carry_since(_routines(state, now), before),
     )
-    engine = engine_of(terms)
+    engine, released = engine_of(terms), judge_released(watch, now, terms)
     question = LossQuestion(
         view=watch.replication,
         sample=watch.sample,
@@ -53,6 +56,8 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         skew=watch.skew,
         is_partner_serving=_is_partner_serving(watch, now, terms),
         now_wall_s=now.wall_s,
+        is_owner=state.epoch is not None and state.epoch.owner == terms.site.node,
+        is_partner_standby=released is not None,
     )
     if is_clock_set(watch, now):
         question = _on_another_clock(question)
@@ -61,6 +66,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         conditions=conditions,
         rule=rule,
         evidence=evidence,
+        released=released,
         loss=loss,
         promotion=engine.promotion(terms, question, loss),
         is_suspicious=_is_suspicious(state, conditions),
@@ -68,7 +74,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         advice=_advice(state, rule, now, terms),
     )
     ready = judge_ready(state.state, state.mode, picture, terms)
-    return _with_ready(picture, ready)
+    return replace(picture, is_ready=ready)
 
 
 def _on_another_clock(question: LossQuestion) -> LossQuestion:
@@ -83,20 +89,6 @@ def _on_another_clock(question: LossQuestion) -> LossQuestion:
 def _to_prove(state: NodeState) -> Looks:
     """Only a standby proves that a takeover would work; a run's own looks prove its steps."""
     return () if state.state in (State.TAKING_OVER, State.ACTIVE) else state.readiness
-
-
-def _with_ready(picture: Assessment, ready: Status) -> Assessment:
-    return Assessment(
-        picture.conditions,
-        picture.rule,
-        picture.evidence,
-        picture.loss,
-        picture.promotion,
-        picture.is_suspicious,
-        picture.is_protected,
-        ready,
-        picture.advice,
-    )
 
 
 def _silent_since(state: NodeState, rule: DownRule) -> float | None:
@@ -149,11 +141,27 @@ def what_was_lost(assessment: Assessment) -> str:
     return "; ".join(f"{one.type}: {one.message}" for one in lost)
 
 
+def _serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
+    """While active: whether database and identity are here, or a reboot took them."""
+    reading, report = state.watch.replication, state.watch.reports.get("seen:addresses")
+    if state.state is not State.ACTIVE or reading is None or report is None:
+        return []
+    seen = min(reading.observed, report.finished)
+    missing = ["its database is down"] if reading.is_database_up is False else []
+    if platform_of(terms.site).holds_identity(terms.site, report) is False:
+        missing.append("it does not hold the identity")
+    status, reason = (Status.FALSE, "Down") if missing else (Status.TRUE, "Up")
+    told = f"{' and '.join(missing)}: {plan_command(PlanKind.RESUME)}"
+    message = told if missing else "its database is up, and it holds the identity"
+    source = "looks at this node"
+    return [Condition("Serves", status, reason, message, now.wall_s, seen.wall_s, source)]
+
+
 def _after_takeover(state: NodeState, now: Instant) -> list[Condition]:
     """While active: open steps of the takeover, and whether the old primary is back."""
-    if state.state is not State.ACTIVE or not state.finished:
+    last = state.last_takeover
+    if state.state is not State.ACTIVE or last is None:
         return []
-    last = state.finished[-1]
     found: list[Condition] = []
     if last.open_steps:
         message = f"open steps: {', '.join(last.open_steps)}"
@@ -221,6 +229,8 @@ def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str
     """Return what to try, or not to do, in one or two sentences (design §3)."""
     site, watch = terms.site, state.watch
     partner = site.partner.name
+    if state.state is State.ACTIVE:
+        return ""
     began = silence_began(watch, now, terms.policy)
     reaching = [
         sight

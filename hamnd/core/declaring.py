@@ -11,7 +11,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core.events import AttestRequested, ClearRequested
-from hamnd.core.gates import PLAN_TAKEOVER
+from hamnd.core.gates import plan_command
 from hamnd.core.health.evidence import judge_evidence
 from hamnd.core.health.rule import (
     HOST_PROBES,
@@ -25,8 +25,10 @@ from hamnd.core.health.rule import (
 from hamnd.core.health.watch import ACTS_MAX, Act
 from hamnd.core.state import Refusal
 from hamnd.core.turn import Turn
-from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Mode, Phase
+from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Mode, Phase, PlanKind
 from hamnd.model.record import Record
+
+TAKEOVER = plan_command(PlanKind.TAKEOVER)
 
 ATTESTED = {"seen": "seen switched off", "pulled": "power cable pulled", "facility": "feed cut"}
 
@@ -44,7 +46,7 @@ def on_attest(turn: Turn, event: AttestRequested) -> None:
         return
     if _says_on(turn):
         told = f"the power controller says that {partner} is on: it would take your word back"
-        hint = f"switch it off; where the controller is wrong: {PLAN_TAKEOVER} --override fence …"
+        hint = f"switch it off; where the controller is wrong: {TAKEOVER} --override fence …"
         turn.refuse(Refusal("attest", told, hint=hint))
         return
     detail = f"{ATTESTED[event.how]}: {event.reason} ({event.actor})"
@@ -106,7 +108,7 @@ def _worth(turn: Turn) -> str:
     if GRADE_ORDER[FenceGrade.OPERATOR] < GRADE_ORDER[needed]:
         return (
             f"it holds until something answers, and does not suffice: {needed} is needed; "
-            f"{PLAN_TAKEOVER} --override fence --reason …"
+            f"{TAKEOVER} --override fence --reason …"
         )
     return "it holds until something answers"
 

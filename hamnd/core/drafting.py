@@ -67,6 +67,7 @@ def question_of(
         begun=frozenset() if kept is None else runs.begun_steps(kept),
         does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy),
         shown_loss=None if shown is None else shown.loss.verdict,
+        is_owner=None if state.epoch is None else state.epoch.owner == terms.site.node,
     )
 
 

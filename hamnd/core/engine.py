@@ -15,6 +15,7 @@ from typing import assert_never
 
 from hamnd.core import (
     asking,
+    confirming,
     declaring,
     invariants,
     observing,
@@ -159,7 +160,7 @@ def _answer(turn: Turn, event: Request) -> None:
         case PlanRequested():
             requests.on_plan(turn, event)
         case ConfirmRequested():
-            requests.on_confirm(turn, event)
+            confirming.on_confirm(turn, event)
         case RetryRequested():
             requests.on_retry(turn, event)
         case SkipRequested():

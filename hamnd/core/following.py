@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from typing import assert_never
 
 from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
@@ -33,6 +34,8 @@ from hamnd.model.record import Record
 def follow_rows(turn: Turn) -> None:
     """Derive triggers from the picture and fire their rows; what was done by hand goes first."""
     follow_role(turn)
+    if _is_held(turn.state):
+        return
     match turn.state.state:
         case State.PEER:
             if not are_required_true(turn.state.assessment):
@@ -43,6 +46,12 @@ def follow_rows(turn: Turn) -> None:
             _follow_primary_down(turn)
         case State.TAKING_OVER | State.ACTIVE:
             pass
+
+
+def _is_held(state: NodeState) -> bool:
+    """While its own services come up the partner's silence does not decide what this node is."""
+    run = state.run
+    return run is not None and run.plan.kind is PlanKind.RESUME
 
 
 def _lose_peer(turn: Turn) -> None:
@@ -191,12 +200,17 @@ def _end_run(turn: Turn) -> None:
     run = state.run
     if run is None or run.finished_at is None:
         return
-    if run.plan.kind is PlanKind.TAKEOVER:
+    if run.plan.kind is not PlanKind.UNDO:
         turn.note_finished(run)
-        _become_active(turn, run)
-    else:
-        turn.fire(Trigger.RUN_UNDONE, Picture(is_past_no_return=runs.is_past_no_return(run)))
-        _give_epoch_back(turn, run)
+    match run.plan.kind:
+        case PlanKind.TAKEOVER:
+            _become_active(turn, run)
+        case PlanKind.RESUME:
+            pass  # beside the state
+        case PlanKind.UNDO:
+            _follow_undo(turn, run)
+        case _:
+            assert_never(run.plan.kind)
     timing = replace(turn.state.timing, fence_done=None, resumed=None, down_since=None)
     turn.state = replace(turn.state, run=None, cause=None, silence_began=None, timing=timing)
     turn.persist = True
@@ -210,6 +224,13 @@ def _become_active(turn: Turn, run: Run) -> None:
         turn.fire(Trigger.RUN_CONCLUDED, Picture(is_past_no_return=True), run.reason)
 
 
+def _follow_undo(turn: Turn, run: Run) -> None:
+    """What was undone beside the state leaves it where it was."""
+    if turn.state.state is State.TAKING_OVER:
+        turn.fire(Trigger.RUN_UNDONE, Picture(is_past_no_return=runs.is_past_no_return(run)))
+        _give_epoch_back(turn, run)
+
+
 def _give_epoch_back(turn: Turn, run: Run) -> None:
     """An aborted takeover raises the epoch again, for its former owner (design §5)."""
     epoch, partner = turn.state.epoch, turn.terms.site.partner.name
@@ -220,9 +241,9 @@ def _give_epoch_back(turn: Turn, run: Run) -> None:
 def _examine(turn: Turn) -> None:
     """Enter the actual loss once the old primary's own log can be compared (design §4)."""
     state = turn.state
-    if state.state is not State.ACTIVE or not state.finished:
+    last, partner = state.last_takeover, state.watch.partner
+    if state.state is not State.ACTIVE or last is None:
         return
-    last, partner = state.finished[-1], state.watch.partner
     heard = latest_host_answer(state.watch)
     if last.actual != "pending" or heard is None or heard.wall_s <= last.finished_at:
         return
@@ -238,7 +259,8 @@ def _examine(turn: Turn) -> None:
     if actual is None:
         return
     examined = replace(last, actual=actual)
-    turn.state = replace(state, finished=(*state.finished[:-1], examined))
+    finished = tuple(examined if one is last else one for one in state.finished)
+    turn.state = replace(state, finished=finished)
     evidence = json.dumps({"actual": actual, "predicted": last.predicted})
     turn.record(Record(Phase.DECISION, "loss_examined", digest=last.digest, evidence=evidence))
     turn.because = f"the old primary was examined: {actual}"

@@ -127,17 +127,24 @@ def _fence_before_identity(after: NodeState, action: PerformAction, terms: Terms
 
 
 def has_evidence_for(run: Run | None, assessment: Assessment, terms: Terms) -> bool:
-    """Whether evidence reaches what policy demands, and what was agreed to at confirm (law 6)."""
+    """Whether evidence reaches what policy demands, and what was agreed to at confirm (law 6).
+
+    In a plan that was agreed to on `released` the partner's own word takes the fence's place.
+    """
     evidence = assessment.evidence
     agreed = FenceGrade.NONE if run is None else run.plan.fence_minimum
+    if agreed is FenceGrade.RELEASED:
+        return assessment.released is not None
     reached = GRADE_ORDER[best_grade(evidence)] >= GRADE_ORDER[agreed]
     return reached and is_enough(evidence, terms)
 
 
 def is_fence_overridden(run: Run) -> bool:
     """Whether the operator overrode the fence gate, in the plan or by skipping its step."""
-    fence = run.steps.get("fence")
-    skipped = fence is not None and fence.outcome is Outcome.SKIPPED
+    skipped = any(
+        step.proves_fence and run.steps[step.id].outcome is Outcome.SKIPPED
+        for step in run.plan.steps
+    )
     return skipped or is_overridden(run.plan.gates, "fence")
 
 

@@ -69,7 +69,7 @@ def holds_identity(turn: Turn) -> bool:
     report = turn.state.watch.reports.get("seen:addresses")
     if report is None:
         return False
-    return platform_of(turn.terms.site).holds_identity(turn.terms.site, report)
+    return platform_of(turn.terms.site).holds_identity(turn.terms.site, report) is True
 
 
 def _has_open_run(state: NodeState) -> bool:

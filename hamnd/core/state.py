@@ -15,7 +15,7 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
 from hamnd.model.instant import Instant
-from hamnd.model.names import Cause, Mode, State, Verdict
+from hamnd.model.names import Cause, Mode, PlanKind, State, Verdict
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 from hamnd.model.routine import RoutineRun
@@ -122,6 +122,12 @@ class NodeState:
     routines: Mapping[str, RoutineRun] = field(default_factory=dict)
     """Scheduled work by name, since this process began; the journal keeps every run."""
     timing: Timing = field(default_factory=Timing)
+
+    @property
+    def last_takeover(self) -> FinishedRun | None:
+        """The latest takeover that ended, whatever ran since."""
+        kind = PlanKind.TAKEOVER.value
+        return next((one for one in reversed(self.finished) if one.kind == kind), None)
 
 
 @dataclass(frozen=True, slots=True)

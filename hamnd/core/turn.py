@@ -18,7 +18,7 @@ from hamnd.core.run import open_steps
 from hamnd.core.state import Change, Decision, FinishedRun, NodeState, Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.instant import Instant
-from hamnd.model.names import Phase, State
+from hamnd.model.names import FenceGrade, Phase, PlanKind, State
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 
@@ -68,11 +68,15 @@ class Turn:
         """Return what a run needs to know, as it is now."""
         run, evidence = self.state.run, self.state.assessment.evidence
         has_evidence = proven = has_evidence_for(run, self.state.assessment, self.terms)
-        sentence = f"{best_grade(evidence)}, {self.terms.policy.fence_minimum} needed"
+        needed = self.terms.policy.fence_minimum
+        if run is not None and run.plan.fence_minimum is FenceGrade.RELEASED:
+            released, needed = self.state.assessment.released, FenceGrade.RELEASED
+            evidence = () if released is None else (released,)
+        sentence = f"{best_grade(evidence)}, {needed} needed"
         if evidence:
             sentence = f"{evidence[0].grade}: {evidence[0].detail}"
         if evidence and not proven:
-            sentence = f"{sentence}; {self.terms.policy.fence_minimum} needed"
+            sentence = f"{sentence}; {needed} needed"
         if not proven and (lie := self.state.watch.lie):
             sentence = f"{sentence}; the controller is not believed: {lie} while it said off"
         if not proven and run is not None and is_fence_overridden(run):
@@ -81,7 +85,7 @@ class Turn:
         return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence, loss)
 
     def note_finished(self, run: Run) -> None:
-        """Remember a takeover that ended, however it ended, and have its report written."""
+        """Remember a run that ended, however it ended, and have its report written."""
         assert run.finished_at is not None
         done = FinishedRun(
             digest=run.plan.digest,
@@ -92,6 +96,7 @@ class Turn:
             open_steps=open_steps(run),
             predicted=run.plan.loss.verdict.value,
             position=self.state.watch.standby_end,
+            actual="pending" if run.plan.kind is PlanKind.TAKEOVER else "",
         )
         finished = (*self.state.finished, done)[-FINISHED_MAX:]
         self.state = replace(self.state, finished=finished)

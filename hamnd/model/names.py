@@ -44,9 +44,11 @@ class Mode(StrEnum):
 
 
 class PlanKind(StrEnum):
-    """The plans the engine can run."""
+    """The plans the engine can run (design §5)."""
 
     TAKEOVER = "takeover"
+    RESUME = "resume"
+    """The management node was rebooted: what it served comes up again."""
     UNDO = "undo"
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING
 from hamnd.core.drafting import question_of
 from hamnd.core.following import recent_flaps
 from hamnd.core.fsm import Refused, fire
-from hamnd.core.gates import blocking, judge_gates, why_impossible
+from hamnd.core.gates import blocking
+from hamnd.core.gates.judging import judge_gates, why_impossible
 from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.names import Mode, PlanKind, State, Status

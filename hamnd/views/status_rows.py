@@ -43,7 +43,7 @@ ENGINES = {"db2": "HADR", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "sql
 SHOWN_ELSEWHERE = frozenset(
     (
         *("ReplicationPeer", "PrimaryReachable", "WitnessView", "FenceReady"),
-        *("OldPrimaryReturned", "TakeoverIncomplete"),
+        *("OldPrimaryReturned", "TakeoverIncomplete", "Serves"),
     )
 )
 """Conditions whose own row, or the headline, says more than their message would."""

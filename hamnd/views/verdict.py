@@ -79,6 +79,19 @@ def is_back(document: Document) -> bool:
     return (is_heard or is_seen) and not document.get("protected")
 
 
+def is_run_beside(document: Document) -> bool:
+    """Whether a plan is under way that does not decide what this node is (design §3)."""
+    run = document.get("run")
+    is_open = isinstance(run, dict) and run.get("status") in ("running", "paused")
+    return is_open and document.get("state") != "TakingOver"
+
+
+def does_not_serve(document: Document) -> bool:
+    """Whether an active node lacks its database or its addresses, as after a reboot."""
+    serves = condition_of(document, "Serves")
+    return serves is not None and is_bad(serves)
+
+
 def is_fence_open(document: Document) -> bool:
     """Whether the takeover ended without proof that the old primary is off."""
     finished = listed(document, "finished")
@@ -115,6 +128,8 @@ def loss_words(document: Document) -> str:
 
 def headline(document: Document) -> list[str]:
     """Return the verdict: one or two sentences, the first of which stands alone."""
+    if is_run_beside(document):
+        return _run_beside(document)
     match document.get("state"):
         case "Peer":
             return [f"{node_name(document)} is STANDBY and protects {partner_name(document)}."]
@@ -215,11 +230,20 @@ def _primary_down(document: Document) -> list[str]:
             return [f"{partner} is DOWN since {moment} (host: {what}). Nobody manages the cluster."]
 
 
+def _run_beside(document: Document) -> list[str]:
+    run = document.get("run")
+    assert isinstance(run, dict)
+    return _run_words(document, run, f"{node_name(document)} carries out {run.get('kind')}")
+
+
 def _taking_over(document: Document) -> list[str]:
     run = document.get("run")
-    node, partner = node_name(document), partner_name(document)
-    if not isinstance(run, dict):
-        return [f"{node} is TAKING OVER from {partner}."]
+    told = f"{node_name(document)} is TAKING OVER from {partner_name(document)}"
+    return _run_words(document, run, told) if isinstance(run, dict) else [f"{told}."]
+
+
+def _run_words(document: Document, run: Document, told: str) -> list[str]:
+    """Say how far a run is, or why it waits."""
     steps = listed(run, "steps")
     done = sum(step.get("outcome") in ("done", "skipped") for step in steps)
     name = plan_name(str(run.get("digest", "")))
@@ -231,7 +255,7 @@ def _taking_over(document: Document) -> list[str]:
                 *_pause_reason(run)]  # fmt: skip
     running = ", ".join(str(step.get("id")) for step in steps if step.get("outcome") == "running")
     return [
-        f"{node} is TAKING OVER from {partner}: {done} of {plural(len(steps), 'step')} done"
+        f"{told}: {done} of {plural(len(steps), 'step')} done"
         + (f", {running} runs." if running else ".")
     ]
 
@@ -264,6 +288,9 @@ def _active(document: Document) -> list[str]:
     incomplete = condition_of(document, "TakeoverIncomplete")
     is_incomplete = incomplete is not None and is_bad(incomplete)
     open_steps = [clean(incomplete.get("message"))] if incomplete and is_incomplete else []
+    if does_not_serve(document):
+        told = clean((condition_of(document, "Serves") or {}).get("message")).partition(": ")[0]
+        return [f"{node} is the MANAGEMENT NODE and DOES NOT SERVE.", f"Since a reboot: {told}."]
     if is_back(document):
         return [*_old_primary_is_back(document), *open_steps]
     if is_incomplete and is_fence_open(document):

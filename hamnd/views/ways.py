@@ -11,10 +11,12 @@ from collections.abc import Sequence
 
 from hamnd.views.text import Document, listed, lookup, plan_name
 from hamnd.views.verdict import (
+    does_not_serve,
     is_back,
     is_contradicted,
     is_fence_open,
     is_only_link_cut,
+    is_run_beside,
     node_name,
     partner_name,
 )
@@ -55,7 +57,7 @@ def _ends(run: Document) -> list[Way]:
         return []
     if not run.get("passed_point_of_no_return"):
         return [("abort --reason ...", "shows first what would be undone")]
-    ways = [("plan takeover --continue", "what is left, computed anew")]
+    ways = [(f"plan {run.get('kind')} --continue", "what is left, computed anew")]
     if _step(run, "promote").get("outcome") == "done":
         ways.append(("conclude --reason ...", "ends the run with open steps"))
     return ways
@@ -111,6 +113,8 @@ def next_commands(document: Document) -> list[str]:
     """Return what to run next, the first line being the advice."""
     if document.get("mode") == "observe_only":
         return ["hamnctl explain · when the cause is gone: hamnctl clear --reason ..."]
+    if is_run_beside(document):
+        return _next_in_run(document)
     match document.get("state"):
         case "Peer":
             if document.get("ready"):
@@ -161,6 +165,8 @@ def _next_when_active(document: Document) -> list[str]:
     partner = partner_name(document)
     finished = listed(document, "finished")
     report = f"report {plan_name(str(finished[-1].get('digest')))}" if finished else "history"
+    if does_not_serve(document):
+        return ["hamnctl plan resume      brings up again what this node served"]
     if is_back(document) and lookup(document, "old_primary", "serving") is False:
         told = "its services must not start until it is rejoined"
         return [f"hold {partner} off: {told}", f"hamnctl explain · {report}"]

@@ -9,9 +9,10 @@ Commands: `begin` · `live SECONDS` · `until STATE|paused|running:STEP|acting:S
 `return` · `link lost` · `window over` · `probe NAME WORD` · `witness NAME WORD` · `controller WORD`
 · `partner WORD` · `action STEP WORD` · `look READER WORD` · `database KEY VALUE` ·
 `address yes|no` · `site no-device|no-witness` · `policy KEY VALUE` ·
-`plan [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` · `confirm shown N` ·
-`retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` · `disk RESERVE` · `halt REASON` ·
-`clear` · `crash [SECONDS]` · `reboot SECONDS`.
+`plan [KIND] [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` ·
+`confirm shown N` · `retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` ·
+`disk RESERVE` · `halt REASON` · `clear` · `crash [SECONDS]` · `reboot SECONDS` ·
+`power lost` (here; a `reboot` follows).
 """
 
 from __future__ import annotations
@@ -24,7 +25,16 @@ from hamnd.core.events import ClearRequested, DiskObserved, Event, Halted
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
-from hamnd.model.names import FenceGrade, LossVerdict, Mode, Probe, RunStatus, Status, Verdict
+from hamnd.model.names import (
+    FenceGrade,
+    LossVerdict,
+    Mode,
+    PlanKind,
+    Probe,
+    RunStatus,
+    Status,
+    Verdict,
+)
 from hamnd.model.plan import Plan
 from hamnd.model.site import FenceSite
 from tests.unit.core.story import Story
@@ -154,6 +164,9 @@ class Player:
         if state.finished and state.state.value == "Active":
             last = state.finished[-1]
             parts.append(f"{last.status}, open: {', '.join(last.open_steps) or 'none'}")
+        serves = state.assessment.condition("Serves")
+        if serves is not None and serves.status is Status.FALSE:
+            parts.append(f"does not serve: {serves.message}")
         shown = [one.type for one in state.assessment.conditions if one.type in SHOWN]
         parts += [
             one
@@ -187,6 +200,8 @@ class Player:
                 world.lose_link(story.now_s)
             case "window", ["over"]:
                 world.end_window()
+            case "power", ["lost"]:
+                world.reboot_here()
             case "site" | "policy", _:
                 self._configure(verb, rest)
             case _ if verb in OPERATING:
@@ -276,6 +291,9 @@ class Player:
 
     def _plan(self, rest: list[str]) -> None:
         words, accept, overrides, is_successor = list(rest), None, [], False
+        kind = PlanKind.TAKEOVER
+        if words and words[0] in list(PlanKind):
+            kind = PlanKind(words.pop(0))
         while words:
             word = words.pop(0)
             if word == "continue":
@@ -286,7 +304,7 @@ class Player:
                 overrides.append(words.pop(0))
             else:
                 raise ValueError(f"plan {word}?")
-        self.story.plan(accept, tuple(overrides), is_successor)
+        self.story.plan(accept, tuple(overrides), is_successor, kind)
 
     def _confirm(self, rest: list[str]) -> None:
         match rest:

@@ -22,6 +22,8 @@ class Assessment:
     rule: DownRule = field(default_factory=DownRule)
     evidence: tuple[FenceEvidence, ...] = ()
     """All evidence that holds now, best first."""
+    released: FenceEvidence | None = None
+    """What says that the partner is the standby of this pair and serves nothing, if it does."""
     loss: Loss = field(default_factory=lambda: Loss(LossVerdict.UNKNOWN, ("nothing observed yet",)))
     promotion: Promotion = field(
         default_factory=lambda: Promotion("none", Verdict.UNKNOWN, "nothing observed yet")

@@ -33,9 +33,33 @@ def judge_evidence(watch: Watch, now: Instant, terms: Terms) -> tuple[FenceEvide
     return tuple(sorted(found, key=lambda one: GRADE_ORDER[one.grade], reverse=True))
 
 
+def judge_released(watch: Watch, now: Instant, terms: Terms) -> FenceEvidence | None:
+    """Return the evidence that the partner is a standby that serves nothing, read on itself.
+
+    It takes the place of being off in planned plans (law 3): its own database tools say standby,
+    lately, and its xcatd refused or failed a real request later than it last answered one.
+    """
+    partner, age_max_s = watch.partner, terms.policy.evidence_age_max_s
+    if partner.role != "standby" or partner.at is None:
+        return None
+    failing = watch.xcatd.failing_last
+    if failing is None or min(failing, partner.at) < now.ago(age_max_s):
+        return None
+    at = min(partner.at, failing)
+    detail = f"{terms.site.partner.name} says itself that it is standby; its xcatd does not serve"
+    return FenceEvidence(FenceGrade.RELEASED, at.wall_s, "partner", detail)
+
+
 def best_grade(evidence: tuple[FenceEvidence, ...]) -> FenceGrade:
     """Return the best grade among evidence that holds."""
     return evidence[0].grade if evidence else FenceGrade.NONE
+
+
+def stricter_grade(one: FenceGrade, other: FenceGrade) -> FenceGrade:
+    """Return the grade that is harder to reach; `released` asks for another thing altogether."""
+    if FenceGrade.RELEASED in (one, other):
+        return FenceGrade.RELEASED
+    return max(one, other, key=GRADE_ORDER.__getitem__)
 
 
 def is_enough(evidence: tuple[FenceEvidence, ...], terms: Terms) -> bool:

@@ -36,8 +36,11 @@ class Platform(Protocol):
         """
         ...
 
-    def holds_identity(self, site: Site, report: Report) -> bool:
-        """Return whether this node certainly carries every address, by the look `addresses`."""
+    def holds_identity(self, site: Site, report: Report) -> bool | None:
+        """Return whether this node carries every address, by the look `addresses`.
+
+        None: that cannot be told from it.
+        """
         ...
 
 

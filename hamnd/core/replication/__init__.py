@@ -89,6 +89,10 @@ class LossQuestion:
     is_partner_serving: bool
     """The primary's database answers: a graceful takeover would ship the rest."""
     now_wall_s: float
+    is_owner: bool = False
+    """This node is the management node: what its database holds is the cluster's own."""
+    is_partner_standby: bool = False
+    """The partner says itself that it is the standby of this pair and serves nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +100,11 @@ class Promotion:
     """How this node's database can become primary now, or why not."""
 
     variant: str
-    """graceful | peer-window-only | force-after-proof | accepted-force | start-as-primary | none.
+    """graceful | peer-window-only | force-after-proof | accepted-force | start-as-primary |
+    start-with-standby | activate | none.
 
-    start-as-primary: promoted before, and down since a reboot.
+    The last four are of a database that is primary already: it is down since a reboot and alone;
+    down beside its standby; down, and without replication since the takeover; up.
     """
     verdict: Verdict
     sentence: str

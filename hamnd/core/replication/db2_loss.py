@@ -168,11 +168,9 @@ def judge_promotion(terms: Terms, question: LossQuestion, loss: Loss) -> Promoti
     view = question.view
     if view is None or view.is_database_up is None:
         return Promotion("none", Verdict.UNKNOWN, "the local database could not be read")
-    if view.role == "primary" and view.is_database_up is False:
-        sentence = "it was promoted before and is down: START HADR AS PRIMARY BY FORCE"
-        return Promotion("start-as-primary", Verdict.PASS, sentence)
-    if view.role == "primary":
-        return Promotion("none", Verdict.PASS, "this node's database is already primary")
+    own = _own(question)
+    if own is not None:
+        return own
     if view.role == "standard":
         sentence = "HADR was stopped here (role STANDARD): this copy is no longer a standby"
         return Promotion("none", Verdict.BLOCK, sentence, "re-seed the standby")
@@ -193,6 +191,25 @@ def judge_promotion(terms: Terms, question: LossQuestion, loss: Loss) -> Promoti
             return Promotion("none", Verdict.BLOCK, sentence, "wait until it left catch-up")
         case _:
             return Promotion("none", Verdict.UNKNOWN, f"HADR state {view.state or 'not known'}")
+
+
+def _own(question: LossQuestion) -> Promotion | None:
+    """Return how a database that is primary already comes up, or None for a standby's."""
+    view = question.view
+    match view and (view.role, view.is_database_up):
+        case "primary", False if question.is_partner_standby:
+            sentence = "it is primary and down, its standby is there: START HADR AS PRIMARY"
+            return Promotion("start-with-standby", Verdict.PASS, sentence)
+        case "primary", False:
+            sentence = "it was promoted before and is down: START HADR AS PRIMARY BY FORCE"
+            return Promotion("start-as-primary", Verdict.PASS, sentence)
+        case "primary", _:
+            return Promotion("none", Verdict.PASS, "this node's database is already primary")
+        case "standard", is_up if question.is_owner:
+            sentence = "it is the cluster's own, without HADR since the takeover: ACTIVATE"
+            return Promotion("none" if is_up else "activate", Verdict.PASS, sentence)
+        case _:
+            return None
 
 
 def _promotion_in_window(terms: Terms, question: LossQuestion, loss: Loss) -> Promotion:

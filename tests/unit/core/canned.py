@@ -40,6 +40,11 @@ Database Member 0 -- Database XCATDB -- {header} -- Up 1 days {up} -- Date 2026-
              READS_ON_STANDBY_ENABLED = N
 """  # noqa: E501 - a tool's own line
 
+NOT_ACTIVATED = (
+    "Database XCATDB not activated on database member 0 or this database name"
+    " cannot be found in the local database directory.\n"
+)
+
 DB_CFG = " HADR database role                                      = {role}\n"
 
 Answer = tuple[int | None, str]
@@ -63,9 +68,13 @@ class Database:
     since_s: float = -7_200.0
     is_frozen: bool = False
     readable: bool = True
+    is_down: bool = False
+    """Not activated since its host was rebooted."""
 
     def text(self, at_s: float) -> str:
         """What db2pd prints; a live connection moves the window along with its heartbeats."""
+        if self.is_down:
+            return NOT_ACTIVATED
         if not self.is_frozen and self.connect == "CONNECTED" and self.role == "STANDBY":
             self.window_end_s = at_s // 10 * 10 + self.window_s
         window = "0"
@@ -120,7 +129,7 @@ class World:
     """Switching off reports success and changes nothing."""
     database: Database = field(default_factory=Database)
     partner: str = "good"
-    """good | down | dumb: what the primary's own db2pd says over ssh."""
+    """good | down | dumb | standby: what the partner's own db2pd says over ssh."""
     skew_s: float | None = 0.2
     crontabs: dict[str | None, str] = field(default_factory=lambda: {None: CRONTAB})
     processes: str = ""
@@ -156,6 +165,12 @@ class World:
         """The primary answers as if nothing had been."""
         self.probes = dict(ALIVE)
         self.partner = "good"
+
+    def reboot_here(self) -> None:
+        """This node loses its power and boots: nothing that was started is there any more."""
+        self.running.clear()
+        self.has_address = False
+        self.database.is_down = True
 
     def lose_link(self, at_s: float) -> None:
         """Db2 notices that its partner is gone."""
@@ -206,8 +221,9 @@ class World:
         if self.partner == "good":
             return 0, Database(role="PRIMARY").text(at_s)
         if self.partner == "down":
-            text = "Database XCATDB not activated on database member 0 or this database name"
-            return 0, f"{text} cannot be found in the local database directory.\n"
+            return 0, NOT_ACTIVATED
+        if self.partner == "standby":
+            return 0, Database(state="REMOTE_CATCHUP_PENDING", connect="DISCONNECTED").text(at_s)
         return None, ""
 
     def _witness(self, name: str) -> Answer:
@@ -241,7 +257,7 @@ class World:
         if what in ("cfg_readable", "cfg_standby"):
             return True, (0, DB_CFG.format(role=role))
         if what == "selects":
-            return role == "PRIMARY", (0, "1\n")
+            return role == "PRIMARY" and not self.database.is_down, (0, "1\n")
         return True, (0, self.database.text(at_s))
 
     def _jobs(self, what: str, look: Look) -> tuple[bool, Answer]:
@@ -332,7 +348,7 @@ class World:
                 self.power_off()
             case "promote":
                 self.database.role, self.database.state = "PRIMARY", "DISCONNECTED"
-                self.database.connect = "DISCONNECTED"
+                self.database.connect, self.database.is_down = "DISCONNECTED", False
             case "identity" if "add" in argv:
                 self.has_address = True
             case "identity" if "del" in argv:

@@ -262,10 +262,11 @@ class Story:
         accept_loss: LossVerdict | None = None,
         overrides: tuple[str, ...] = (),
         is_successor: bool = False,
+        kind: PlanKind = PlanKind.TAKEOVER,
     ) -> Decision:
-        """Ask for a takeover plan."""
+        """Ask for a plan."""
         named = tuple(Override(gate, "seen by anna") for gate in overrides)
-        request = PlanRequest(PlanKind.TAKEOVER, accept_loss, named, is_successor)
+        request = PlanRequest(kind, accept_loss, named, is_successor)
         return self.feed(PlanRequested(request, "anna"))
 
     def shown(self) -> Plan:

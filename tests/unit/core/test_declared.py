@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hamnd.core.plans import takeover_steps
+from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion

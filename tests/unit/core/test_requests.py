@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from hamnd.core.events import ClearRequested, Halted
-from hamnd.core.gates import GATES, LOSS_RANK
+from hamnd.core.gates import LOSS_RANK
+from hamnd.core.gates.judging import GATES
 from hamnd.core.policy import Terms
 from hamnd.core.state import Decision
 from hamnd.model.names import (
@@ -15,6 +16,7 @@ from hamnd.model.names import (
     FenceGrade,
     LossVerdict,
     Mode,
+    PlanKind,
     Probe,
     RunStatus,
     State,
@@ -491,7 +493,7 @@ def test_a_gate_that_cannot_see_blocks() -> None:
 def test_every_gate_is_judged_in_every_plan() -> None:
     shown = down().plan().answer
     assert shown is not None
-    assert [one.name for one in shown.gates] == list(GATES)
+    assert [one.name for one in shown.gates] == list(GATES[PlanKind.TAKEOVER])
 
 
 def test_a_lying_controller_blocks_by_its_own_gate() -> None:

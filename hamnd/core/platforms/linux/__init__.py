@@ -62,9 +62,9 @@ class Linux:
         before = tuple(step.id for step in found if step.id != "fuse")
         return (*found, verify(site, policy, before), *settled)
 
-    def holds_identity(self, site: Site, report: Report) -> bool:
-        """Return whether every service address was seen here; False also when not known."""
-        return addresses.holds_identity(report, site) is True
+    def holds_identity(self, site: Site, report: Report) -> bool | None:
+        """Return whether every service address was seen here; None when that is not known."""
+        return addresses.holds_identity(report, site)
 
 
 def _own_looks(site: Site) -> Mapping[str, Look]:

@@ -240,7 +240,7 @@ def test_the_identity_counts_as_held_only_when_it_was_seen() -> None:
 
     assert linux.holds_identity(site(), exited(0, here)) is True
     assert linux.holds_identity(site(), exited(0, here.replace("110", "104"))) is False
-    assert linux.holds_identity(site(), ended(Ending.TIMED_OUT)) is False
+    assert linux.holds_identity(site(), ended(Ending.TIMED_OUT)) is None
 
 
 # --- services ------------------------------------------------------------------------------

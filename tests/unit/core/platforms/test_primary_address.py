@@ -3,7 +3,7 @@
 import base64
 from dataclasses import replace
 
-from hamnd.core.plans import takeover_steps
+from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Promotion

@@ -1,0 +1,77 @@
+"""Whether a shown plan still stands: what became worse since the operator looked (law 6).
+
+Owns the comparison. Improvements are accepted; what does less than was shown is no change.
+Must not make a plan.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core.gates import LOSS_RANK, RANK
+from hamnd.core.plans.digest import covered_step
+from hamnd.core.policy import Terms
+from hamnd.dialects import processes
+from hamnd.model.plan import Plan, Step
+
+
+def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]:
+    """Return, old -> new, what is worse than when the operator looked; empty means it stands."""
+    worse: list[str] = []
+    if not _does_no_more(shown, fresh, terms):
+        worse.append(
+            f"actions: {shown.variant} -> {fresh.variant}, {_changed(shown, fresh, terms)}"
+        )
+    old_gates = {gate.name: gate for gate in shown.gates}
+    for gate in fresh.gates:
+        old = old_gates.get(gate.name)
+        if old is not None and RANK[gate.verdict] > RANK[old.verdict]:
+            worse.append(
+                f"{gate.name}: {old.verdict.value} ({old.evidence}) -> "
+                f"{gate.verdict.value} ({gate.evidence})"
+            )
+    if LOSS_RANK[fresh.loss.verdict] > LOSS_RANK[shown.loss.verdict]:
+        basis = "; ".join(fresh.loss.basis)
+        worse.append(f"loss: {shown.loss.verdict.value} -> {fresh.loss.verdict.value} ({basis})")
+    if shown.reach_class != fresh.reach_class and not _is_quieter(shown, fresh):
+        worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
+    return tuple(worse)
+
+
+def _does_no_more(shown: Plan, fresh: Plan, terms: Terms) -> bool:
+    """The same steps, but for what came to its end by itself since: nothing new is done.
+
+    An old primary that fell silent has nothing to salvage any more, a job that ended needs no end.
+    What runs is what was shown; these actions find out that there is nothing to do.
+    """
+    there = {step.id for step in fresh.steps}
+    old = [one for one in shown.steps if one.id in there or not one.is_optional]
+    if [one.id for one in old] != [one.id for one in fresh.steps]:
+        return False
+    return all(
+        covered_step(_without_ended(one, new), terms) == covered_step(new, terms)
+        for one, new in zip(old, fresh.steps, strict=True)
+    )
+
+
+def _without_ended(old: Step, new: Step) -> Step:
+    """Return the step without ending the processes that are no longer there."""
+    actions = tuple(
+        one for one in old.actions if one in new.actions or not processes.is_end(one.request)
+    )
+    looks = tuple(
+        one for one in old.preconditions if one in new.preconditions or not processes.is_name(one)
+    )
+    return replace(old, actions=actions, preconditions=looks)
+
+
+def _is_quieter(shown: Plan, fresh: Plan) -> bool:
+    """A primary that fell silent since is what a takeover waits for, by the same cause."""
+    return shown.cause is fresh.cause and fresh.reach_class.endswith("database silent")
+
+
+def _changed(shown: Plan, fresh: Plan, terms: Terms) -> str:
+    old = {step.id: covered_step(step, terms) for step in shown.steps}
+    new = {step.id: covered_step(step, terms) for step in fresh.steps}
+    names = [one for one in {**old, **new} if old.get(one) != new.get(one)]
+    return f"steps that differ: {', '.join(names)}" if names else "in another order"

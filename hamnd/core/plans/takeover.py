@@ -1,0 +1,128 @@
+"""The plan `takeover`: unplanned, for a primary that is down (design §5).
+
+Owns which steps it has and how the platform's, the engine's and the fence's hang on each other.
+Order is argued, not fixed: the fence comes before a forced promote, a graceful promote before the
+fence because it loses nothing, and the identity after both (law 3). Must not know commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core.declared import with_declared
+from hamnd.core.health.evidence import DYING_MAX_S
+from hamnd.core.plans import Draft
+from hamnd.core.plans.assembling import assemble
+from hamnd.core.plans.ordering import in_order
+from hamnd.core.policy import Terms
+from hamnd.core.replication import Promotion, Takeover
+from hamnd.core.replication.db2_loss import STEPS_BEFORE_PROMOTE_S
+from hamnd.core.replication.registry import engine_of
+from hamnd.core.salvaging import with_salvage
+from hamnd.dialects import fence as fence_dialect
+from hamnd.dialects import reach
+from hamnd.model.plan import Plan, Step
+from hamnd.model.work import Action, Look
+
+FENCE = "fence"
+BEFORE_FENCE = ("salvage", "fuse")
+"""Platform steps that only read or disarm and may run while the old primary is not proven off."""
+
+
+def build_takeover(draft: Draft) -> Plan:
+    """Return the takeover plan for the picture as it is now."""
+    question = draft.question
+    terms, promotion = question.terms, question.assessment.promotion
+    platform_steps = with_salvage(draft.platform_steps, terms, question.does_ssh_answer)
+    steps = takeover_steps(terms, promotion, platform_steps)
+    plan = assemble(draft, promotion.variant, steps)
+    if promotion.deadline_wall_s is None:
+        return plan
+    # Fuse and fence come before it and take their time.
+    last = promotion.deadline_wall_s - STEPS_BEFORE_PROMOTE_S
+    return replace(plan, expires_at=min(plan.expires_at, last))
+
+
+def takeover_steps(
+    terms: Terms,
+    promotion: Promotion,
+    platform_steps: tuple[Step, ...],
+    proof: Step | None = None,
+) -> tuple[Step, ...]:
+    """Return the steps in an order in which every step comes after what it depends on.
+
+    `proof` takes the place of the step `fence` where the old primary need not be off.
+    """
+    engine_steps = engine_of(terms).steps(terms, Takeover(promotion))
+    is_graceful = promotion.variant == "graceful"
+    fence = _fence_step(terms, is_graceful) if proof is None else proof
+    rehomed = {one.id for one in engine_steps} & {"db-stop", "db-rehome"}
+    known = [
+        *(_serving(one, rehomed) for one in platform_steps),
+        fence,
+        *(_with_fence(one, is_graceful) for one in engine_steps),
+    ]
+    steps = with_declared([_waiting_for(one, fence) for one in known], terms.site, terms.policy)
+    return in_order(steps)
+
+
+def _waiting_for(step: Step, proof: Step) -> Step:
+    """What waits for the fence waits for what stands in its place."""
+    depends_on = tuple(proof.id if one == FENCE else one for one in step.depends_on)
+    return replace(step, depends_on=depends_on)
+
+
+def _fence_step(terms: Terms, is_graceful: bool) -> Step:
+    """The old primary off, proof collected; after a graceful promote, which loses nothing."""
+    site = terms.site
+    actions: tuple[Action, ...] = ()
+    readiness: tuple[Look, ...] = ()
+    postconditions: tuple[Look, ...] = ()
+    wait_s = site.fence.timeout_s
+    if site.fence.agent is not None:
+        actions = (fence_dialect.off(site),)
+        readiness = (fence_dialect.monitor(site),)
+        postconditions = (fence_dialect.status(site),)
+    elif site.fence.ssh:
+        # Acknowledged by a machine that still has to die: only its silence ends the step.
+        actions = (fence_dialect.ssh_kill(site),)
+        partner = site.partner
+        postconditions = (reach.ping_silent(site, partner.name, partner.address),)
+        wait_s = max(wait_s, DYING_MAX_S + terms.policy.down_after_s)
+    return Step(
+        id=FENCE,
+        title=f"make sure {site.partner.name} is off",
+        guide="8.2",
+        host=site.node,
+        depends_on=("promote",) if is_graceful else ("fuse",),
+        actions=actions,
+        readiness=readiness,
+        postconditions=postconditions,
+        timeout_s=terms.policy.step_timeout_s("fence", site.fence.timeout_s * 3),
+        wait_s=wait_s,
+        reversible=True,
+        proves_fence=True,
+    )
+
+
+def _with_fence(step: Step, is_graceful: bool) -> Step:
+    """A forced promote waits for the fence; a graceful one does not (design §5)."""
+    if is_graceful or step.id != "promote":
+        return step
+    return replace(step, depends_on=("fence",), needs_fence=True)
+
+
+def _serving(step: Step, rehomed: set[str]) -> Step:
+    """Identity and services start only while the old primary is proven off (law 3).
+
+    A database that has to be stopped for it is stopped before the identity moves, and serves again
+    before xcatd does.
+    """
+    if step.id in BEFORE_FENCE:
+        return step
+    depends_on = step.depends_on
+    if step.id == "identity":
+        depends_on = (*depends_on, "fence", *(rehomed & {"db-stop"}))
+    elif step.id == "xcatd":
+        depends_on = (*depends_on, *(rehomed & {"db-rehome"}))
+    return replace(step, depends_on=tuple(dict.fromkeys(depends_on)), needs_fence=True)
