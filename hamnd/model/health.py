@@ -93,6 +93,8 @@ class Replication:
     """Standbys that this node's own settings would wait for once it is primary."""
     clear: str = ""
     """What the operator can run where the database is down."""
+    system: str | None = None
+    """What tells this database from every other one, where it has such an identifier."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,8 @@ class Step:
     starts only once the postconditions hold, and until it is done the step takes itself back."""
     is_optional: bool = False
     """Welcome, not needed: when it is not done it is left out and the run goes on."""
+    progress: Look | None = None
+    """What can be asked while the actions run: how far they are, in words."""
     after: tuple[str, ...] = ()
     """Steps that must have ended before this one, done or skipped; `depends_on` must be done."""
 

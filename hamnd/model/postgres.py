@@ -63,6 +63,33 @@ class Slot:
 
 
 @dataclass(frozen=True, slots=True)
+class ReturnedData:
+    """What the files of a returned old primary tell, its server not started."""
+
+    system: str
+    state: str
+    """As its control file says: shut down, in production, ..."""
+    timeline: int
+    place: str
+    """Its data directory as it is called now."""
+    can_be_rewound: bool
+    """It has data checksums or wal_log_hints, which pg_rewind needs."""
+    is_cut_off: bool
+    """pg_rewind began on it and did not come to its end."""
+    is_standby: bool
+    tablespaces: int
+    commits: int | None
+    """Transactions that it committed after the fork; None: not told, or the log is gone."""
+    first: str
+    last: str
+    """When the first and the last of them were committed, by its clock."""
+    end: int | None
+    """Where its log ends."""
+    has_no_more: bool
+    """Its log ends at the fork."""
+
+
+@dataclass(frozen=True, slots=True)
 class SyncRule:
     """synchronous_standby_names, taken apart."""
 

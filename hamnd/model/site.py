@@ -100,6 +100,22 @@ class PostgresSite:
     gap_bytes_max: int = 16_777_216
     sync_hold_s: float = 20.0
     """So long after the last reading nobody at the primary has ended its waiting for us."""
+    data_dir: str | None = None
+    """The data directory, the same on both nodes; without it nothing is set up or rejoined."""
+    program_dir: str | None = None
+    """Where pg_ctl, pg_basebackup and pg_rewind are; None: on PATH."""
+    config_file: str | None = None
+    """postgresql.conf where it lies outside the data directory."""
+    hba_file: str | None = None
+    unit: str | None = None
+    """The unit that starts the server; None: pg_ctl does."""
+    replication_user: str = "hamnd_replication"
+    replication_passfile: str | None = None
+    """Its password on either node; None: pg_hba.conf lets it in without one."""
+    slot_keep_mib: int = 1024
+    """How much log a slot may keep for an absent standby; 0: no slot."""
+    synchronous: bool = False
+    """Whether set-up and rejoin end with a primary that waits for its standby."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ The sample file, the validation and the defaults all come from here.
 from __future__ import annotations
 
 from hamnd.settings import kinds
+from hamnd.settings.keys_postgresql import POSTGRESQL
 from hamnd.settings.schema import Key, Section
 
 _LATER = (
@@ -226,71 +227,7 @@ REPLICATION = (
         default=1_048_576,
         unit="bytes",
     ),
-    Key(
-        "replication.postgresql.database",
-        kinds.pg_database,
-        "The xCAT database, as cfgloc names it (Pg:dbname=...).",
-        "When xCAT was installed with another database name.",
-        default="xcatdb",
-    ),
-    Key(
-        "replication.postgresql.os_user",
-        kinds.unix_name,
-        "Unix user that runs the servers. psql runs as this user on either node, over the server's "
-        "own unix socket (peer authentication: no password).",
-        "When the servers run as another user.",
-        default="postgres",
-    ),
-    Key(
-        "replication.postgresql.user",
-        kinds.pg_database,
-        "Role to log in as. It needs pg_monitor, and EXECUTE on pg_promote(boolean, integer).",
-        "Where hamnd may not be the superuser; pg_hba.conf then has to let this role in.",
-        default=None,
-        example="hamnd",
-    ),
-    Key(
-        "replication.postgresql.passfile",
-        kinds.absolute_path,
-        "File with that role's password (.pgpass format, mode 0600, owned by os_user), the same "
-        "path on both nodes. Never the password itself.",
-        "Where pg_hba.conf asks the role for a password.",
-        default=None,
-        example="/var/lib/postgresql/.pgpass",
-    ),
-    Key(
-        "replication.postgresql.port",
-        kinds.port,
-        "Port of both servers; it is part of the socket's name too.",
-        "When the servers listen elsewhere.",
-        default=5432,
-    ),
-    Key(
-        "replication.postgresql.socket_dir",
-        kinds.absolute_path,
-        "Directory of the servers' unix sockets (unix_socket_directories). Without it psql knows.",
-        "When psql does not find the server of its own host.",
-        default=None,
-        example="/run/postgresql",
-    ),
-    Key(
-        "replication.postgresql.gap_bytes_max",
-        kinds.count(0, 2**62, "bytes"),
-        "Log gap between the nodes above which condition ReplicationGap says so.",
-        "Raise it where bulk changes (nodeset of thousands of nodes) make it ring for nothing.",
-        default=16_777_216,
-        unit="bytes",
-    ),
-    Key(
-        "replication.postgresql.sync_hold_s",
-        kinds.seconds(0, 3600),
-        "With a synchronous standby: so long after hamnd last saw the primary waiting for it, "
-        "nobody there, man or program, can have ended the waiting. A primary that was proven off "
-        "within this time has lost nothing; 0 never calls that proven.",
-        "Lower it, or 0, where a program on the primary falls back to asynchronous by itself.",
-        default=20.0,
-        unit="seconds",
-    ),
+    *POSTGRESQL,
 )
 
 FENCE = (

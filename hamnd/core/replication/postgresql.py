@@ -17,10 +17,21 @@ from hamnd.core.replication import (
     LossQuestion,
     PartnerDatabase,
     Promotion,
+    Rejoin,
+    Setup,
+    Switchover,
     Takeover,
     Task,
 )
 from hamnd.core.replication.postgresql_loss import judge_loss, judge_promotion
+from hamnd.core.replication.postgresql_return import TOPIC as RETURNED_TOPIC
+from hamnd.core.replication.postgresql_return import examine_returned
+from hamnd.core.replication.postgresql_steps import (
+    promote_step,
+    rejoin_steps,
+    setup_steps,
+    switchover_steps,
+)
 from hamnd.core.replication.postgresql_view import (
     TOPIC,
     PrimaryWord,
@@ -29,18 +40,15 @@ from hamnd.core.replication.postgresql_view import (
     seen_standby,
 )
 from hamnd.dialects.postgresql import commands
+from hamnd.dialects.postgresql.returned import returned
 from hamnd.dialects.postgresql.status import answer_of, format_lsn, parse_status, why_not
 from hamnd.dialects.shell import last_lines, unanswered
-from hamnd.errors import PermanentError
 from hamnd.model.health import Replication
 from hamnd.model.plan import Loss, Step
 from hamnd.model.postgres import ServerAnswer
-from hamnd.model.work import Action, Look, Report
+from hamnd.model.work import Look, Report
 
 PARTNER_TOPIC = "partner_db"
-
-PROMOTE_MARGIN_S = 10
-"""pg_promote() gives up so much before our own limit ends it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,65 +120,32 @@ class PostgresEngine:
         return judge_promotion(question, loss)
 
     def steps(self, terms: Terms, task: Task) -> tuple[Step, ...]:
-        """Return the step `promote`: pg_promote(), proven by looks (guide §8.1)."""
-        if not isinstance(task, Takeover):
-            raise PermanentError(f"postgresql: no {type(task).__name__.lower()} is planned yet")
-        promotion = task.promotion
-        site, policy = terms.site, terms.policy
-        timeout_s = policy.step_timeout_s("promote", 300.0)
-        is_primary = promotion.variant == "none"
-        actions: tuple[Action, ...] = (
-            commands.promote(site, max(1, int(timeout_s) - PROMOTE_MARGIN_S)),
-        )
-        if promotion.waits_for:
-            # Before the promotion: not one commit may wait for a standby that is not there.
-            actions = (commands.wait_for_nobody(site), *actions)
-        title = f"promote PostgreSQL ({promotion.variant})"
-        promote = Step(
-            id="promote",
-            title="the database is primary already" if is_primary else title,
-            guide="8.1",
-            host=site.node,
-            depends_on=("fuse",),
-            actions=() if is_primary else actions,
-            readiness=(commands.can_promote(site),),
-            preconditions=() if is_primary else (commands.is_standby(site),),
-            postconditions=(commands.is_writable(site),),
-            timeout_s=timeout_s,
-            wait_s=30.0,
-            reversible=False,
-        )
-        return (promote,)
+        """Return the engine's steps; all but a takeover's need `data_dir`."""
+        match task:
+            case Takeover():
+                return (promote_step(terms, task.promotion),)
+            case Setup():
+                return setup_steps(terms)
+            case Rejoin():
+                return rejoin_steps(terms, task)
+            case Switchover():
+                return switchover_steps(terms)
+            case _:
+                assert_never(task)
 
     def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
-        """Nothing yet: the old primary's own server is asked."""
-        del terms, view
-        return {}
+        """Read the old primary's files, from where our timeline left its own."""
+        if terms.site.postgresql.data_dir is None:
+            return {}
+        fork = "" if view is None or view.fork is None else format_lsn(view.fork)
+        return {RETURNED_TOPIC: returned(terms.site, fork)}
 
     def examine(self, terms: Terms, exam: Examination) -> Finding:
-        """Tell the actual loss: the old primary's end of log against the fork of the timelines.
-
-        A server that is started again writes some records of its own, so its end is a bound. One
-        that was rewound or cloned tells nothing any more.
-        """
-        del terms
-        return Finding(_lost(exam))
+        """Tell the actual loss by the old primary's own files, once they were read."""
+        is_pending = RETURNED_TOPIC not in exam.reports
+        if terms.site.postgresql.data_dir is not None and is_pending:
+            return Finding(sentence="the data of the old primary was not read yet")
+        return examine_returned(exam)
 
 
 ENGINE = PostgresEngine()
-
-
-def _lost(exam: Examination) -> str | None:
-    view, partner = exam.view, exam.partner
-    base = exam.ours if view is None or view.fork is None else view.fork
-    if partner.role != "primary" or partner.position is None or base is None:
-        return None
-    is_rejoined = view is not None and view.timeline == partner.timeline
-    if is_rejoined and partner.timeline is not None:
-        return None
-    lost = partner.position - base
-    ends = f"the old primary's log ends at {format_lsn(partner.position)}"
-    forked = f"ours went on from {format_lsn(base)}"
-    if lost <= 0:
-        return f"zero: {ends}, {forked}"
-    return f"at most {lost} B of its log: {ends}, {forked}; acknowledged or not"

@@ -92,6 +92,7 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
         verified_at=_verified_at(status, partner),
         heard_at=None if receiver is None else receiver.heard_at,
         timeline=status.timeline,
+        system=status.system,
         waits_for=", ".join(status.sync.names) if status.sync is not None else "",
     )
 
@@ -174,6 +175,7 @@ def seen_primary(report: Report, status: ServerStatus) -> Replication:
         problems=status.problems,
         timeline=status.timeline,
         fork=status.fork,
+        system=status.system,
     )
 
 

@@ -12,6 +12,7 @@ a version lacks is just not told.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from hamnd.model.site import Site
@@ -128,10 +129,14 @@ def psql(site: Site, host: str, *statements: str, limits: Limits = Limits()) -> 
         if limits.statement_s is None
         else f"-cstatement_timeout={limits.statement_s}s",
     }
-    conninfo = " ".join(f"{key}={_value(one)}" for key, one in parts.items() if one is not None)
-    argv = (site.tool("psql"), "-X", "-q", "-A", "-t", "-w", "-d", conninfo)
+    argv = (site.tool("psql"), "-X", "-q", "-A", "-t", "-w", "-d", conninfo_of(parts))
     questions = tuple(word for one in statements for word in ("-c", one))
     return Exec(host, argv + questions, user=where.os_user)
+
+
+def conninfo_of(parts: Mapping[str, str | None]) -> str:
+    """Return a connection string; what is None is left out."""
+    return " ".join(f"{key}={_value(one)}" for key, one in parts.items() if one is not None)
 
 
 def status(site: Site, host: str) -> Look:
@@ -159,10 +164,15 @@ def can_promote(site: Site) -> Look:
 
 def is_standby(site: Site) -> Look:
     """Return the look that proves this node's server in recovery."""
+    return is_in_recovery(site, site.node)
+
+
+def is_in_recovery(site: Site, host: str) -> Look:
+    """Return the look that proves a host's server in recovery: it takes no writes."""
     return Look(
-        psql(site, site.node, _IN_RECOVERY, limits=Limits(int(LOOK_S) - 2)),
+        psql(site, host, _IN_RECOVERY, limits=Limits(int(LOOK_S) - 2)),
         reads="postgresql.in_recovery",
-        expects=f"PostgreSQL on {site.node} is in recovery",
+        expects=f"PostgreSQL on {host} is in recovery",
         timeout_s=LOOK_S,
     )
 

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from ipaddress import ip_address
 from typing import assert_never
 
+from hamnd.dialects.postgresql.messages import grant_for
 from hamnd.dialects.postgresql.status import (
     answer_of,
     parse_lsn,
@@ -166,7 +167,57 @@ def read_waits_for_nobody(report: Report, _arguments: tuple[str, ...] = ()) -> R
     return Reading(Verdict.UNKNOWN, last_lines(report) or "psql said nothing")
 
 
+def read_changed(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when every statement was carried out, BLOCK with the first error."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    error = next((line for line in report.stderr.splitlines() if _ERROR in line), None)
+    if error is not None:
+        return Reading(Verdict.BLOCK, f"{error.strip()}{_granting(error)}")
+    if report.exit_code == 0:
+        return Reading(Verdict.PASS, "changed")
+    return Reading(Verdict.UNKNOWN, last_lines(report) or "psql said nothing")
+
+
+def read_judged(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """Read rows that judge themselves: `t|why` or `f|why`, one for each question."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    if _ERROR in report.stderr or report.exit_code != 0:
+        said = last_lines(report)
+        return Reading(Verdict.UNKNOWN, f"{said}{_granting(said)}")
+    rows = [line.partition("|") for line in report.stdout.splitlines() if line]
+    if not rows or any(row[0] not in ("t", "f") for row in rows):
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report) or 'no answer'}")
+    wrong = [why for answer, _, why in rows if answer == "f"]
+    if wrong:
+        return Reading(Verdict.BLOCK, "; ".join(wrong))
+    return Reading(Verdict.PASS, "; ".join(why for _, _, why in rows))
+
+
+def read_identified(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when a server let us in for replication: it told its system and its timeline."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    words = report.stdout.strip().split("|")
+    if len(words) < 3 or not words[0].isdigit():
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report) or 'no answer'}")
+    return Reading(Verdict.PASS, f"let in for replication, timeline {words[1]}")
+
+
+def _granting(said: str) -> str:
+    """Return what the database administrator can grant, where a privilege was missing."""
+    found = grant_for(said)
+    return "" if found is None else f": {found}"
+
+
 READERS = {
+    "postgresql.changed": read_changed,
+    "postgresql.judged": read_judged,
+    "postgresql.identified": read_identified,
     "postgresql.status_readable": read_status_readable,
     "postgresql.in_recovery": read_in_recovery,
     "postgresql.can_promote": read_can_promote,

@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Any, Final
 
+from hamnd.dialects.postgresql.messages import plainly
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.postgres import (
     ServerAnswer,
@@ -103,9 +104,12 @@ def answer_of(report: Report) -> ServerAnswer:
 
 
 def why_not(report: Report) -> str:
-    """Return in one line why psql brought no answer: what comes after "failed:", if it says so."""
-    found = _FAILED.search(report.stderr)
-    return found[1].strip() if found is not None else last_lines(report)
+    """Return in one line why psql brought no answer: what can be done, or what it says itself."""
+    found = plainly(report.stderr)
+    if found is not None:
+        return found
+    failed = _FAILED.search(report.stderr)
+    return failed[1].strip() if failed is not None else last_lines(report)
 
 
 def parse_objects(text: str) -> dict[str, Any]:

@@ -10,28 +10,38 @@ from tests.lab.site.hosts import Lab
 from tests.lab.site.names import PRIMARY, STANDBY
 from tests.lab.site.needs import postgres_bin
 from tests.lab.site.pair import Pair
-from tests.lab.site.postgres import DATABASE, Postgres, Writer, make_pair
+from tests.lab.site.postgres import DATABASE, Postgres, Writer, data_of, make_pair
 
 POSTGRESQL = f"""\
 [replication]
 engine = "postgresql"
 [replication.postgresql]
 database = "{DATABASE}"
+data_dir = "{{data}}"
+program_dir = "{{programs}}"
+replication_user = "postgres"
+{{more}}
 
 [tools]
 psql = "{{psql}}"
 """
 
 
+def over_postgres(more: str = "") -> str:
+    """Return the tables of hamnd's configuration for this pair, with further lines of its own."""
+    programs = postgres_bin()
+    if programs is None:
+        raise RuntimeError("PostgreSQL is not installed (package postgresql-15)")
+    data = data_of(programs)
+    return POSTGRESQL.format(psql=programs / "psql", programs=programs, data=data, more=more)
+
+
 class PostgresPair(Pair):
     """xCAT over PostgreSQL; `synchronous`: every commit waits for mn2's disk."""
 
     def __init__(self, lab: Lab, *, synchronous: bool = False) -> None:
-        programs = postgres_bin()
-        if programs is None:
-            raise RuntimeError("PostgreSQL is not installed (package postgresql-15)")
         self.synchronous = synchronous
-        self.replication = POSTGRESQL.format(psql=programs / "psql")
+        self.replication = over_postgres()
         super().__init__(lab)
 
     def replicate(self) -> None:

@@ -38,6 +38,11 @@ host replication all 10.99.0.0/16 trust
 """
 
 
+def data_of(programs: Path) -> str:
+    """Return the data directory that Debian gives the servers of these programs."""
+    return f"/var/lib/postgresql/{programs.parent.name}/main"
+
+
 class Postgres:
     """The server of one host."""
 
@@ -47,7 +52,7 @@ class Postgres:
             raise RuntimeError("PostgreSQL is not installed (package postgresql-15)")
         self.host = host
         self.bin = programs
-        self.data = f"/var/lib/postgresql/{programs.parent.name}/main"
+        self.data = data_of(programs)
         self.log = f"/var/log/postgresql/{host.name}.log"
 
     def _run(self, program: str, *argv: str, timeout_s: float = 60.0) -> str:

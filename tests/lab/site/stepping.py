@@ -16,10 +16,11 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from cattrs import Converter
 from cattrs.strategies import configure_tagged_union
@@ -31,10 +32,10 @@ from hamnd.daemon.wiring import Wiring
 from hamnd.dialects.readers import read_action
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
-from hamnd.model.work import ActionRequest, Look, Looked, LookRequest
+from hamnd.model.work import ActionRequest, Look, Looked, LookRequest, Report
 from hamnd.ports import World
 from hamnd.settings import load
-from tests.lab.site.hosts import CHECKOUT, Host
+from tests.lab.site.hosts import CHECKOUT, Done, Host
 
 CONFIG = "/etc/hamnd/hamnd.toml"
 PAUSE_S = 0.1
@@ -48,6 +49,14 @@ class Stepped:
     outcome: str
     sentence: str
     seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What the process inside the host is to do."""
+
+    steps: tuple[Step, ...] = ()
+    looks: dict[str, Look] = field(default_factory=dict)
 
 
 class StepFailed(AssertionError):
@@ -69,12 +78,7 @@ def carry_out(host: Host, steps: Sequence[Step], limit_s: float = 300.0) -> tupl
 
     Raises StepFailed at the first that is not done.
     """
-    told = host.ask(
-        *(sys.executable, "-m", "tests.lab.site.stepping"),
-        stdin=json.dumps(_converter().unstructure(tuple(steps), tuple[Step, ...])),
-        environment={"PYTHONPATH": str(CHECKOUT)},
-        timeout_s=limit_s,
-    )
+    told = _inside(host, Order(steps=tuple(steps)), limit_s)
     lines = [line for line in told.out.splitlines() if line.startswith("{")]
     ended = tuple(Stepped(**json.loads(line)) for line in lines)
     for number, one in enumerate(ended):
@@ -83,6 +87,23 @@ def carry_out(host: Host, steps: Sequence[Step], limit_s: float = 300.0) -> tupl
     if told.code != 0 or len(ended) != len(steps):
         raise RuntimeError(f"{host.name}: exit {told.code} after {len(ended)} steps\n{told.text}")
     return ended
+
+
+def take_looks(host: Host, looks: Mapping[str, Look], limit_s: float = 120.0) -> dict[str, Report]:
+    """Take looks on a host once, side by side, and return their reports by topic."""
+    told = _inside(host, Order(looks=dict(looks)), limit_s)
+    if told.code != 0:
+        raise RuntimeError(f"{host.name}: exit {told.code}\n{told.text}")
+    return _converter().structure(json.loads(told.out), dict[str, Report])
+
+
+def _inside(host: Host, order: Order, limit_s: float) -> Done:
+    return host.ask(
+        *(sys.executable, "-m", "tests.lab.site.stepping"),
+        stdin=json.dumps(_converter().unstructure(order, Order)),
+        environment={"PYTHONPATH": str(CHECKOUT)},
+        timeout_s=limit_s,
+    )
 
 
 def _read(path: Path) -> Terms:
@@ -104,19 +125,26 @@ def _converter() -> Converter:
 
 
 async def _main() -> None:
-    steps = _converter().structure(json.load(sys.stdin), tuple[Step, ...])
+    order = _converter().structure(json.load(sys.stdin), Order)
     site = _read(Path(CONFIG)).site
     wired = Wiring(SystemClock(), "root", lambda _: None).build(site)
     try:
-        for step in steps:
+        if order.looks:
+            reports = await asyncio.gather(*(wired.world.look(one) for one in order.looks.values()))
+            home = dict(zip(order.looks, reports, strict=True))
+            _say(_converter().unstructure(home, dict[str, Report]))
+        for step in order.steps:
             began = time.perf_counter()
             outcome, sentence = await _step(wired.world, step)
-            told = Stepped(step.id, outcome, sentence, time.perf_counter() - began)
-            print(json.dumps(asdict(told)), flush=True)  # noqa: T201 - its answer
+            _say(asdict(Stepped(step.id, outcome, sentence, time.perf_counter() - began)))
             if outcome == "failed":
                 break
     finally:
         await wired.close()
+
+
+def _say(document: dict[str, Any]) -> None:
+    print(json.dumps(document), flush=True)  # noqa: T201 - its answer
 
 
 async def _step(world: World, step: Step) -> tuple[str, str]:
