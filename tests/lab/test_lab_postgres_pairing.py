@@ -173,8 +173,8 @@ def test_an_exchange_loses_nothing_and_needs_no_rewinding(lab: Lab, faults: Faul
     second.sql("INSERT INTO lab_rows VALUES (0)")
 
 
-def test_a_step_says_what_the_administrator_can_do(lab: Lab, faults: Faults) -> None:
-    """A wrong password, a slot that is lost and a full disk each end a step with a sentence."""
+def test_a_refused_password_is_told_with_what_to_mend(lab: Lab, faults: Faults) -> None:
+    """A password that the primary refuses is told as what it is, and where to mend it."""
     first, second = make_pair(lab["mn1"], lab["mn2"])
     for server in (first, second):
         give_password(server.host)
