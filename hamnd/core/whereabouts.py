@@ -9,11 +9,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.events import Event, LookCompleted, RoundCompleted
+from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
-from hamnd.dialects import addresses, reach
+from hamnd.dialects import reach
 from hamnd.model.names import PlanKind, Probe
-from hamnd.model.work import Ending
 
 ABOUT_PARTNER = ("partner_db", "partner_clock", "witness", "returned")
 """Topics (up to the colon) whose looks ask at the partner's own address."""
@@ -32,10 +32,8 @@ def is_partner_displaced(state: NodeState, terms: Terms) -> bool:
     if identity is not None and identity.has_acted:
         return True
     report = state.watch.reports.get("seen:addresses")
-    if report is None or report.ending is not Ending.EXITED:
-        return False
-    here = {one.address for one in addresses.parse_addresses(report.stdout)}
-    return site.partner.address in here
+    here = None if report is None else platform_of(site).addresses(report)
+    return here is not None and site.partner.address in here
 
 
 def is_about_partner(topic: str) -> bool:

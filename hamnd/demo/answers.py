@@ -26,6 +26,7 @@ class Request:
     stdin: str = ""
     xcat_host: str = ""
     scale: float = 1.0
+    language: str = "C"
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from hamnd.demo.db2_model import Spoil, statements
 from hamnd.demo.db2_node import HostPower, Reply
 from hamnd.demo.machines import NETWORK, Site
 from hamnd.demo.site import VIEWS
-from hamnd.demo.standins import STAND_INS
+from hamnd.demo.standins import AIX_STAND_INS, STAND_INS
 
 POLL_S = 0.05
 
@@ -124,14 +124,17 @@ class Calls:
             answer.then(now)
 
     def _stand_in(self, call: Call) -> Answer:
-        stand_in = STAND_INS.get(call.tool)
+        is_aix = self.site.machines[call.machine].aix is not None
+        stand_in = (AIX_STAND_INS.get(call.tool) if is_aix else None) or STAND_INS.get(call.tool)
         if stand_in is None:
             return Answer(exit_code=127, stderr=f"sh: {call.tool}: command not found\n")
         now = self._now()
-        self.site.pair.tick(now)
+        self.site.tick(now)
         argv = tuple(canonical(word) for word in call.argv)
         xcat_host = canonical(call.xcat_host)
-        request = Request(self.site, call.machine, argv, now, call.stdin, xcat_host, self._scale)
+        request = Request(
+            self.site, call.machine, argv, now, call.stdin, xcat_host, self._scale, call.language
+        )
         return stand_in(request)
 
     async def _db2(self, call: Call) -> Answer:

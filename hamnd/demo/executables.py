@@ -20,6 +20,7 @@ from pathlib import Path
 from hamnd.demo import db2_programs
 from hamnd.demo.machines import MANAGERS, NETWORK, STANDBY
 from hamnd.demo.site import VIEWS, DemoDirectory
+from hamnd.demo.standins import AIX_STAND_INS
 
 STAND_INS = (
     *db2_programs.NAMES,
@@ -84,6 +85,8 @@ def needed_input(tool, arguments):
     if tool == "fence_demo":
         return b"" if posix.isatty(0) else read_all(0)
     if tool == "crontab":
+        if not arguments:
+            return read_all(0)
         names = [a for n, a in enumerate(arguments)
                  if (a == "-" or not a.startswith("-")) and arguments[n - 1 : n] != ["-u"]]
         if "-l" in arguments or "-r" in arguments:
@@ -152,6 +155,7 @@ def write_programs(layout: DemoDirectory) -> None:
     client.write_text(CLIENT.format(socket=str(layout.world_socket), standby=STANDBY.encode()))
     python = shlex.quote(sys.executable)
     names = [*STAND_INS] if shutil.which("ssh") else [*STAND_INS, "ssh"]
+    names += [] if layout.platform == "linux" else [*set(AIX_STAND_INS) - set(names)]
     for name in names:
         call = f'exec {python} -ISE {shlex.quote(str(client))} {name} "$@"'
         _write_program(layout.bin / name, f"#!/bin/sh\n{call}\n")

@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from hamnd.demo.db2_model import Db2Pair
 from hamnd.demo.db2_node import Change, HostPower, Role
+
+if TYPE_CHECKING:
+    from hamnd.demo.aix_host import AixHost
 
 PRIMARY = "aixmn1"
 STANDBY = "aixmn2"
@@ -84,6 +88,8 @@ class Machine:
     crontab: str | None = None
     reservations: set[str] = field(default_factory=set)
     zone: set[str] = field(default_factory=set)
+    aix: AixHost | None = None
+    """What is AIX's own, where the site runs on it."""
 
 
 class FenceMood(StrEnum):
@@ -114,6 +120,8 @@ class Site:
         self.cuts: set[frozenset[str]] = set()
         self.fence_mood = FenceMood.OBEYS
         self.fence_says_off = False
+        self.moving = SERVICE_ADDRESS
+        """The address that makes a machine the management node."""
         for name, machine in self.machines.items():
             machine.addresses[OWN_ADDRESSES[name]] = INTERFACE
         for name in MANAGERS:
@@ -130,6 +138,15 @@ class Site:
             pair.write(PRIMARY, Change("xcat.node", name, value), now)
         table, _, key = "xcat.site.master".rpartition(".")
         pair.write(PRIMARY, Change(table, key, SERVICE_ADDRESS), now)
+
+    def tick(self, now: float) -> None:
+        """Let the pair and AIX's System Resource Controller go on until now."""
+        self.pair.tick(now)
+        for name in MANAGERS:
+            host = self.machines[name].aix
+            if host is not None and self.power(name) is HostPower.UP:
+                host.follow()
+                host.settle(self, now)
 
     # Power and network.
 
@@ -243,7 +260,7 @@ class Site:
 
     def can_start_xcatd(self, machine: str) -> bool:
         """Whether `systemctl start xcatd` would come back: database open, service address here."""
-        holds = SERVICE_ADDRESS in self.machines[machine].addresses
+        holds = self.moving in self.machines[machine].addresses
         return holds and self.database(machine) is not DatabaseAccess.DOWN
 
     def set_unit(self, machine: str, name: str, state: UnitState, now: float) -> None:

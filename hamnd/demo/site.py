@@ -19,6 +19,7 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
+from hamnd.demo.aix_host import INTERFACE as AIX_INTERFACE
 from hamnd.demo.machines import (
     FENCE_PASSWORD,
     GATEWAY,
@@ -32,6 +33,7 @@ from hamnd.demo.machines import (
     STANDBY,
     WITNESSES,
 )
+from hamnd.dialects import aix
 
 SOCKET_PATH_MAX = 100
 """Longest path of a unix socket that every platform takes, with a margin."""
@@ -70,6 +72,15 @@ class DemoDirectory:
     xcatd_port: int
     metrics_port: int
     times: Times = Times()
+    platform: str = "linux"
+    mode: str = "service_address"
+    """The identity's mode; primary_address is played on AIX only, as the guide has it."""
+
+    @property
+    def moving(self) -> str:
+        """Address that makes a machine the management node."""
+        is_alias = self.mode == "service_address"
+        return SERVICE_ADDRESS if is_alias else OWN_ADDRESSES[PRIMARY]
 
     @property
     def bin(self) -> Path:
@@ -162,7 +173,12 @@ class DemoDirectory:
         }
 
 
-def lay_out(root: Path, times: Times | None = None) -> DemoDirectory:
+def lay_out(
+    root: Path,
+    times: Times | None = None,
+    platform: str = "linux",
+    mode: str = "service_address",
+) -> DemoDirectory:
     """Choose free ports and write the directory, all but keys and programs.
 
     Raises OSError when the directory cannot be written, or its path is too long for a socket, or
@@ -173,7 +189,8 @@ def lay_out(root: Path, times: Times | None = None) -> DemoDirectory:
         raise OSError(f"{root}: this path is too long for a unix socket; choose a shorter one")
     ssh_port, xcatd_port = _free_ports(_wire_addresses(), 2)
     (metrics_port,) = _free_ports(["127.0.0.1"], 1)
-    layout = DemoDirectory(root, ssh_port, xcatd_port, metrics_port, times or Times())
+    ports = (ssh_port, xcatd_port, metrics_port)
+    layout = DemoDirectory(root, *ports, times or Times(), platform, mode)
     for path in (root, layout.bin, layout.lib, layout.ssh, layout.state):
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
     for machine in OWN_ADDRESSES:
@@ -257,6 +274,20 @@ TOOLS = (
     "db2pd",
 )
 """Programs that the configuration points to their stand-ins (`[tools]`)."""
+AIX_TOOLS = (
+    *(set(TOOLS) - {"ip", "arping", "systemctl", "makedhcp"}),
+    *aix.PROGRAMS,
+)
+AIX_PLAN = """\
+[plan.nim]
+mode = "rebuild"
+[plan.osdeploy]
+nodes = "compute"
+program = "nimnodeset"
+image = "61image"
+
+"""
+"""What an AIX site has besides: the guide's own way to bring NIM to life (§8.8)."""
 
 
 def config_text(layout: DemoDirectory) -> str:
@@ -271,7 +302,7 @@ def _nodes_text(layout: DemoDirectory) -> str:
 # Written by `hamnd demo`: a simulated site on loopback addresses, with short times.
 cluster = "demo"
 node = "{STANDBY}"
-platform = "linux"
+platform = "{layout.platform}"
 operators = "{group}"
 operators_users = ["{layout.user}"]
 
@@ -286,13 +317,14 @@ address = "{layout.address(STANDBY)}"
 {ports}
 
 [identity]
-mode = "service_address"
+mode = "{layout.mode}"
+console = "the demo's own terminal"
 [[identity.address]]
-interface = "{INTERFACE}"
-address = "{SERVICE_ADDRESS}"
+interface = "{INTERFACE if layout.platform == "linux" else AIX_INTERFACE}"
+address = "{layout.moving}"
 prefix = {PREFIX}
 gateway = "{layout.address(GATEWAY)}"
-name = "{SERVICE_NAME}"
+name = "{SERVICE_NAME if layout.moving == SERVICE_ADDRESS else PRIMARY}"
 
 [network]
 gateway = "{layout.address(GATEWAY)}"
@@ -341,7 +373,10 @@ connect_timeout_s = 2
 
 
 def _work_text(layout: DemoDirectory) -> str:
-    tools = "\n".join(f'{name} = "{layout.bin / name}"' for name in TOOLS)
+    names = TOOLS if layout.platform == "linux" else AIX_TOOLS
+    tools = "\n".join(f'{name} = "{layout.bin / name}"' for name in names)
+    crontabs = "[]" if layout.platform == "linux" else f'["{layout.root / "crontabs"}"]'
+    nim = "" if layout.platform == "linux" else AIX_PLAN
     return f"""\
 [tools]
 path = "{layout.tool_path}"
@@ -361,9 +396,9 @@ flap_window_s = 60.0
 [plan.shield]
 packets = false
 
-[files]
+{nim}[files]
 credentials = []
-crontabs = []
+crontabs = {crontabs}
 
 [paths]
 state_dir = "{layout.state}"

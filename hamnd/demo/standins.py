@@ -9,6 +9,9 @@ from hamnd.demo import standins_net as net
 from hamnd.demo import standins_system as system
 from hamnd.demo import standins_xcat as xcat
 from hamnd.demo.answers import StandIn
+from hamnd.demo.standins_aix import STAND_INS as AIX_STAND_INS
+
+__all__ = ["AIX_STAND_INS", "STAND_INS"]
 
 STAND_INS: dict[str, StandIn] = {
     "ping": net.ping,

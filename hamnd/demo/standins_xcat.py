@@ -167,6 +167,10 @@ def lsdef(request: Request, server: str) -> Answer:
     if kind == "site":
         settings = "\n".join(f"{key}={value}" for key, value in sorted(objects.items()))
         name, objects = "clustersite", {"clustersite": settings}
+    if not name and "-l" in request.argv:
+        return Answer(
+            "".join(_shown(one, text) for one, text in sorted(objects.items())), 0, seconds
+        )
     if not name:
         return Answer("".join(f"{one}  ({kind})\n" for one in sorted(objects)), 0, seconds)
     if name not in objects:
@@ -176,8 +180,12 @@ def lsdef(request: Request, server: str) -> Answer:
     if wanted:
         found = dict(line.partition("=")[::2] for line in lines)
         lines = [f"{key}={found.get(key, '')}" for key in wanted]
-    body = "".join(f"    {line}\n" for line in lines)
-    return Answer(f"Object name: {name}\n{body}", 0, seconds)
+    return Answer(_shown(name, "\n".join(lines)), 0, seconds)
+
+
+def _shown(name: str, attributes: str) -> str:
+    body = "".join(f"    {line}\n" for line in attributes.splitlines())
+    return f"Object name: {name}\n{body}"
 
 
 @_with_xcatd

@@ -25,12 +25,14 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from hamnd.demo import executables, sshd
+from hamnd.demo.aix_host import dress
 from hamnd.demo.answers import Answer
 from hamnd.demo.calls import Call, Calls
 from hamnd.demo.db2_model import Db2Pair
 from hamnd.demo.db2_node import HostPower, NodeConfig, PairConfig
 from hamnd.demo.listening import close_server
 from hamnd.demo.machines import (
+    GATEWAY,
     MANAGERS,
     OWN_ADDRESSES,
     PRIMARY,
@@ -81,6 +83,9 @@ class World:
         began = self._last - WARM_UP_S
         self.pair = Db2Pair(base, began)
         self.site = Site(self.pair, began, times.rows_per_s)
+        if layout.platform == "aix":
+            gateway = OWN_ADDRESSES[GATEWAY]
+            dress(self.site, layout.mode, gateway, times.xcat_scale, began)
         self.calls = Calls(self.site, self.now, times.xcat_scale)
         self.wires: dict[tuple[str, str, str], Wire] = {}
         self.ssh_server: sshd.SshServer = sshd.AsyncsshServer(layout)
@@ -158,7 +163,7 @@ class World:
         rounds = 0
         while True:
             rounds += 1
-            self.pair.tick(self.now())
+            self.site.tick(self.now())
             if rounds % SESSION_ROUNDS == 0:
                 for node, shell in self.pair.sessions():
                     if not _is_alive(shell):
@@ -189,9 +194,9 @@ class World:
         self.wires[source, target, service] = Wire(address, port, connect)
 
     def _owner(self, source: str, target: str) -> str | None:
-        if target != SERVICE_NAME:
-            return target
-        return self.site.holder(SERVICE_ADDRESS, source)
+        """Return the machine behind an address: whoever holds it now."""
+        own = SERVICE_ADDRESS if target == SERVICE_NAME else OWN_ADDRESSES[target]
+        return self.site.holder(own, source)
 
     async def _connect_xcatd(self, machine: str | None) -> socket.socket:
         if machine is None:
@@ -226,6 +231,8 @@ class World:
         owner = self._owner(source, target)
         if owner is None or not site.pings(source, owner):
             return WireState.SILENT
+        if service == "ssh" and owner != target:
+            return WireState.REFUSING  # no sshd is simulated behind a moved address
         if not site.talks(source, owner):
             return WireState.FROZEN
         if service == "xcatd":

@@ -42,7 +42,8 @@ p=$1; ip=$2; a=$3; i=$4; "$p" -n -c 1 -W 2 -w 2 -I "$i" "$a" >/dev/null 2>&1; ec
 
 _SEEN = """\
 PATH=$PATH:/usr/sbin:/sbin; ping -n -c 1 -W 2 -w 2 "$1" >/dev/null 2>&1; echo "ping=$?";
-ip "$2" neigh show to "$1"
+if command -v ip >/dev/null 2>&1; then ip "$2" neigh show to "$1";
+else arp -an | grep -F "($1)"; fi; :
 """
 
 
@@ -194,14 +195,19 @@ def parse_links(text: str) -> dict[str, str]:
     return {line[1]: line[2] for line in found if line is not None}
 
 
-def holds_identity(report: Report, site: Site) -> bool | None:
-    """Return whether this node carries every service address; None when that is not known."""
+def here(report: Report) -> frozenset[str] | None:
+    """Return every address of this node; None when they are not known."""
     if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
         return None
-    here = {one.address for one in parse_addresses(report.stdout)}
-    if not here:
+    return frozenset(one.address for one in parse_addresses(report.stdout)) or None
+
+
+def holds_identity(report: Report, site: Site) -> bool | None:
+    """Return whether this node carries every service address; None when that is not known."""
+    found = here(report)
+    if found is None:
         return None
-    return len(site.identity) > 0 and all(one.address in here for one in site.identity)
+    return len(site.identity) > 0 and all(one.address in found for one in site.identity)
 
 
 def read_addresses(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -310,10 +316,10 @@ def read_seen_by(report: Report, arguments: tuple[str, ...]) -> Reading:
     silence = unanswered(report)
     if silence is not None:
         return Reading(silence.verdict, f"{witness} could not look: {silence.sentence}")
-    found = re.search(r"lladdr (\S+)", report.stdout)
+    found = re.search(r"(?:lladdr|\) at) (\S+)", report.stdout)
     if not hardware:
         return Reading(Verdict.UNKNOWN, f"our hardware address on {address}'s network is not known")
-    if found is not None and found[1].lower() != hardware.lower():
+    if found is not None and _spelled(found[1]) != _spelled(hardware):
         told = f"{witness} reaches {address} at {found[1]}, not at {hardware}"
         return Reading(Verdict.BLOCK, told)
     if found is None or not re.search(r"^ping=0$", report.stdout, re.MULTILINE):
@@ -339,6 +345,11 @@ def read_address_removed(report: Report, _arguments: tuple[str, ...] = ()) -> Re
     ):
         return Reading(Verdict.PASS, "the address was not there")
     return reading
+
+
+def _spelled(hardware: str) -> str:
+    """Return a hardware address with two digits in each part: AIX drops leading zeros."""
+    return ":".join(part.rjust(2, "0") for part in hardware.lower().split(":"))
 
 
 def _line(text: str) -> str:

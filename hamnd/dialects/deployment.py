@@ -29,6 +29,10 @@ _RECONNECT = """\
 timeout 30 "$1" -t site -i domain >/dev/null 2>&1 && { echo "found it by itself"; exit 0; }
 "$2" restart "$3" && echo "restarted"
 """
+_RECONNECT_BY_XCAT = """\
+"$1" -t site -i domain >/dev/null 2>&1 && { echo "found it by itself"; exit 0; }
+restartxcatd && echo "restarted"
+"""
 _XCATPROBE = (
     'command -v "$1" >/dev/null 2>&1 || { echo "xcatprobe is not installed"; exit 0; }; '
     'timeout 90 "$1" xcatmn -i "$2" 2>&1; :'
@@ -63,6 +67,12 @@ def reconnect(site: Site, host: str) -> Action:
     tools = (site.tool("lsdef"), site.tool("systemctl"), site.services.xcatd)
     argv = ("env", f"PATH={site.tool_path}", "sh", "-c", _RECONNECT, "hamnd-reconnect", *tools)
     return Action(Exec(host, argv))
+
+
+def reconnect_by_xcat(site: Site, host: str) -> Action:
+    """Return the same by xCAT's own program, which knows systemd and SRC (aix.md §8)."""
+    argv = ("sh", "-c", _RECONNECT_BY_XCAT, "hamnd-reconnect", site.tool("lsdef"))
+    return Action(Exec(host, ("env", f"PATH={site.tool_path}", *argv)))
 
 
 def probe_site(site: Site) -> Action:

@@ -14,10 +14,14 @@ from hamnd.dialects.cron import FUSE_MARK, Names
 from hamnd.dialects.editing import marked, sha256_of
 from hamnd.dialects.masking import masked
 from hamnd.model.names import Verdict
-from hamnd.model.site import Site
+from hamnd.model.site import Platform, Site
 from hamnd.model.work import Edit, Ending, Exec, Look, MarkedLine, Reading, Report
 
 _NO_CRONTAB = re.compile(r"no crontab for", re.IGNORECASE)
+_LISTED = (
+    'd=$1 u=${2:-$(id -un)}; shift 2; if [ -d "$d" ] && [ ! -e "$d/$u" ]; then exit 0; fi; '
+    'exec "$@"'
+)
 _EXEC_START = re.compile(r"argv\[\]=(.*?) ; ")
 _SHOWN_MAX = 3
 _NOT_UTF8 = "\ufffd"
@@ -47,7 +51,7 @@ class TimedService:
 def crontab(site: Site, user: str | None = None) -> Look:
     """Return a look that reads a user's crontab (None: the user hamnd runs as)."""
     return Look(
-        Exec(site.node, _crontab_argv(site, user, "-l")),
+        Exec(site.node, _crontab_tells(site, user)),
         reads="jobs.crontab_readable",
         expects=f"the crontab of {user or 'this user'} can be read",
     )
@@ -56,7 +60,7 @@ def crontab(site: Site, user: str | None = None) -> Look:
 def crontab_is(site: Site, user: str | None, edit: Edit) -> Look:
     """Return a look that expects the crontab that the edit was made for, or its result."""
     return Look(
-        Exec(site.node, _crontab_argv(site, user, "-l")),
+        Exec(site.node, _crontab_tells(site, user)),
         reads="jobs.crontab_is",
         expects=f"the crontab of {user or 'this user'} has not changed since the plan was made",
         arguments=(edit.expected_sha256, edit.result_sha256),
@@ -66,7 +70,7 @@ def crontab_is(site: Site, user: str | None, edit: Edit) -> Look:
 def crontab_harmless(site: Site, user: str | None) -> Look:
     """Return a look that expects no job in a crontab that writes onto this node."""
     return Look(
-        Exec(site.node, _crontab_argv(site, user, "-l")),
+        Exec(site.node, _crontab_tells(site, user)),
         reads="jobs.crontab_harmless",
         expects=f"no job in the crontab of {user or 'this user'} writes onto {site.node}",
         arguments=Names.of(site).to_arguments(),
@@ -86,8 +90,8 @@ def disarm_crontab(site: Site, user: str | None, text: str) -> Edit | None:
     lines = text.split("\n")
     return Edit(
         host=site.node,
-        tells=_crontab_argv(site, user, "-l"),
-        takes=_crontab_argv(site, user, "-"),
+        tells=_crontab_tells(site, user),
+        takes=_crontab_takes(site, user),
         expected_sha256=sha256_of(text),
         result_sha256=sha256_of(marked(text, numbers, FUSE_MARK)),
         lines=tuple(
@@ -141,7 +145,7 @@ def timers_harmless(site: Site) -> Look:
 def nothing_writes(site: Site) -> Look:
     """Return a look that expects no running copy or restore onto this node."""
     return Look(
-        Exec(site.node, processes.PROCESSES),
+        Exec(site.node, processes.listing(site)),
         reads="jobs.nothing_writes",
         expects=f"no running job writes onto {site.node}",
         arguments=Names.of(site).to_arguments(),
@@ -268,8 +272,20 @@ def read_nothing_writes(report: Report, arguments: tuple[str, ...]) -> Reading:
     return _harmless(found, "processes")
 
 
-def _crontab_argv(site: Site, user: str | None, last: str) -> tuple[str, ...]:
-    return (site.tool("crontab"), *(("-u", user) if user else ()), last)
+def _crontab_tells(site: Site, user: str | None) -> tuple[str, ...]:
+    """Return what lists a crontab; AIX's own has no -u, and no documented word for "none"."""
+    if site.platform is Platform.LINUX:
+        return (site.tool("crontab"), *(("-u", user) if user else ()), "-l")
+    folder = site.crontabs[0] if site.crontabs else ""
+    listed = (site.tool("crontab"), "-l", *((user,) if user else ()))
+    return ("sh", "-c", _LISTED, "hamnd-crontab", folder, user or "", *listed)
+
+
+def _crontab_takes(site: Site, user: str | None) -> tuple[str, ...]:
+    """Return what takes a crontab from its standard input; on AIX only its owner's own."""
+    if site.platform is Platform.LINUX:
+        return (site.tool("crontab"), *(("-u", user) if user else ()), "-")
+    return ("su", "-", user, "-c", site.tool("crontab")) if user else (site.tool("crontab"),)
 
 
 def _unreadable(report: Report) -> Reading:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from hamnd.dialects.shell import last_lines, local_argv, quote, unanswered
 from hamnd.model.names import Verdict
-from hamnd.model.site import Site
+from hamnd.model.site import Platform, Site
 from hamnd.model.work import Action, Exec, Reading, Report
 
 TOO_LATE = 3
@@ -33,6 +33,17 @@ n=0; until ls armed.* >/dev/null 2>&1; do n=$((n+1));
 if [ "$n" -gt 50 ]; then echo "the watcher did not start" >&2; exit 1; fi; sleep 0.1; done;
 echo "armed: what was before comes back after $t s"
 """
+
+_ARM_AIX = (
+    _ARM.replace("setsid sh", "perl -MPOSIX=setsid -e 'setsid(); exec @ARGV' sh")
+    .replace("sleep 0.1", "sleep 1")
+    .replace("-gt 50", "-gt 5")
+    .replace("kept fired back ||", "kept fired back way-back ||")
+    .replace("exit 1;\n", "exit 1;\nfor c; do printf '%s\\n' \"$c\"; done >way-back;\n", 1)
+)
+"""AIX has no setsid, and sleeps whole seconds; Perl is there, xCAT needs it (aix.md §10). There a
+change may outlive a reboot that comes before it is kept, so the way back is written down as well:
+`at_boot` is what runs it then."""
 
 _KEEP = f"""\
 cd "$1" || exit 1;
@@ -58,7 +69,8 @@ def arm(site: Site, limit_s: float, way_back: tuple[Exec, ...]) -> Action:
     """
     lines = (quote(local_argv(one, "root")) for one in way_back)
     limit = str(max(1, round(limit_s)))
-    argv = ("sh", "-c", _script(_ARM), "hamnd-arm", _folder(site), limit, _script(_WATCH), *lines)
+    script = _ARM if site.platform is Platform.LINUX else _ARM_AIX
+    argv = ("sh", "-c", _script(script), "hamnd-arm", _folder(site), limit, _script(_WATCH), *lines)
     return Action(Exec(site.node, argv), is_repeatable=True)
 
 
@@ -71,6 +83,12 @@ def keep(site: Site) -> Action:
 def drop(site: Site) -> Action:
     """Return the action that ends the watcher after its deed was done by hand."""
     return Action(Exec(site.node, ("sh", "-c", _DROP, "hamnd-drop", _folder(site))))
+
+
+def at_boot(site: Site) -> str:
+    """Return the command that takes a change back at boot unless it was kept (AIX)."""
+    folder = _folder(site)
+    return f"test -e {folder}/kept || sh {folder}/way-back >/dev/console 2>&1"
 
 
 def read_kept(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

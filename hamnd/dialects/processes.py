@@ -16,7 +16,7 @@ from hamnd.dialects.cron import Names
 from hamnd.dialects.masking import masked
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.names import Verdict
-from hamnd.model.site import Site
+from hamnd.model.site import Platform, Site
 from hamnd.model.work import Action, ActionRequest, Ending, Exec, Look, Reading, Report
 
 PROCESSES = ("ps", "-e", "-ww", "-o", "pid=", "-o", "args=")
@@ -35,6 +35,15 @@ echo "it does not end" >&2; exit 1
 """
 """rsync, scp and pg_restore clean up after themselves on TERM; four seconds each."""
 
+_END_AIX = (
+    _END.replace("ps -ww", "ps")
+    .replace("sha256sum", "perl -MDigest::SHA=sha256_hex -e 'print sha256_hex(<STDIN>)'")
+    .replace('"$2  -"', '"$2"')
+    .replace("-lt 40", "-lt 4")
+    .replace("sleep 0.1", "sleep 1")
+)
+"""AIX has no sha256sum and sleeps whole seconds (aix.md §10)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Writer:
@@ -49,13 +58,21 @@ class Writer:
 def processes(site: Site) -> Look:
     """Return a look at every process."""
     return Look(
-        Exec(site.node, PROCESSES), reads="processes.readable", expects="the processes can be read"
+        Exec(site.node, listing(site)),
+        reads="processes.readable",
+        expects="the processes can be read",
     )
+
+
+def listing(site: Site) -> tuple[str, ...]:
+    """Return what lists every process; AIX shows whole command lines without being told to."""
+    return tuple(word for word in PROCESSES if word != "-ww" or site.platform is Platform.LINUX)
 
 
 def end(site: Site, one: Writer) -> Action:
     """Return the action that ends this very process, by its number."""
-    argv = ("sh", "-c", _END, "hamnd-end", str(one.pid), one.sha256)
+    script = _END if site.platform is Platform.LINUX else _END_AIX
+    argv = ("sh", "-c", script, "hamnd-end", str(one.pid), one.sha256)
     return Action(Exec(site.node, argv))
 
 
@@ -72,11 +89,16 @@ def is_name(look: Look) -> bool:
 def is_known(site: Site, one: Writer) -> Look:
     """Return a look that says which process it is; it may have ended since it was seen."""
     return Look(
-        Exec(site.node, ("ps", "-ww", "-p", str(one.pid), "-o", "args=")),
+        Exec(site.node, _shown(site, one.pid)),
         reads="processes.is_known",
         expects=f"process {one.pid} is {one.shown} ({one.why}), or has ended",
         arguments=(str(one.pid), one.sha256, one.shown),
     )
+
+
+def _shown(site: Site, pid: int) -> tuple[str, ...]:
+    wide = ("-ww",) if site.platform is Platform.LINUX else ()
+    return ("ps", *wide, "-p", str(pid), "-o", "args=")
 
 
 def parse_writers(report: Report, names: Names) -> tuple[Writer, ...] | None:

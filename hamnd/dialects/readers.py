@@ -28,6 +28,7 @@ from hamnd.dialects import (
     witness,
     xcat,
 )
+from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
 from hamnd.dialects.db2 import readers as db2
 from hamnd.dialects.postgresql import readers as postgresql
 from hamnd.model.names import Verdict
@@ -103,7 +104,19 @@ _HERE: Mapping[str, Reader] = {
 }
 
 READERS: Mapping[str, Reader] = MappingProxyType(
-    {**_HERE, **clock.READERS, **network.READERS, **db2.READERS, **postgresql.READERS}
+    {
+        **_HERE,
+        **clock.READERS,
+        **network.READERS,
+        **src.READERS,
+        **inittab.READERS,
+        **interfaces.READERS,
+        **tcpip.READERS,
+        **nim.READERS,
+        **software.READERS,
+        **db2.READERS,
+        **postgresql.READERS,
+    }
 )
 
 

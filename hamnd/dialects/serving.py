@@ -88,6 +88,11 @@ def export_again(site: Site) -> Action:
     return Action(Exec(site.node, (site.tool("exportfs"), "-ra")), is_repeatable=True)
 
 
+def export_all(site: Site) -> Action:
+    """Return the same for an exportfs that has no -r (AIX)."""
+    return Action(Exec(site.node, (site.tool("exportfs"), "-a")), is_repeatable=True)
+
+
 def can_ask(site: Site, host: str, what: str) -> Look:
     """Return a look that expects a client for this service on the asking host."""
     clients = CLIENTS[what]

@@ -169,6 +169,23 @@ class Osdeploy:
     nodes: str = ""
     """An xCAT noderange; empty: none."""
     state: str = "osimage"
+    program: str = "nodeset"
+    """nodeset; on AIX also nimnodeset (standalone) or mkdsklsnode (diskless)."""
+    image: str = ""
+    """The osimage for nimnodeset and mkdsklsnode."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nim:
+    """How AIX's NIM database comes to life on the node that takes over (guide §8.8)."""
+
+    mode: str = "none"
+    """none, rebuild (each resource made again), backup (restored), hanim (alternate server)."""
+    device: str = "/install/nim/media"
+    """Where rebuild finds AIX's own filesets, for nim_master_setup."""
+    backup_dir: str = "/install/nim-backup"
+    old_object: str = ""
+    """hanim: the object by which the alternate server knows the old one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -245,6 +262,7 @@ class Site:
     credentials: tuple[str, ...] = ()
     """Directories without which nodes do not trust the management node (xcat-hamn.md §8)."""
     osdeploy: Osdeploy = field(default_factory=Osdeploy)
+    nim: Nim = field(default_factory=Nim)
     shield: Shield = field(default_factory=Shield)
     site_steps: tuple[SiteStep, ...] = ()
     hooks: Hooks = field(default_factory=Hooks)

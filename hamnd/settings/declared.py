@@ -15,7 +15,7 @@ from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Promotion
 from hamnd.model.names import Verdict
-from hamnd.model.site import Platform, Site
+from hamnd.model.site import Site
 from hamnd.settings.keys_daemon import STEPS
 from hamnd.settings.kinds import nearest
 from hamnd.settings.problem import Problem, error
@@ -126,7 +126,7 @@ def _words(path: str, words: tuple[str, ...]) -> Iterator[Problem]:
 
 def check_order(site: Site, policy: Policy) -> list[Problem]:
     """Return whether the site's steps can be put into both orders that a takeover can have."""
-    if not site.site_steps or site.platform is not Platform.LINUX:
+    if not site.site_steps:
         return []
     terms = Terms(site, policy)
     platform = platform_of(site).steps(site, policy, {})

@@ -5,6 +5,9 @@ Owns their documentation, defaults and kinds. Must not know how a file is read.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from hamnd.dialects import aix
 from hamnd.settings import kinds
 from hamnd.settings.schema import Key, Section
 
@@ -31,6 +34,7 @@ SSH = (
         "File with the private key. It must have no passphrase: nobody types at 3 am.",
         "When hamnd has a key of its own.",
         default="/root/.ssh/id_ed25519",
+        aix="/.ssh/id_rsa",
     ),
     Key(
         "ssh.known_hosts_file",
@@ -38,6 +42,7 @@ SSH = (
         "File with the host keys of the other node and the witnesses; they are always verified.",
         "Where host keys are kept in /etc/ssh/ssh_known_hosts.",
         default="/root/.ssh/known_hosts",
+        aix="/.ssh/known_hosts",
     ),
     Key(
         "ssh.connect_timeout_s",
@@ -80,6 +85,36 @@ _ENGINE_PROGRAMS = {
 }
 
 
+_AIX_PROGRAMS = {
+    "lssrc": "Tells which subsystems run.",
+    "startsrc": "Starts a subsystem.",
+    "stopsrc": "Stops a subsystem.",
+    "lsitab": "Lists what starts at boot.",
+    "mkitab": "Makes an entry of the inittab.",
+    "rmitab": "Removes an entry of the inittab.",
+    "ifconfig": "Shows addresses, takes and gives back an alias.",
+    "netstat": "Shows hardware addresses.",
+    "arp": "Shows who answered for an address.",
+    "mktcpip": "Replaces address and host name, for good.",
+    "chdev": "Changes a further interface's own address.",
+    "lsattr": "Reads the ODM.",
+    "hostname": "Tells the host name.",
+    "uname": "Tells and sets the node name.",
+    "setuname": "Sets the node name for good.",
+    "errpt": "Tells AIX's alarms of duplicate addresses.",
+    "errlogger": "Writes a line into AIX's error log.",
+    "oslevel": "Tells the level of AIX.",
+    "lslpp": "Lists filesets.",
+    "lsnim": "Lists NIM objects.",
+    "nim": "Makes NIM resources, takes a NIM server over.",
+    "nim_master_setup": "Makes this node a NIM server.",
+    "m_mkspot": "Makes a SPOT from what is on the disk.",
+    "m_restore_db": "Restores the NIM database.",
+    "nimnodeset": "Has NIM serve standalone nodes.",
+    "mkdsklsnode": "Has NIM serve diskless nodes.",
+}
+
+
 def _tool(name: str, doc: str, engine: str = "") -> Key:
     """Return the key of one program."""
     return Key(
@@ -99,9 +134,14 @@ TOOLS = (
         "PATH of every program that hamnd starts, here and on the other node.",
         "When xCAT or Db2's tools lie in other directories.",
         default="/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
+        aix="/usr/bin:/usr/sbin:/etc:/opt/freeware/bin:/opt/xcat/bin:/opt/xcat/sbin",
     ),
     *(_tool(name, doc) for name, doc in _PROGRAMS.items()),
     *(_tool(name, doc, engine) for name, (engine, doc) in _ENGINE_PROGRAMS.items()),
+    *(
+        replace(_tool(name, doc), default=aix.PROGRAMS[name], platform="aix")
+        for name, doc in _AIX_PROGRAMS.items()
+    ),
 )
 
 WATCH = (
@@ -206,7 +246,7 @@ PLAN = (
     Key(
         "plan.services.xcatd",
         kinds.unit,
-        "Name of xcatd's service (unit on Linux, inittab or rc name on AIX).",
+        "Name of xcatd's service (unit on Linux, subsystem on AIX).",
         "When it was renamed.",
         default="xcatd",
     ),

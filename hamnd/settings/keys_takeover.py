@@ -169,6 +169,63 @@ OSDEPLOY = (
         "boot where the nodes run from their disks.",
         default="osimage",
     ),
+    Key(
+        "plan.osdeploy.program",
+        kinds.choice("nodeset", "nimnodeset", "mkdsklsnode"),
+        "What has NIM serve the listed nodes again: nimnodeset for standalone ones, mkdsklsnode "
+        "for diskless ones. Both need `image`.",
+        "With the kind of nodes.",
+        default="nodeset",
+        platform="aix",
+    ),
+    Key(
+        "plan.osdeploy.image",
+        kinds.matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,38}", "the name of an osimage"),
+        "The osimage that nimnodeset and mkdsklsnode give to the nodes.",
+        "With the nodes' image.",
+        default=None,
+        example="61image",
+        platform="aix",
+    ),
+)
+
+NIM = (
+    Key(
+        "plan.nim.mode",
+        kinds.choice("none", "rebuild", "backup", "hanim"),
+        "How the NIM database comes to life on the node that takes over: made again from what the "
+        "primary's lsnim and osimages told while it was healthy, restored from the newest backup "
+        "in backup_dir, or taken over by this node as NIM's alternate server.",
+        "rebuild needs nothing beforehand; backup needs m_backup_db by cron on the primary and its "
+        "copy here; hanim needs niminit on the standby and nim -Fo sync on the primary.",
+        default="none",
+        platform="aix",
+    ),
+    Key(
+        "plan.nim.device",
+        kinds.absolute_path,
+        "rebuild: where AIX's filesets for nim_master_setup are.",
+        "When they lie elsewhere.",
+        default="/install/nim/media",
+        platform="aix",
+    ),
+    Key(
+        "plan.nim.backup_dir",
+        kinds.absolute_path,
+        "backup: folder with backups of the NIM database; the newest counts.",
+        "When they lie elsewhere.",
+        default="/install/nim-backup",
+        platform="aix",
+    ),
+    Key(
+        "plan.nim.old_object",
+        kinds.matching(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,38}", "the name of a NIM object"),
+        "hanim: the object by which this node's NIM knows the old server.",
+        "With the name that niminit gave it.",
+        default=None,
+        example="aixmn1_nim",
+        platform="aix",
+    ),
 )
 
 SHIELD = (
@@ -208,14 +265,17 @@ FILES = (
         "copy of them while the old primary still answers ssh; an empty list takes none.",
         "When xCAT keeps them elsewhere, or for more users' ~/.xcat.",
         default=("/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat"),
+        aix=("/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/.xcat"),
     ),
     Key(
         "files.crontabs",
         kinds.list_of(kinds.absolute_path),
         "The system's own crontabs, those with a user in each line: files, and folders of them. A "
-        "takeover disarms the lines that would write onto the new active node.",
+        "takeover disarms the lines that would write onto the new active node. On AIX: the folder "
+        "of the users' crontabs, where a user without a file has none.",
         "When jobs are kept elsewhere too.",
         default=("/etc/crontab", "/etc/cron.d"),
+        aix=("/var/spool/cron/crontabs",),
     ),
 )
 
@@ -240,7 +300,7 @@ HOOKS = (
     ),
 )
 
-KEYS = (*SERVICES, *OSDEPLOY, *SITE_STEPS, *SHIELD, *FILES, *HOOKS)
+KEYS = (*SERVICES, *OSDEPLOY, *NIM, *SITE_STEPS, *SHIELD, *FILES, *HOOKS)
 
 SECTIONS = (
     Section("plan.takeover", "What the site adds to a takeover."),
@@ -251,6 +311,7 @@ SECTIONS = (
         many=True,
     ),
     Section("plan.osdeploy", "Which nodes' boot files are written again."),
+    Section("plan.nim", "How NIM's database moves (guide §8.8).", platform="aix"),
     Section("plan.shield", "What the old primary is refused after a takeover."),
     Section("files", "What is copied from the node that is primary."),
     Section("hooks", "Who is told when the state changes."),

@@ -67,7 +67,7 @@ class _Reader:
 
     def __init__(self, whole: Schema, platform: str, engine: str) -> None:
         self.whole = whole
-        self.schema = whole.of_engine(engine)
+        self.schema = whole.of_site(engine, platform)
         self.platform = platform
         self.values = Values()
         self.problems: list[Problem] = []
@@ -181,14 +181,18 @@ class _Reader:
             if name in known:
                 continue
             told, hint = "is an unknown key", self._meant(name, known)
-            if engine := self._engine_of(join(path, name)):
-                told, hint = f"belongs to the engine {engine}, which is not configured", "remove it"
+            if owner := self._owner_of(join(path, name)):
+                told, hint = f"belongs to the {owner}, which is not configured", "remove it"
             self.problems.append(error(join(where, name), told, hint=hint))
 
-    def _engine_of(self, path: str) -> str:
-        """Return the engine that a path belongs to, or nothing."""
+    def _owner_of(self, path: str) -> str:
+        """Return the engine or platform that a path belongs to, or nothing."""
         parts: tuple[Section | Key, ...] = (*self.whole.sections, *self.whole.keys)
-        return next((one.engine for one in parts if one.path == path), "")
+        one = next((one for one in parts if one.path == path), None)
+        if one is None:
+            return ""
+        platform = f"platform {one.platform}" if one.platform else ""
+        return f"engine {one.engine}" if one.engine else platform
 
     def _meant(self, name: str, known: tuple[str, ...]) -> str:
         """Return what was probably meant: the one such key elsewhere, or a similar one here."""

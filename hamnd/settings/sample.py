@@ -27,7 +27,7 @@ NAMES = {"db2": "Db2 HADR", "postgresql": "PostgreSQL"}
 
 def render_sample(schema: Schema, engine: str = "db2") -> str:
     """Return the sample file: every option with its comment block, defaults set, examples off."""
-    return "\n".join(_lines(schema.of_engine(engine), engine)).rstrip() + "\n"
+    return "\n".join(_lines(schema.of_site(engine, "linux"), engine)).rstrip() + "\n"
 
 
 def _lines(schema: Schema, engine: str) -> Iterator[str]:
@@ -56,7 +56,9 @@ def _comment(text: str, *, keep: bool = False) -> Iterator[str]:
 
 def _key(key: Key, *, is_off: bool) -> Iterator[str]:
     yield from _comment(key.doc)
-    yield from _comment(f"{_facts(key)}")
+    yield from _comment(_facts(key))
+    if key.default is not REQUIRED and key.aix is not SAME:
+        yield from _comment(f"On AIX: {toml_value(key.aix)}.")
     yield from _comment(f"Change: {key.change}")
     value = key.default if key.default is not REQUIRED and key.default is not None else key.example
     assignment = f"{key.name} = {toml_value(value)}"
@@ -73,8 +75,6 @@ def _facts(key: Key) -> str:
         facts.append("Default: not set.")
     else:
         facts.append(f"Default: {toml_value(key.default)}.")
-        if key.aix is not SAME:
-            facts.append(f"On AIX: {toml_value(key.aix)}.")
     facts.append(f"Allowed: {key.kind.allowed}.")
     return " ".join(facts)
 

@@ -44,6 +44,8 @@ class Key:
     aix: Any = SAME
     engine: str = ""
     """The replication engine whose option this is; "" for an option of every site."""
+    platform: str = ""
+    """The platform whose option this is; "" for an option of every site."""
 
     @property
     def section(self) -> str:
@@ -79,6 +81,8 @@ class Section:
     """Whether the sample shows the examples of a free or repeated table as if they were set."""
     engine: str = ""
     """The replication engine whose table this is; "" for a table of every site."""
+    platform: str = ""
+    """The platform whose table this is; "" for a table of every site."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +96,15 @@ class Schema:
         """Return the keys of one section, in order."""
         return tuple(key for key in self.keys if key.section == section)
 
-    def of_engine(self, engine: str) -> Schema:
-        """Return the schema of a site with this engine: without what belongs to the others."""
-        ours = ("", engine)
-        sections = tuple(one for one in self.sections if one.engine in ours)
+    def of_site(self, engine: str, platform: str) -> Schema:
+        """Return the schema of such a site: without what belongs to other engines and platforms."""
+
+        def is_ours(one: Section | Key) -> bool:
+            return one.engine in ("", engine) and one.platform in ("", platform)
+
+        sections = tuple(one for one in self.sections if is_ours(one))
         paths = {one.path for one in sections}
-        keys = tuple(one for one in self.keys if one.engine in ours and one.section in paths)
+        keys = tuple(one for one in self.keys if is_ours(one) and one.section in paths)
         return Schema(sections, keys)
 
     def children_of(self, path: str) -> Iterator[Section]:

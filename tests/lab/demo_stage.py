@@ -299,14 +299,16 @@ class Stage:
 
 
 @contextlib.asynccontextmanager
-async def stage(times: Times = QUICK) -> AsyncIterator[Stage]:
+async def stage(
+    times: Times = QUICK, platform: str = "linux", mode: str = "service_address"
+) -> AsyncIterator[Stage]:
     """Give a site with a daemon that answers, and leave nothing behind.
 
     Its path is short, for unix sockets.
     """
     root = Path(tempfile.mkdtemp(prefix="hd-"))
     try:
-        layout = lay_out(root, times)
+        layout = lay_out(root, times, platform, mode)
         _hasten(layout)
         async with WatchedWorld(layout) as world:
             one = Stage(layout, world)

@@ -7,11 +7,11 @@ Owns the Protocol `Platform` and who implements it for a site. Must not order th
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, assert_never
 
+from hamnd.core.platforms.aix import Aix
 from hamnd.core.platforms.linux import Linux
 from hamnd.core.policy import Policy
-from hamnd.errors import ConfigError
 from hamnd.model.plan import Step
 from hamnd.model.site import Platform as PlatformName
 from hamnd.model.site import Site
@@ -36,6 +36,10 @@ class Platform(Protocol):
         """
         ...
 
+    def addresses(self, report: Report) -> frozenset[str] | None:
+        """Return every address of this node, by the look `addresses`; None when not known."""
+        ...
+
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether this node carries every address, by the look `addresses`.
 
@@ -45,11 +49,11 @@ class Platform(Protocol):
 
 
 def platform_of(site: Site) -> Platform:
-    """Return the platform of a site. Raises ConfigError where its steps do not exist yet."""
-    if site.platform is PlatformName.LINUX:
-        return Linux()
-    raise ConfigError(
-        "platform",
-        f"hamnd has no takeover steps for {site.platform} yet",
-        'use platform = "linux"',
-    )
+    """Return the platform of a site."""
+    match site.platform:
+        case PlatformName.LINUX:
+            return Linux()
+        case PlatformName.AIX:
+            return Aix()
+        case _:
+            assert_never(site.platform)

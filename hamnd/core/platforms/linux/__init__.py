@@ -62,6 +62,10 @@ class Linux:
         before = tuple(step.id for step in found if step.id != "fuse")
         return (*found, verify(site, policy, before), *settled)
 
+    def addresses(self, report: Report) -> frozenset[str] | None:
+        """Return every address of this node; None when they are not known."""
+        return addresses.here(report)
+
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether every service address was seen here; None when that is not known."""
         return addresses.holds_identity(report, site)

@@ -7,9 +7,8 @@ from hamnd.core.policy import Policy
 from hamnd.dialects import shell
 from hamnd.dialects.editing import edited
 from hamnd.dialects.readers import READERS
-from hamnd.errors import ConfigError
 from hamnd.model.plan import Step
-from hamnd.model.site import Platform, ServiceAddress, Services, Site, Witness
+from hamnd.model.site import ServiceAddress, Services, Site, Witness
 from hamnd.model.work import Edit, Ending, Exec, Reach, Report
 from tests.builders import site
 from tests.unit.dialects.reports import ended, exited
@@ -308,8 +307,3 @@ def test_time_limits_are_generous_and_configurable() -> None:
     assert configured["dns"].timeout_s == 1234.0
     assert steps()["dns"].timeout_s == steps()["dhcp"].timeout_s == 900.0
     assert steps()["xcatd"].timeout_s < 600.0  # shorter than the unit's own limit
-
-
-def test_aix_is_refused_with_a_sentence_until_it_has_steps() -> None:
-    with pytest.raises(ConfigError, match="no takeover steps for aix yet"):
-        platform_of(site(platform=Platform.AIX))

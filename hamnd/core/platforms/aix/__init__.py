@@ -1,0 +1,76 @@
+"""The takeover steps of an AIX management node: the guide's own platform.
+
+Owns which steps this platform contributes, and what must be seen of the nodes to build them. Must
+not know exact commands or outputs (dialects) nor the engine's and the fence's steps, which it only
+names: fuse -> fence -> promote -> identity -> xcatd -> dns, tftp, ntp, nfs, consoles -> osdeploy.
+
+There is no `shield` (AIX's packet filter is a product of its own) and no `settle`: mktcpip replaces
+address and name for good, so nothing is left to be settled once they are proven and kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hamnd.core.platforms.aix.boot import boot
+from hamnd.core.platforms.aix.deploying import osdeploy, service_nodes
+from hamnd.core.platforms.aix.fuse import fuse
+from hamnd.core.platforms.aix.identity import identity, settings_looks
+from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
+from hamnd.core.platforms.crontabs import cron_users, crontab_key
+from hamnd.core.platforms.verifying import verify
+from hamnd.core.policy import Policy
+from hamnd.dialects import jobs, linux, processes
+from hamnd.dialects.aix import interfaces, nim
+from hamnd.model.plan import Step
+from hamnd.model.site import Site
+from hamnd.model.work import Look, Report
+
+
+class Aix:
+    """Implements `Platform` for AIX."""
+
+    def looks(self, site: Site) -> Mapping[str, Look]:
+        """Return the looks at this node's addresses, at what could write here, and at NIM."""
+        crontabs = {crontab_key(user): jobs.crontab(site, user) for user in cron_users(site)}
+        snapshot: dict[str, Look] = {}
+        if site.nim.mode == "rebuild" and site.is_on_standby:
+            snapshot = {
+                "nim": nim.objects(site, site.partner.name),
+                "images": nim.images(site, site.partner.name),
+            }
+        return {
+            "addresses": interfaces.addresses(site),
+            "links": interfaces.links(site),
+            **settings_looks(site),
+            **crontabs,
+            "processes": processes.processes(site),
+            "guard": linux.guard_there(site),
+            **snapshot,
+        }
+
+    def steps(self, site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, ...]:
+        """Return the steps of this site; services that the site does not run have none."""
+        services = site.services
+        found = [fuse(site, policy, seen), identity(site, policy, seen), xcatd(site, policy)]
+        found += [dns(site, policy)] if services.dns else []
+        found += [dhcp(site, policy)] if services.dhcp else []
+        found += served(site, policy)
+        found += [consoles(site, policy)] if services.consoles != "none" else []
+        found += osdeploy(site, policy, seen)
+        found += [service_nodes(site, policy)] if services.service_nodes else []
+        found += boot(site, policy, seen)
+        before = tuple(step.id for step in found if step.id != "fuse")
+        return (*found, verify(site, policy, before))
+
+    def holds_identity(self, site: Site, report: Report) -> bool | None:
+        """Return whether every address of the identity was seen here; None when not known."""
+        here = self.addresses(report)
+        if here is None:
+            return None
+        moving = [one.address for one in site.identity]
+        return bool(moving) and all(one in here for one in moving)
+
+    def addresses(self, report: Report) -> frozenset[str] | None:
+        """Return every address of this node; None when they are not known."""
+        return interfaces.here(report)

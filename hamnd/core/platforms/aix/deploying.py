@@ -1,0 +1,132 @@
+"""The steps after xcatd serves again on AIX: NIM's database, the nodes, the service nodes (§8.8).
+
+Owns the three ways in which NIM comes to life here and what proves them. Must not know NIM's
+commands (dialects.aix.nim). No node is restarted: the operator is told what to run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from hamnd.core.policy import Policy
+from hamnd.dialects import deployment, linux, xcat
+from hamnd.dialects.aix import nim, program, src
+from hamnd.model.plan import Step
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Look, Report
+
+NIMESIS = "nimesis"
+NIM_S = 3600.0
+"""A SPOT or an lpp_source takes minutes to an hour (aix.md §5)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What one way of NIM contributes to the step."""
+
+    title: str = ""
+    actions: tuple[Action, ...] = ()
+    readiness: tuple[Look, ...] = ()
+    proofs: tuple[Look, ...] = ()
+
+
+def osdeploy(site: Site, policy: Policy, seen: Mapping[str, Report]) -> list[Step]:
+    """Return the step, where the site has NIM or nodes whose boot files name this node."""
+    parts = [one for one in (_nim(site, seen), _nodes(site)) if one.actions]
+    if not parts:
+        return []
+    return [
+        Step(
+            id="osdeploy",
+            title=", ".join(one.title for one in parts),
+            guide="8.8",
+            host=site.node,
+            depends_on=("xcatd",),
+            actions=tuple(action for one in parts for action in one.actions),
+            readiness=tuple(look for one in parts for look in one.readiness),
+            postconditions=tuple(look for one in parts for look in one.proofs),
+            timeout_s=policy.step_timeout_s("osdeploy", NIM_S),
+            wait_s=60.0,
+            skip_if_done=False,
+            needs_fence=True,
+        )
+    ]
+
+
+def service_nodes(site: Site, policy: Policy) -> Step:
+    """See that every service node's xcatd finds the new management node."""
+    names = site.services.service_nodes
+    return Step(
+        id="service-nodes",
+        title=f"reconnect xcatd on {', '.join(names)}",
+        guide="-",
+        host=site.node,
+        depends_on=("xcatd",),
+        actions=tuple(deployment.reconnect_by_xcat(site, name) for name in names),
+        postconditions=tuple(xcat.site_master(site, name, None) for name in names),
+        timeout_s=policy.step_timeout_s("service-nodes", 180.0),
+        wait_s=60.0,
+        needs_fence=True,
+    )
+
+
+def _nodes(site: Site) -> Parts:
+    """Have the listed nodes served again; only nodeset can be asked what it did."""
+    if not site.osdeploy.nodes:
+        return Parts()
+    tool, nodes = site.osdeploy.program, site.osdeploy.nodes
+    is_nodeset = tool == "nodeset"
+    started = site.tool(tool) if is_nodeset else program(site, tool)
+    return Parts(
+        f"{tool} {site.osdeploy.image or site.osdeploy.state} for {nodes}",
+        (nim.set_nodes(site),),
+        (linux.programs(site, started),),
+        (deployment.nodes_told(site),) if is_nodeset else (),
+    )
+
+
+def _nim(site: Site, seen: Mapping[str, Report]) -> Parts:
+    """Return the way that the site has chosen."""
+    serves = (src.is_running(site, NIMESIS), nim.are_there(site, ()))
+    match site.nim.mode:
+        case "rebuild":
+            return _rebuilt(site, seen)
+        case "backup":
+            folder = site.nim.backup_dir
+            return Parts(
+                "restore NIM's database",
+                (nim.restore(site, folder), src.start(site, NIMESIS, 60)),
+                (nim.has_backup(site, folder), src.is_defined(site, NIMESIS)),
+                serves,
+            )
+        case "hanim":
+            old = site.nim.old_object
+            return Parts(
+                "take NIM over as its alternate server",
+                (nim.take_over(site, old),),
+                (nim.are_there(site, (old,)),),
+                serves,
+            )
+        case _:
+            return Parts()
+
+
+def _rebuilt(site: Site, seen: Mapping[str, Report]) -> Parts:
+    """Make each resource again, from what the primary told while it was healthy."""
+    told, images = seen.get("nim"), seen.get("images")
+    known = nim.parse_objects(told.stdout) if told is not None else {}
+    found = nim.parse_images(images.stdout) if images is not None else {}
+    wanted = nim.resources_of(found, known)
+    unknown = tuple(one.name for one in wanted if one.location is None)
+    ready: tuple[Look, ...] = (linux.programs(site, program(site, "nim_master_setup")),)
+    # What was never told can only be told by the primary, while it lives.
+    ready += () if found else (nim.images(site, site.partner.name),)
+    ready += (nim.places_known(site, unknown),) if unknown else ()
+    made = tuple(nim.define(site, one) for one in wanted if one.location is not None)
+    return Parts(
+        "make NIM's resources again",
+        (nim.set_up(site, site.nim.device), *made),
+        ready,
+        (src.is_running(site, NIMESIS), nim.are_there(site, tuple(one.name for one in wanted))),
+    )

@@ -1,0 +1,273 @@
+"""AIX's interfaces: which addresses they carry, and how an alias is taken and given back.
+
+Owns the argv and the output of ifconfig, netstat -in, arp and errpt's duplicate alarm (aix.md §3.3,
+§3.4, §2). Must not know which address moves (core.platforms.aix) nor the ODM (dialects.aix.tcpip).
+
+There is no arping in base AIX: who answers for an address is asked by ping, and told afterwards by
+AIX itself, which logs AIXIF_ARP_DUP_ADDR when another host answers ARP for an address of ours. AIX
+announces an address when it is configured or aliased; a ping from it to the gateway does the rest.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from hamnd.dialects.aix import one_line, program
+from hamnd.dialects.shell import read_exit_zero, unanswered
+from hamnd.model.names import Verdict
+from hamnd.model.site import ServiceAddress, Site
+from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
+
+DUPLICATE = "AIXIF_ARP_DUP_ADDR"
+
+_HEAD = re.compile(r"(\w+): flags=[0-9a-f]+(?:,[0-9a-f]+)?<([^>]*)>")
+_INET = re.compile(r"\s+inet (\d+\.\d+\.\d+\.\d+)(?: netmask (?:0x)?([0-9a-f]{8}|0))?\b")
+_INET6 = re.compile(r"\s+inet6 ([0-9a-fA-F:.]+)(?:%\d+)?(?:/(\d+))?")
+_MAC = re.compile(r"(?:[0-9a-fA-F]{1,2}[.:]){5}[0-9a-fA-F]{1,2}")
+_TIMESTAMP = re.compile(r"[0-9A-F]{8}\s+\d{10}\s")
+
+_ADD = """\
+"$1" "$2" alias "$3" netmask "$4" up; r=$?;
+"$1" "$2" | grep -q "inet $3 " || exit "$((r > 0 ? r : 1))"; echo "$3 is on $2"
+"""
+_DELETE = """\
+a=$("$1" "$2" delete "$3" 2>&1); o=$("$1" "$2" 2>&1) || { echo "$o" >&2; exit 2; };
+if printf '%s\\n' "$o" | grep -q "inet $3 "; then echo "$a" >&2; exit 1; fi;
+echo "$3 is not on $2"
+"""
+_NOTE = 'mkdir -p "$2" && "$1" -J "$3" >"$2/duplicates" 2>/dev/null; test -f "$2/duplicates"'
+_NEW = 'cat "$2/duplicates" && echo == && { "$1" -J "$3" 2>/dev/null; :; }'
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """One address; `prefix` is 32 for an alias that shows no netmask, None for an odd mask."""
+
+    address: str
+    prefix: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Interface:
+    """One interface; it is up only when its flags say UP and RUNNING."""
+
+    name: str
+    is_up: bool
+    addresses: tuple[Address, ...]
+
+
+def addresses(site: Site) -> Look:
+    """Return a look at every address of this node."""
+    return Look(
+        _all(site),
+        reads="aix.addresses",
+        expects=f"the addresses of {site.node} can be read",
+    )
+
+
+def address_up(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that expects an address on its interface, and that interface up."""
+    return Look(
+        _all(site),
+        reads="aix.address_up",
+        expects=f"{service.address} is up on {service.interface}",
+        arguments=(service.address, service.interface),
+    )
+
+
+def interface_there(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that expects the interface to be up and to have an address of its own."""
+    return Look(
+        _all(site),
+        reads="aix.interface_there",
+        expects=f"interface {service.interface} is up and has an address",
+        arguments=(service.interface,),
+    )
+
+
+def links(site: Site) -> Look:
+    """Return a look at the hardware address of every interface."""
+    return Look(
+        Exec(site.node, (program(site, "netstat"), "-in")),
+        reads="aix.links",
+        expects=f"the interfaces of {site.node} can be read",
+    )
+
+
+def add_alias(site: Site, service: ServiceAddress) -> Action:
+    """Return the action that takes an address beside the interface's own, until the next boot."""
+    argv = (program(site, "ifconfig"), service.interface, service.address, mask_of(service.prefix))
+    return Action(Exec(site.node, ("sh", "-c", one_line(_ADD), "hamnd-alias", *argv)))
+
+
+def delete_alias(site: Site, service: ServiceAddress) -> Action:
+    """Return the action that gives such an address back; what counts is that it is gone."""
+    argv = (program(site, "ifconfig"), service.interface, service.address)
+    return Action(Exec(site.node, ("sh", "-c", one_line(_DELETE), "hamnd-unalias", *argv)))
+
+
+def note_duplicates(site: Site) -> Action:
+    """Return the action that writes down which duplicate addresses AIX has logged until now."""
+    argv = (program(site, "errpt"), f"{site.paths.state_dir}/identity", DUPLICATE)
+    return Action(Exec(site.node, ("sh", "-c", _NOTE, "hamnd-note", *argv)), is_repeatable=True)
+
+
+def no_duplicate(site: Site) -> Look:
+    """Return a look that expects AIX to have logged no duplicate address since they were noted."""
+    argv = (program(site, "errpt"), f"{site.paths.state_dir}/identity", DUPLICATE)
+    return Look(
+        Exec(site.node, ("sh", "-c", _NEW, "hamnd-duplicates", *argv)),
+        reads="aix.no_duplicate",
+        expects="AIX logs no other host that answers for an address of ours (errpt)",
+    )
+
+
+def mask_of(prefix: int) -> str:
+    """Return an IPv4 prefix length as a netmask."""
+    bits = (0xFFFFFFFF << (32 - prefix)) & 0xFFFFFFFF
+    return ".".join(str(bits >> shift & 255) for shift in (24, 16, 8, 0))
+
+
+def prefix_of(mask: int) -> int | None:
+    """Return the prefix length of a netmask; None for a mask with holes."""
+    length = mask.bit_count()
+    return length if mask == (0xFFFFFFFF << (32 - length)) & 0xFFFFFFFF else None
+
+
+def parse_interfaces(text: str) -> tuple[Interface, ...]:
+    """Return the interfaces in the output of `ifconfig -a`; other lines are skipped."""
+    found: list[Interface] = []
+    for line in text.splitlines():
+        head = _HEAD.match(line)
+        if head is not None:
+            flags = set(head[2].split(","))
+            found.append(Interface(head[1], {"UP", "RUNNING"} <= flags, ()))
+        elif found and (one := _address(line)) is not None:
+            last = found[-1]
+            found[-1] = Interface(last.name, last.is_up, (*last.addresses, one))
+    return tuple(found)
+
+
+def parse_links(text: str) -> dict[str, str]:
+    """Return each interface's hardware address from `netstat -in`, as other systems write it."""
+    found: dict[str, str] = {}
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 3 and words[2].startswith("link#") and _MAC.fullmatch(words[3]):
+            found[words[0].rstrip("*")] = hardware(words[3])
+    return found
+
+
+def hardware(text: str) -> str:
+    """Return a hardware address with colons and two digits each; AIX drops leading zeros."""
+    return ":".join(part.rjust(2, "0") for part in re.split(r"[.:]", text.lower()))
+
+
+def here(report: Report) -> frozenset[str] | None:
+    """Return every address of this node; None when they are not known."""
+    if report.ending is not Ending.EXITED or report.exit_code != 0 or report.truncated:
+        return None
+    found = parse_interfaces(report.stdout)
+    return frozenset(own.address for one in found for own in one.addresses) or None
+
+
+def read_addresses(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when addresses can be read."""
+    reading = read_exit_zero(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    told = [
+        f"{own.address} on {one.name}"
+        for one in parse_interfaces(report.stdout)
+        for own in one.addresses
+    ]
+    if report.truncated or not told:
+        return Reading(Verdict.UNKNOWN, "ifconfig shows no address at all")
+    return Reading(Verdict.PASS, ", ".join(told))
+
+
+def read_address_up(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the address is on its interface, and that is up and running."""
+    reading = read_addresses(report)
+    if reading.verdict is not Verdict.PASS:
+        return Reading(Verdict.UNKNOWN, reading.sentence)
+    address, interface = (*arguments, "", "")[:2]
+    holders = [
+        one
+        for one in parse_interfaces(report.stdout)
+        if any(own.address == address for own in one.addresses)
+    ]
+    if not holders:
+        return Reading(Verdict.BLOCK, f"{address} is not on this node")
+    holder = next((one for one in holders if one.name == interface), None)
+    if holder is None:
+        return Reading(Verdict.BLOCK, f"{address} is on {holders[0].name}, not {interface}")
+    if not holder.is_up:
+        return Reading(Verdict.BLOCK, f"{address} is on {interface}, which is down")
+    return Reading(Verdict.PASS, f"{address} is up on {interface}")
+
+
+def read_interface_there(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the interface is up and has an address of its own."""
+    reading = read_addresses(report)
+    if reading.verdict is not Verdict.PASS:
+        return Reading(Verdict.UNKNOWN, reading.sentence)
+    interface = (*arguments, "")[0]
+    one = next((one for one in parse_interfaces(report.stdout) if one.name == interface), None)
+    if one is None or not one.addresses:
+        return Reading(Verdict.BLOCK, f"{interface} is not there or has no address")
+    if not one.is_up:
+        return Reading(Verdict.BLOCK, f"{interface} is down")
+    return Reading(Verdict.PASS, f"{interface} has {one.addresses[0].address}")
+
+
+def read_links(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when interfaces can be read."""
+    reading = read_exit_zero(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    count = len(parse_links(report.stdout))
+    if not count:
+        return Reading(Verdict.UNKNOWN, "netstat shows no interface with a hardware address")
+    return Reading(Verdict.PASS, f"{count} interfaces")
+
+
+def read_no_duplicate(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when every duplicate alarm was there before, BLOCK when there is a new one."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    before, mark, now = report.stdout.partition("==\n")
+    if report.exit_code != 0 or not mark or report.truncated:
+        return Reading(Verdict.UNKNOWN, "which duplicates were logged before is not known")
+    known = set(before.splitlines())
+    new = [row for row in now.splitlines() if _TIMESTAMP.match(row) and row not in known]
+    if new:
+        told = f"another host answers for an address of ours: errpt {' '.join(new[0].split())}"
+        return Reading(Verdict.BLOCK, told)
+    return Reading(Verdict.PASS, "no duplicate address is logged")
+
+
+def _all(site: Site) -> Exec:
+    return Exec(site.node, (program(site, "ifconfig"), "-a"))
+
+
+def _address(line: str) -> Address | None:
+    inet = _INET.match(line)
+    if inet is not None:
+        return Address(inet[1], prefix_of(int(inet[2], 16)) if inet[2] is not None else 32)
+    inet6 = _INET6.match(line)
+    if inet6 is not None:
+        return Address(inet6[1], int(inet6[2]) if inet6[2] is not None else 128)
+    return None
+
+
+READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
+    "aix.addresses": read_addresses,
+    "aix.address_up": read_address_up,
+    "aix.interface_there": read_interface_there,
+    "aix.links": read_links,
+    "aix.no_duplicate": read_no_duplicate,
+}
