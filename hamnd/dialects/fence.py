@@ -84,6 +84,8 @@ def _kill(site: Site) -> str:
     """Return what ends every process of the database at once, run as its owner."""
     if site.engine == "postgresql":
         return 'pkill -KILL -u "$(id -u)" "^(postgres|postmaster)"'
+    if site.engine == "sqlite":
+        return "pkill -KILL -f ^xcatd:"  # whoever writes into its tables (xcat-hamn.md §4.1)
     profile = site.db2.profile
     return f'. "{profile}"; db2_kill' if profile else "db2_kill"
 

@@ -29,6 +29,7 @@ from hamnd.dialects import (
     xcat,
 )
 from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
+from hamnd.dialects.copies import readers as copies
 from hamnd.dialects.db2 import readers as db2
 from hamnd.dialects.postgresql import readers as postgresql
 from hamnd.model.names import Verdict
@@ -116,6 +117,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         **software.READERS,
         **db2.READERS,
         **postgresql.READERS,
+        **copies.READERS,
     }
 )
 

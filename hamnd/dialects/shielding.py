@@ -52,9 +52,10 @@ def rules(site: Site) -> str:
     """Return the whole table; a table of that name from an earlier takeover is replaced."""
     family = "ip6" if ":" in site.partner.address else "ip"
     own = site.standby if site.is_on_standby else site.primary
-    usual = site.postgresql.port if site.engine == "postgresql" else DB2_PORT
+    usual = {"db2": DB2_PORT, "postgresql": site.postgresql.port}.get(site.engine)
     database = site.shield.database_port or usual
-    wanted = sorted({database, own.xcatd_port, INSTALL_PORT, RSYNC_PORT})
+    served = {own.xcatd_port, INSTALL_PORT, RSYNC_PORT}
+    wanted = sorted(served if database is None else {database, *served})
     ports = ", ".join(str(port) for port in wanted)
     return (
         f"table inet {TABLE}\n"

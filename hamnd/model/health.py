@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.model.copies import Copy
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, FenceGrade, Status
 
@@ -95,6 +96,14 @@ class Replication:
     """What the operator can run where the database is down."""
     system: str | None = None
     """What tells this database from every other one, where it has such an identifier."""
+    has_link: bool = True
+    """Whether primary and standby are connected all the time; copies are pulled now and then."""
+    fresh_s: float | None = None
+    """Of what is copied: so old `verified_at` may be until the copy does not protect any more."""
+    promoted: Copy | None = None
+    """The copy that this primary's database once was, where that is known."""
+    summary: str = ""
+    """What is here, in a few words, where positions do not tell it."""
 
 
 @dataclass(frozen=True, slots=True)

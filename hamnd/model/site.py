@@ -119,6 +119,27 @@ class PostgresSite:
 
 
 @dataclass(frozen=True, slots=True)
+class CopySite:
+    """How copies of the database are pulled by a node that has no replication."""
+
+    schedule: str = "*/5 * * * *"
+    jitter_s: float = 0.0
+    timeout_s: float = 300.0
+    stale_after_s: float = 900.0
+    """A copy that is older does not protect any more."""
+    keep: int = 24
+    shrink_min: float = 0.5
+    """A copy smaller than this share of the one before it is not taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteSite(CopySite):
+    """xCAT's own tables, one file each, in one directory on either node."""
+
+    directory: str = "/etc/xcat"
+
+
+@dataclass(frozen=True, slots=True)
 class FenceSite:
     """How the old primary can be proven off (design §4)."""
 
@@ -251,6 +272,7 @@ class Site:
     db2: Db2Site = field(default_factory=Db2Site)
     """Tables of the other engines than `engine` hold what nobody reads."""
     postgresql: PostgresSite = field(default_factory=PostgresSite)
+    sqlite: SqliteSite = field(default_factory=SqliteSite)
     engine: str = "db2"
     """Name of the replication engine."""
     fence: FenceSite = field(default_factory=FenceSite)
@@ -289,7 +311,8 @@ class Site:
     @property
     def database_owner(self) -> str:
         """Unix user on both nodes that owns the database, and whose jobs may write into it."""
-        return self.postgresql.os_user if self.engine == "postgresql" else self.db2.instance_owner
+        owners = {"postgresql": self.postgresql.os_user, "sqlite": "root"}
+        return owners.get(self.engine, self.db2.instance_owner)
 
     @property
     def takes_primary_address(self) -> bool:

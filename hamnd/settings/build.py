@@ -28,6 +28,7 @@ from hamnd.model.site import (
     Shield,
     Site,
     SiteStep,
+    SqliteSite,
     SshSite,
     Transport,
     Witness,
@@ -72,6 +73,7 @@ def _site(values: Values) -> Site:
         gateway=single["network.gateway"],
         db2=Db2Site(**_under(single, "replication.db2")),
         postgresql=PostgresSite(**_under(single, "replication.postgresql")),
+        sqlite=SqliteSite(**_under(single, "replication.sqlite")),
         engine=single["replication.engine"],
         fence=_fence(single),
         witnesses=tuple(Witness(**table) for table in values.tables["witness"]),
@@ -123,7 +125,13 @@ def _policy(values: Values) -> Policy:
         witnesses_min=witnesses_min,
         fence_minimum=FenceGrade(single["fence.minimum"]),
         evidence_age_max_s=single["fence.evidence_age_max_s"],
-        gap_bytes_max=single[f"replication.{single['replication.engine']}.gap_bytes_max"],
+        **_gap(single),
         plan_ttl_s=single["plan.ttl_s"],
         step_timeouts_s=MappingProxyType(single["plan.timeouts"]),
     )
+
+
+def _gap(single: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the engine's limit in bytes; what is copied lags by time and has none."""
+    limit = single.get(f"replication.{single['replication.engine']}.gap_bytes_max")
+    return {} if limit is None else {"gap_bytes_max": limit}

@@ -20,6 +20,7 @@ from hamnd.settings.problem import Problem, error, warning
 
 _LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
 _AIX_TOOLS = ("ping", "crontab")
+_ENGINE_TOOLS = {"postgresql": ("psql",), "sqlite": ("python3",)}
 _XCAT_TOOLS = ("lsxcatd", "lsdef", "mkdef", "rmdef")
 
 
@@ -31,7 +32,7 @@ def check_host(site: Site) -> tuple[Problem, ...]:
         *_programs(site),
         *_fence(site),
         *_ssh(site),
-        *(_postgresql(site) if site.engine == "postgresql" else _db2(site)),
+        *_ENGINES[site.engine](site),
         *_directories(site),
     )
 
@@ -107,8 +108,7 @@ def _needed_tools(site: Site) -> Iterator[str]:
     yield from _XCAT_TOOLS
     if site.ssh.transport is Transport.OPENSSH:
         yield "ssh"
-    if site.engine == "postgresql":
-        yield "psql"
+    yield from _ENGINE_TOOLS.get(site.engine, ())
     if site.services.dns:
         yield "makedns"
     if site.services.dhcp:
@@ -210,6 +210,19 @@ def _postgresql(site: Site) -> Iterator[Problem]:
         )
 
 
+def _sqlite(site: Site) -> Iterator[Problem]:
+    directory = Path(site.sqlite.directory)
+    shown = f'"{directory}"'
+    if directory.is_symlink() or (directory.exists() and directory.is_mount()):
+        what = "a symbolic link" if directory.is_symlink() else "a file system of its own"
+        yield error(
+            "replication.sqlite.directory",
+            f"is {what}, and could not be switched in one rename",
+            value=shown,
+            hint="use a directory below it, and name it in cfgloc (SQLite:/path)",
+        )
+
+
 def _directories(site: Site) -> Iterator[Problem]:
     places = {
         "paths.state_dir": Path(site.paths.state_dir),
@@ -226,3 +239,7 @@ def _directories(site: Site) -> Iterator[Problem]:
                 value=f'"{directory}"',
                 hint="hamnd runs as root",
             )
+
+
+_ENGINES = {"db2": _db2, "postgresql": _postgresql, "sqlite": _sqlite}
+"""What each engine needs of this host besides programs."""

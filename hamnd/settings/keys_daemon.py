@@ -78,6 +78,8 @@ _PROGRAMS = {
 _ENGINE_PROGRAMS = {
     "db2": ("db2", "Db2's command line, run as the instance owner."),
     "db2pd": ("db2", "Db2's monitor, run as the instance owner."),
+    "python3": ("sqlite dump", "Verifies and keeps copies; on the primary it makes them."),
+    "sqlite3": ("sqlite", "SQLite's program, used on a primary that has no python3."),
     "psql": (
         "postgresql",
         "PostgreSQL's client; Debian's own is a slow wrapper of /usr/lib/postgresql/15/bin/psql.",

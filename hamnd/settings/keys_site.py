@@ -6,17 +6,15 @@ The sample file, the validation and the defaults all come from here.
 
 from __future__ import annotations
 
-from hamnd.settings import kinds
+from hamnd.settings import keys_copies, kinds
 from hamnd.settings.keys_postgresql import POSTGRESQL
 from hamnd.settings.schema import Key, Section
 
 _LATER = (
-    "is a replication engine that this version does not yet drive: db2 and postgresql are supported"
+    "is a replication engine that this version does not yet drive: db2, postgresql and sqlite are"
 )
 
-ENGINES_LATER = {
-    engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "sqlite", "dump", "shared_disk")
-}
+ENGINES_LATER = {engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "dump", "shared_disk")}
 
 
 def _node_keys(role: str, name: str, address: str) -> tuple[Key, ...]:
@@ -174,7 +172,7 @@ NETWORK = (
 REPLICATION = (
     Key(
         "replication.engine",
-        kinds.choice("db2", "postgresql", refused=ENGINES_LATER),
+        kinds.choice("db2", "postgresql", "sqlite", refused=ENGINES_LATER),
         "What replicates the xCAT database.",
         "Decided when the pair is set up.",
         example="db2",
@@ -329,6 +327,7 @@ KEYS = (
     *IDENTITY,
     *NETWORK,
     *REPLICATION,
+    *keys_copies.KEYS,
     *FENCE,
     *WITNESSES,
 )
@@ -349,6 +348,7 @@ SECTIONS = (
         "60 s, a standby notices only then that nothing comes any more.",
         engine="postgresql",
     ),
+    *keys_copies.SECTIONS,
     Section("fence", "How the old primary is proven off before anything forced happens."),
     Section(
         "fence.options",

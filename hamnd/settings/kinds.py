@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from hamnd.dialects.schedule import NoSchedule, parse_schedule
+
 
 class Unfit(ValueError):
     """The value cannot be used: what is wrong with it, and a hint."""
@@ -213,6 +215,23 @@ def _command(value: Any) -> tuple[str, ...]:
     return words
 
 
+def _schedule(value: Any) -> str:
+    text = _text_of(value)
+    try:
+        parse_schedule(text)
+    except NoSchedule as wrong:
+        raise Unfit(str(wrong), 'for example "*/5 * * * *"') from None
+    return text
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise Unfit(f"is {type_name(value)}, not a number")
+    if not 0.0 <= value <= 1.0:
+        raise Unfit("is out of range")
+    return float(value)
+
+
 SOCKET_PATH_MAX = 107
 """Bytes of a unix socket's name on Linux: sun_path is 108 with its final zero byte (unix(7))."""
 
@@ -226,6 +245,10 @@ socket_path = Kind(f"an absolute path of at most {SOCKET_PATH_MAX} bytes", _sock
 listen_address = Kind('address:port, or "" for off', _listen)
 agent_option = Kind("a text, an integer, true or false", _option)
 command = Kind("a list of texts: program, then its arguments", _command)
+schedule = Kind(
+    "five fields as in crontab(5), or seconds and those; in this host's own time", _schedule
+)
+share = Kind("0 to 1", _share)
 port = count(1, 65535)
 node_name = matching(
     r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?", "a host name: letters, digits, - and ."

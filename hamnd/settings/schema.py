@@ -43,7 +43,7 @@ class Key:
     example: Any = None
     aix: Any = SAME
     engine: str = ""
-    """The replication engine whose option this is; "" for an option of every site."""
+    """The replication engines whose option this is, joined by blanks; "" for every site."""
     platform: str = ""
     """The platform whose option this is; "" for an option of every site."""
 
@@ -100,7 +100,8 @@ class Schema:
         """Return the schema of such a site: without what belongs to other engines and platforms."""
 
         def is_ours(one: Section | Key) -> bool:
-            return one.engine in ("", engine) and one.platform in ("", platform)
+            of_engine = not one.engine or engine in one.engine.split()
+            return of_engine and one.platform in ("", platform)
 
         sections = tuple(one for one in self.sections if is_ours(one))
         paths = {one.path for one in sections}

@@ -6,7 +6,6 @@ What was acknowledged and is missing must never be more than the verdict that wa
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,9 +15,9 @@ import pytest
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
+from tests.lab.site.ledger import Ledger, check_loss
 from tests.lab.site.names import CLUSTER
 from tests.lab.site.pg_pair import PostgresPair
-from tests.lab.site.postgres import Writer
 
 __all__ = ["lab"]
 pytestmark = [
@@ -29,31 +28,6 @@ pytestmark = [
 ]
 
 Fault = Callable[[PostgresPair], None]
-
-
-class Ledger:
-    """Notes every tenth of a second how many rows of a writer are acknowledged."""
-
-    def __init__(self, writer: Writer) -> None:
-        self.writer = writer
-        self._notes: list[tuple[float, int]] = []
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._note, daemon=True)
-        self._thread.start()
-
-    def _note(self) -> None:
-        while not self._ended.wait(0.1):
-            self._notes.append((time.perf_counter(), len(self.writer.acknowledged)))
-
-    def close(self) -> list[int]:
-        """End it and the writer; return all that was acknowledged, in order."""
-        self._ended.set()
-        self._thread.join()
-        return self.writer.stop()
-
-    def count_at(self, moment: float) -> int:
-        """Return how many rows were certainly acknowledged at a moment of the performance clock."""
-        return max((count for at, count in self._notes if at <= moment), default=0)
 
 
 @pytest.fixture(params=[False, True], ids=["async", "sync"])
@@ -136,24 +110,3 @@ def take_over(site: PostgresPair) -> dict[str, Any]:
     assert confirmed.code == 0, f"{confirmed.text}\n{site.hamnctl('status').text}"
     assert site.wait_state("Active") == "Active"
     return plan
-
-
-def check_loss(
-    loss: dict[str, Any],
-    missing: set[int],
-    acknowledged: list[int],
-    clocked: tuple[Ledger, float],
-) -> None:
-    """The missing rows against the verdict: none, or only those of the last seconds."""
-    ledger, broken = clocked
-    match loss["verdict"]:
-        case "zero_proven" | "zero_likely":
-            assert missing == set()
-        case "bounded":
-            # It was off at the earliest when it was broken, and had everything that long before.
-            kept = ledger.count_at(broken - loss["seconds"])
-            assert missing <= set(acknowledged[kept:])
-        case "unknown":
-            assert loss["estimated_bytes"] is None or loss["estimated_bytes"] >= 0
-        case other:
-            raise AssertionError(other)

@@ -20,7 +20,7 @@ from hamnd.core.health.rule import (
 )
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Terms
-from hamnd.model.health import Condition
+from hamnd.model.health import Condition, Replication
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe, Status
 
@@ -121,6 +121,8 @@ def _replication_gap(view: View) -> Condition:
     reading = view.watch.replication
     seen = (None if reading is None else reading.observed.wall_s, "log positions")
     limit = view.terms.policy.gap_bytes_max
+    if reading is not None and reading.fresh_s is not None:
+        return condition(view, "ReplicationGap", _age_of_copy(view, reading, reading.fresh_s), seen)
     bound = None
     if reading is not None and reading.gap_bytes is None and reading.positions.received is None:
         # Db2 9.x shows only what was replayed, and that was received (db2-hadr.md §2).
@@ -135,6 +137,17 @@ def _replication_gap(view: View) -> Condition:
     else:
         verdict = (Status.TRUE, "GapSmall", f"{reading.gap_bytes} B behind")
     return condition(view, "ReplicationGap", verdict, seen)
+
+
+def _age_of_copy(view: View, reading: Replication, fresh_s: float) -> tuple[Status, str, str]:
+    """What is copied lags by time: by the age of what is known to be whole here."""
+    if reading.verified_at is None:
+        return Status.FALSE, "NoCopy", "no verified copy is here"
+    age_s = max(0.0, view.now.wall_s - reading.verified_at)
+    told = f"everything up to {age_s:.0f} s ago is here"
+    if age_s > fresh_s:
+        return Status.FALSE, "CopyTooOld", f"{told}, limit {fresh_s:.0f} s"
+    return Status.TRUE, "CopyFresh", told
 
 
 def _primary_reachable(view: View) -> Condition:

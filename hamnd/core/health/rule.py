@@ -187,8 +187,8 @@ def _replication_is_silent(
         return False, "replication: no fresh reading of the local database"
     if view.observed <= began:
         return False, "replication: not read since the silence began"
-    if view.connected is False:
-        return True, "the replication link is lost"
+    if view.connected is False or not view.has_link:
+        return True, "the replication link is lost" if view.has_link else "there is no link to ask"
     if watch.unchanged is not None and watch.unchanged > began:
         return True, "nothing was received by replication since the silence began"
     if watch.progress is not None and watch.progress >= began:

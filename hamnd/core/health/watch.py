@@ -172,7 +172,8 @@ def fold_replication(watch: Watch, reading: Replication, started: Instant) -> Wa
     the engine came home) says nothing new. Losing the link is no sign of life.
     """
     before, watch = watch.legible, replace(watch, replication=reading)
-    if reading.positions.received is None and reading.positions.primary is None:
+    told = (reading.positions.received, reading.positions.primary, reading.heard_at)
+    if all(one is None for one in told):
         return watch
     watch = replace(watch, legible=reading)
     if before is None or before.observed == reading.observed:

@@ -15,7 +15,8 @@ from hamnd.model.work import Action, Look, Report
 
 def cron_users(site: Site) -> tuple[str | None, ...]:
     """Whose crontabs count: the user hamnd runs as, and the database's owner."""
-    return (None, site.database_owner)
+    owner = site.database_owner
+    return (None,) if owner == "root" else (None, owner)
 
 
 def crontab_key(user: str | None) -> str:

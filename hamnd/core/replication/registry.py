@@ -11,11 +11,13 @@ from hamnd.core.policy import Terms
 from hamnd.core.replication import Engine
 from hamnd.core.replication.db2 import ENGINE as DB2
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
+from hamnd.core.replication.sqlite import ENGINE as SQLITE
+from hamnd.core.replication.sqlite import routines as of_sqlite
 from hamnd.model.routine import Routine
 
-ENGINES: dict[str, Engine] = {DB2.name: DB2, POSTGRESQL.name: POSTGRESQL}
+ENGINES: dict[str, Engine] = {DB2.name: DB2, POSTGRESQL.name: POSTGRESQL, SQLITE.name: SQLITE}
 
-ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {}
+ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {SQLITE.name: of_sqlite}
 """What an engine has done on a schedule while this node is the standby; most replicate by
 themselves."""
 

@@ -39,6 +39,7 @@ PACKAGES = {
     "ethtool": "ethtool",
     "ps": "procps",
     "crontab": "cron",
+    "sqlite3": "sqlite3",
     "systemd-nspawn": "systemd-container",
     "systemd-analyze": "systemd",
 }

@@ -72,6 +72,22 @@ def in_postgres(primary: Postgres) -> None:
     _define(write)
 
 
+def in_sqlite(host: Host) -> None:
+    """Keep the definitions in a node's own tables, one file each, as xCAT does by default."""
+    host.run("mkdir", "-p", "/etc/xcat")
+
+    def run(kind: str, statement: str) -> None:
+        host.run("sqlite3", f"/etc/xcat/{kind}.sqlite", statement)
+
+    for kind in ("node", "site"):
+        run(kind, f"CREATE TABLE {kind} (name text PRIMARY KEY, value text)")
+
+    def write(kind: str, name: str, value: str) -> None:
+        run(kind, f"INSERT INTO {kind} VALUES ('{name}', '{value}')")
+
+    _define(write)
+
+
 def in_db2(db2: Db2) -> None:
     """Keep the definitions in the model's database, on whichever node is its primary."""
 
@@ -92,8 +108,8 @@ def _define(write: Callable[[str, str, str], None]) -> None:
 def install(hosts: Iterable[Host], engine: str) -> None:
     """Put xCAT on hosts: the server on management nodes, the client everywhere.
 
-    `engine` is pg or db2; each node's xcatd asks the database of its own host (cfgloc names it, and
-    the movable name leads there too). Nothing is started or enabled.
+    `engine` is pg, db2 or sqlite; each node's xcatd asks the database of its own host (cfgloc
+    names it, and the movable name leads there too). Nothing is started or enabled.
     """
     authority = Authority()
     for host in hosts:

@@ -71,13 +71,15 @@ def _no_such(kind: str, name: str) -> Answer:
 
 
 def lsxcatd(database: Any, arguments: list[str]) -> Answer:
-    engine = {"pg": "Pg", "db2": "DB2"}[database.engine]
+    engine = {"pg": "Pg", "db2": "DB2", "sqlite": "SQLite"}[database.engine]
     parts = {
         "-v": VERSION,
         "-t": "This is a Management Node",
         "-d": f"cfgloc={engine}:dbname=xcatdb;host={database.host}|xcatadm\ndbengine={engine}\n"
         f"dbname=xcatdb\ndbhost={database.host}\ndbadmin=xcatadm",
     }
+    if engine == "SQLite":
+        parts["-d"] = "dbengine=SQLite"
     wanted = list(parts) if "-a" in arguments else arguments
     text = "\n".join(parts[one] for one in wanted if one in parts)
     return (text, "") if text else ("", "Usage: lsxcatd [-v|-d|-t|-a]")

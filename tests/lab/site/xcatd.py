@@ -4,8 +4,8 @@ Owns the server of xCAT's client protocol (xcat-hamn.md §4.3, §4.4, §9): one 
 answered by `<xcatresponse>` elements, the last with `<serverdone>`. Without a readable database
 every command is "Permission denied for request", exit 1; on a standby's database mkdef says that it
 stored something and did not; started without a database it never listens. Called as
-`xcatd.py pg|db2 HOST` where HOST is the database's, as cfgloc names it. Runs as a unit of a lab
-host; MUST NOT import anything of this project but the modules beside it.
+`xcatd.py pg|db2|sqlite HOST` where HOST is the database's, as cfgloc names it. Runs as a unit of a
+lab host; MUST NOT import anything of this project but the modules beside it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import html
 import os
 import re
 import socket
+import sqlite3
 import ssl
 import subprocess
 import sys
@@ -32,6 +33,8 @@ SHARED_S = 0.3
 RETRY_S = 2.0
 """xcatd itself tries its database every 8 s; a lab should not be slower than it has to."""
 STATEMENT_S = 60.0
+TABLES = "/etc/xcat"
+"""Where SQLite's tables are, one file each (xcat-hamn.md §3)."""
 PSQL = max(glob.glob("/usr/lib/postgresql/*/bin/psql"), default="psql")
 """Debian's own psql is a wrapper in Perl that costs several times what it wraps."""
 _COMMAND = re.compile(r"<command>([^<]*)</command>")
@@ -56,6 +59,8 @@ class Database:
 
     def _run(self, statement: str) -> tuple[str, str]:
         """Run SQL; return its output, and its error when it was refused. Raises DatabaseDown."""
+        if self.engine == "sqlite":
+            return self._run_here(statement)
         if self.engine == "pg":
             where = f"host={self.host} user=xcatadm dbname=xcatdb connect_timeout=5"
             argv = [PSQL, "-X", "-q", "-A", "-t", "-d", where, "-c", statement]
@@ -72,6 +77,25 @@ class Database:
         if self.engine == "db2" and (done.returncode & 4):
             raise DatabaseDown(done.stdout + done.stderr)
         return done.stdout, done.stderr if done.returncode else ""
+
+    def _run_here(self, statement: str) -> tuple[str, str]:
+        """Run SQL on this node's own tables, one file each, as xCAT keeps them."""
+        table = re.findall(r"xcat\.(\w+)", statement)[0]
+        path = f"{TABLES}/{table}.sqlite"
+        if not os.path.exists(path):
+            raise DatabaseDown(f"{path} is not there")
+        try:
+            one = sqlite3.connect(path, timeout=30)
+            try:
+                with one:
+                    rows = one.execute(statement.replace("xcat.", "")).fetchall()
+            finally:
+                one.close()
+        except sqlite3.DatabaseError as error:
+            if "readonly" in str(error) or "constraint" in str(error):
+                return "", str(error)
+            raise DatabaseDown(str(error)) from error
+        return "".join(f"{row[0]}\n" for row in rows), ""
 
     def check(self) -> None:
         """Raise DatabaseDown unless the database can be read now."""

@@ -1,0 +1,276 @@
+"""The programs of the SQLite engine: the copy on the primary, the switch on the new active node.
+
+Owns their texts. Must not know argv (commands). On the primary only what is there is used: python3
+with its sqlite3 module, else the program sqlite3; neither is told in words. All reading there is
+read-only, through SQLite's own backup API (sqlite.org/backup.html): a table is never half of one
+transaction. With python3 all tables are held by a shared lock while they are copied, so that the
+set is of one moment; with the program a set that changed meanwhile is copied again, at most three
+times, and then told as "table": each table whole, but not all of one moment.
+"""
+
+from __future__ import annotations
+
+from hamnd.dialects.copies.programs import STORE
+
+_BACKUP = r"""
+import hashlib, os, sqlite3, sys, time
+try:
+    from urllib.request import pathname2url
+except ImportError:
+    sys.exit(8)
+out, names = sys.argv[1], sys.argv[2:]
+if not hasattr(sqlite3.Connection, "backup"):
+    sys.exit(8)
+for attempt in (1, 2, 3):
+    held, taken = [], time.time()
+    try:
+        for name in names:
+            where = "file:" + pathname2url(os.path.abspath(name)) + "?mode=ro"
+            one = sqlite3.connect(where, uri=True, timeout=5, isolation_level=None)
+            held.append((name, one))
+            one.execute("BEGIN")
+            one.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        for name, one in held:
+            copy = sqlite3.connect(os.path.join(out, name))
+            one.backup(copy)
+            copy.close()
+        break
+    except sqlite3.OperationalError as error:
+        if attempt == 3 or "locked" not in str(error):
+            sys.exit("%s: %s" % (name, error))
+    except sqlite3.Error as error:
+        sys.exit("%s: %s" % (name, error))
+    finally:
+        for _, one in held:
+            one.close()
+with open(os.path.join(out, "MANIFEST"), "w") as file:
+    file.write("hamnd-copy 1\ntaken %.3f\nsnapshot set\n" % taken)
+    file.write("how python3, sqlite %s\n" % sqlite3.sqlite_version)
+    for name in names:
+        with open(os.path.join(out, name), "rb") as made:
+            data = made.read()
+        file.write("item %s %d %s\n" % (hashlib.sha256(data).hexdigest(), len(data), name))
+    file.write("end %d\n" % len(names))
+"""
+
+SEND = (
+    r"""
+set -u; umask 077
+home=$1 dir=$2 python=$3 sqlite=$4 backup=$5
+fail() { echo "$*" >&2; exit 1; }
+cd "$dir" 2>/dev/null || fail "$dir on $(uname -n) cannot be entered"
+set -- *.sqlite
+[ -e "$1" ] || fail "no *.sqlite tables in $dir on $(uname -n): is SQLite its database?"
+mkdir -p "$home" || fail "$home on $(uname -n) cannot be made"
+for old in "$home"/outgoing.*; do
+pid=${old##*.}
+[ ! -d "$old" ] || kill -0 "$pid" 2>/dev/null || rm -rf "$old"
+done
+out=$home/outgoing.$$
+mkdir "$out" || fail "$out on $(uname -n) cannot be made"
+trap 'rm -rf "$out"' EXIT; trap 'exit 1' HUP INT TERM
+code=8
+if command -v "$python" >/dev/null 2>&1 && "$python" -I -c "import sqlite3" 2>/dev/null; then
+"$python" -I -c "$backup" "$out" "$@"; code=$?
+fi
+if [ "$code" = 8 ]; then
+command -v "$sqlite" >/dev/null 2>&1 || fail "neither python3 (3.7 or newer, with its sqlite3 \
+module) nor the program sqlite3 is on $(uname -n): install one of them"
+sum() { sha256sum "$1" 2>/dev/null || openssl dgst -sha256 -r "$1"; }
+state() { cksum ./*.sqlite ./*.sqlite-wal 2>/dev/null; }
+tries=0 snapshot=table
+while [ "$tries" -lt 3 ]; do
+tries=$((tries + 1)) taken=$(date +%s) before=$(state)
+for one in "$@"; do
+rm -f "$out/$one"
+"$sqlite" -readonly -cmd ".timeout 5000" "$one" ".backup '$out/$one'" >"$out/said" 2>&1 \
+|| fail "$one: $(tail -n 1 "$out/said")"
+[ -s "$out/$one" ] || fail "$one: $(tail -n 1 "$out/said")"
+done
+[ "$before" != "$(state)" ] || { snapshot=set; break; }
+done
+rm -f "$out/said"
+{ printf 'hamnd-copy 1\ntaken %s\nsnapshot %s\n' "$taken" "$snapshot"
+echo "how $("$sqlite" --version | cut -d' ' -f1 | sed 's/^/the program sqlite3, /')"
+for one in "$@"; do
+echo "item $(sum "$out/$one" | cut -c1-64) $(wc -c <"$out/$one" | tr -d ' ') $one"
+done
+echo "end $#"; } >"$out/MANIFEST"
+elif [ "$code" != 0 ]; then exit 1
+fi
+cd "$out" && tar -cf - "$@" MANIFEST
+"""
+).lstrip("\n")
+"""Copy all tables and send them. Arguments: HOME TABLES PYTHON SQLITE3 BACKUP"""
+
+BACKUP = _BACKUP.strip("\n")
+
+LOOK = r"""
+home=$1 dir=$2
+cd "$dir" 2>/dev/null || { echo "$dir on $(uname -n) cannot be entered" >&2; exit 1; }
+[ -n "$(ls ./*.sqlite 2>/dev/null)" ] || { echo "no *.sqlite tables in $dir" >&2; exit 1; }
+echo "hamnd-look 1"; date +"now %s"
+[ ! -f .hamnd-role ] || echo "role $(head -n 1 .hamnd-role)"
+last=$(ls "$home/gen" 2>/dev/null | sort -n | tail -n 1)
+[ -z "$last" ] || [ ! -f "$home/gen/$last/copy.json" ] || \
+echo "copy $last $(cat "$home/gen/$last/copy.json")"
+set --; for one in *.sqlite *.sqlite-wal *.sqlite-journal; do
+[ ! -e "$one" ] || set -- "$@" "$one"
+done
+stat -c 'file %Y %s %n' -- "$@" 2>/dev/null || \
+perl -e 'for (@ARGV) { my @s = stat; print "file $s[9] $s[7] $_\n" }' -- "$@" || exit 1
+echo end
+""".lstrip("\n")
+"""Tell what is there now, without any database program. Arguments: HOME TABLES"""
+
+STAGE = (
+    STORE
+    + r"""
+store, tables, hidden, role = sys.argv[1:5]
+number, folder, copy, damaged = sound(store)
+if number is None:
+    fail("no verified copy is here: nothing was changed", 3)
+check_sqlite(folder, sorted(copy["items"]))
+name = os.path.basename(tables)
+new = os.path.join(hidden, "new", name)
+os.umask(0o077)
+try:
+    os.makedirs(os.path.join(hidden, "old"), exist_ok=True)
+    os.makedirs(os.path.join(hidden, "new"), exist_ok=True)
+    shutil.rmtree(new, ignore_errors=True)
+    if os.path.isdir(tables):
+        flag = "-a" if sys.platform.startswith("linux") else "-pR"
+        made = subprocess.run(["cp", flag, tables, new], stderr=subprocess.PIPE)
+        if made.returncode:
+            fail("%s could not be copied: %s" % (tables, made.stderr.decode("utf-8", "replace")))
+    else:
+        os.mkdir(new, 0o755)
+    owners = {}
+    for one in os.listdir(new):
+        if one.endswith((".sqlite", ".sqlite-wal", ".sqlite-shm", ".sqlite-journal")):
+            seen = os.stat(os.path.join(new, one))
+            owners[one] = (seen.st_uid, seen.st_gid, seen.st_mode & 0o7777)
+            os.unlink(os.path.join(new, one))
+    for one in sorted(copy["items"]):
+        path = os.path.join(new, one)
+        shutil.copyfile(os.path.join(folder, one), path)
+        uid, gid, mode = owners.get(one, (os.getuid(), os.getgid(), 0o600))
+        os.chown(path, uid, gid)
+        os.chmod(path, mode)
+        sync(path)
+    path = os.path.join(new, ".hamnd-role")
+    with open(path, "w") as file:
+        file.write("%s copy %d taken %s\n" % (role, number, copy["head"].get("taken", "?")))
+        file.flush()
+        os.fsync(file.fileno())
+    sync(new)
+except OSError as error:
+    fail("%s: %s: nothing was changed" % (error.filename or hidden, error.strerror))
+print("copy %d staged: %d tables" % (number, len(copy["items"])))
+"""
+)
+"""Prepare the directory that takes the live one's place. Arguments: STORE TABLES HIDDEN ROLE"""
+
+LIVE = (
+    STORE
+    + r"""
+tables, wanted, by_configuration = sys.argv[1:4]
+try:
+    with open(os.path.join(tables, ".hamnd-role")) as file:
+        role = file.read(4096).strip()
+except OSError:
+    role = by_configuration
+if role.split(" ")[0] != wanted:
+    fail("the tables in %s are not the %s's (%s)" % (tables, wanted, role or "no role is set"), 3)
+names = [one for one in sorted(os.listdir(tables)) if one.endswith(".sqlite")]
+if not names:
+    fail("no tables are in %s" % tables, 3)
+import sqlite3
+for one in names:
+    try:
+        live = sqlite3.connect(os.path.join(tables, one), timeout=5)
+        said = live.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if wanted == "primary":
+            live.execute("BEGIN IMMEDIATE")
+            live.rollback()
+        live.close()
+    except sqlite3.Error as error:
+        said = str(error)
+    if said != "ok":
+        fail("%s: %s" % (one, said))
+print("%d tables, %s, each of them whole%s"
+      % (len(names), role, " and writable" if wanted == "primary" else ""))
+"""
+)
+"""Prove the live tables whole, and of a role. Arguments: TABLES ROLE CONFIGURED_ROLE"""
+
+KEEP = r"""
+set -u; umask 077
+store=$1 dir=$2 name=$3 role=$4 kept=$store/kept/$name
+fail() { echo "$*" >&2; exit 1; }
+mkdir -p "$store/kept" "$dir" || fail "$store or $dir cannot be made"
+if [ -n "$name" ] && [ ! -d "$kept" ]; then
+rm -rf "$kept.new"; mkdir "$kept.new" || fail "$kept.new cannot be made"
+(cd "$dir" && set -- *.sqlite* && { [ ! -e "$1" ] || cp -p "$@" "$kept.new"; }) \
+|| fail "the tables could not be copied to $kept.new"
+[ ! -f "$dir/.hamnd-role" ] || cp -p "$dir/.hamnd-role" "$kept.new"
+sync; mv "$kept.new" "$kept" || fail "$kept cannot be made"
+fi
+role_file=$dir/.hamnd-role
+echo "$role kept ${name:-nothing}" >"$role_file.new" && mv "$role_file.new" "$role_file" \
+|| fail "$role_file cannot be written"
+echo "$role now${name:+, its tables are kept in $kept}"
+""".lstrip("\n")
+"""Keep the tables of a node under a name ("" to keep none), then give it a role.
+
+Arguments: STORE TABLES NAME ROLE
+"""
+
+KEPT = r"""
+store=$1 dir=$2 name=$3 role=$4
+[ -z "$name" ] || [ -d "$store/kept/$name" ] || \
+{ echo "nothing is kept in $store/kept/$name" >&2; exit 1; }
+case $(head -n 1 "$dir/.hamnd-role" 2>/dev/null) in
+"$role "*) echo "$role now${name:+, its tables are kept in $store/kept/$name}" ;;
+*) echo "the tables in $dir have no role $role" >&2; exit 1 ;;
+esac
+""".lstrip("\n")
+"""Prove what `KEEP` did. Arguments: STORE TABLES NAME ROLE"""
+
+HOLD = r"""
+unit=$1 systemctl=$2
+if command -v "$systemctl" >/dev/null 2>&1; then
+"$systemctl" disable "$unit" && "$systemctl" stop "$unit" || exit 1
+elif command -v stopsrc >/dev/null 2>&1; then
+rmitab "$unit" 2>/dev/null; stopsrc -s "$unit" >/dev/null; n=0
+while lssrc -s "$unit" | grep -q active && [ "$n" -lt 60 ]; do sleep 1; n=$((n + 1)); done
+else echo "neither systemctl nor stopsrc is on $(uname -n)" >&2; exit 1
+fi
+echo "$unit is stopped and does not start at boot"
+""".lstrip("\n")
+"""Nobody writes into the tables any more (AIX: xcat-hamn.md §10). Arguments: UNIT SYSTEMCTL"""
+
+HELD = r"""
+unit=$1 systemctl=$2
+if command -v "$systemctl" >/dev/null 2>&1; then
+case $("$systemctl" is-active "$unit") in
+active|activating|deactivating|reloading) echo "$unit runs on $(uname -n)" >&2; exit 1 ;;
+esac
+case $("$systemctl" is-enabled "$unit" 2>/dev/null) in
+enabled*) echo "$unit starts at boot on $(uname -n)" >&2; exit 1 ;;
+esac
+elif lssrc -s "$unit" | grep -q active || lsitab "$unit" >/dev/null 2>&1; then
+echo "$unit runs or starts at boot on $(uname -n)" >&2; exit 1
+fi
+echo "$unit neither runs nor starts at boot"
+""".lstrip("\n")
+"""Prove what `HOLD` did. Arguments: UNIT SYSTEMCTL"""
+
+RELEASE = r"""
+unit=$1 systemctl=$2
+if command -v "$systemctl" >/dev/null 2>&1; then
+"$systemctl" enable "$unit" && "$systemctl" start "$unit"
+else mkitab "$unit:2:once:/usr/bin/startsrc -s $unit" 2>/dev/null; startsrc -s "$unit"
+fi
+""".lstrip("\n")
+"""Take back what `HOLD` did. Arguments: UNIT SYSTEMCTL"""
