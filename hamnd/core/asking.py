@@ -18,7 +18,7 @@ from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
-from hamnd.dialects import clock, fence, reach, witness
+from hamnd.dialects import cfgloc, clock, fence, reach, witness
 from hamnd.model.instant import Instant
 from hamnd.model.names import Probe, Rhythm, State
 from hamnd.model.plan import Step
@@ -63,7 +63,7 @@ def on_tick(
 
 @lru_cache(maxsize=TERMS_KEPT)
 def _seen_looks(terms: Terms) -> Mapping[str, Look]:
-    looks = platform_of(terms.site).looks(terms.site)
+    looks = {**platform_of(terms.site).looks(terms.site), "cfgloc": cfgloc.connection(terms.site)}
     return {f"seen:{key}": look for key, look in looks.items()}
 
 

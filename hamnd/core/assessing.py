@@ -10,6 +10,8 @@ from dataclasses import replace
 
 from hamnd.core.gates import plan_command
 from hamnd.core.health.assessment import Assessment
+from hamnd.core.health.cfgloc import TOPIC as CFGLOC
+from hamnd.core.health.cfgloc import cfgloc_matches
 from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
 from hamnd.core.health.evidence import death_of, judge_evidence, judge_released
 from hamnd.core.health.rule import (
@@ -45,6 +47,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         *carry_since(_serves(state, now, terms), before),
         *carry_since(_after_takeover(state, now), before),
         *carry_since(_hook(state, now), before),
+        *carry_since(_cfgloc(watch, now, terms), before),
         *carry_since(_routines(state, now), before),
     )
     engine, released = engine_of(terms), judge_released(watch, now, terms)
@@ -193,6 +196,11 @@ def _after_takeover(state: NodeState, now: Instant) -> list[Condition]:
         )
     )
     return found
+
+
+def _cfgloc(watch: Watch, now: Instant, terms: Terms) -> list[Condition]:
+    found = cfgloc_matches(watch.reports.get(CFGLOC), now, terms)
+    return [] if found is None else [found]
 
 
 def _hook(state: NodeState, now: Instant) -> list[Condition]:

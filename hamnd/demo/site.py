@@ -198,6 +198,7 @@ def lay_out(
     _write_secret(layout.fence_password, f"{FENCE_PASSWORD}\n")
     profile = f'export DB2INSTANCE={layout.user}\nexport PATH="{layout.tool_path}"\n'
     (layout.lib / "db2profile").write_text(profile)
+    (layout.lib / "cfgloc").write_text(f"DB2:XCATDB|{layout.user}|not-a-real-password\n")
     layout.config.write_text(config_text(layout))
     return layout
 
@@ -331,6 +332,7 @@ gateway = "{layout.address(GATEWAY)}"
 
 [replication]
 engine = "db2"
+cfgloc = "{layout.lib / "cfgloc"}"
 [replication.db2]
 database = "XCATDB"
 instance_owner = "{layout.user}"

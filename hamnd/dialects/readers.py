@@ -11,6 +11,7 @@ from types import MappingProxyType
 
 from hamnd.dialects import (
     addresses,
+    cfgloc,
     clock,
     cronfiles,
     deployment,
@@ -49,6 +50,7 @@ _HERE: Mapping[str, Reader] = {
     "fence.monitor_ok": fence.read_monitor_ok,
     "fence.ssh_started": fence.read_ssh_started,
     "witness.reaches": witness.read_reaches,
+    "cfgloc.readable": cfgloc.read_readable,
     "keeping.kept": keeping.read_kept,
     "cronfiles.readable": cronfiles.read_readable,
     "processes.readable": processes.read_readable,

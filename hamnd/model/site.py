@@ -275,6 +275,8 @@ class Site:
     sqlite: SqliteSite = field(default_factory=SqliteSite)
     engine: str = "db2"
     """Name of the replication engine."""
+    cfgloc: str = "/etc/xcat/cfgloc"
+    """xCAT's own file of which database it opens; a password is in it."""
     fence: FenceSite = field(default_factory=FenceSite)
     witnesses: tuple[Witness, ...] = ()
     ssh: SshSite = field(default_factory=SshSite)

@@ -75,6 +75,7 @@ def _site(values: Values) -> Site:
         postgresql=PostgresSite(**_under(single, "replication.postgresql")),
         sqlite=SqliteSite(**_under(single, "replication.sqlite")),
         engine=single["replication.engine"],
+        cfgloc=single["replication.cfgloc"],
         fence=_fence(single),
         witnesses=tuple(Witness(**table) for table in values.tables["witness"]),
         ssh=_ssh(single),

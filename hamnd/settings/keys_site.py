@@ -178,6 +178,14 @@ REPLICATION = (
         example="db2",
     ),
     Key(
+        "replication.cfgloc",
+        kinds.absolute_path,
+        "xCAT's file that names its database. hamnd compares engine, database and host with this "
+        "configuration (condition CfglocMatches); the password in it is cut off as it is read.",
+        "When xCAT is told another file (XCATCFG).",
+        default="/etc/xcat/cfgloc",
+    ),
+    Key(
         "replication.db2.database",
         kinds.database,
         "Alias of the xCAT database in the instance's catalogue.",

@@ -196,6 +196,33 @@ def _password_needs_a_role(user: str | None, passfile: str | None) -> Iterator[P
         )
 
 
+@rule("replication.postgresql.data_dir", "replication.postgresql.unit", "platform")
+def _server_needs_a_unit(
+    data_dir: str | None, unit: str | None, platform: str
+) -> Iterator[Problem]:
+    if data_dir is not None and unit is None and platform == "linux":
+        yield warning(
+            "replication.postgresql.data_dir",
+            "no replication.postgresql.unit is named: a server that set-up or rejoin starts on "
+            "this node would end together with hamnd's own unit",
+            value=f'"{data_dir}"',
+            hint="name the unit that starts the server, such as postgresql@15-main",
+        )
+
+
+@rule("files.credentials", "replication.cfgloc", "identity.mode")
+def _cfgloc_stays(credentials: tuple[str, ...], cfgloc: str, mode: str) -> Iterator[Problem]:
+    """It names the database's host as this node reaches it, which is each node's own there."""
+    around = [one for one in credentials if f"{cfgloc}/".startswith(f"{one.rstrip('/')}/")]
+    if around and mode == "primary_address":
+        yield error(
+            "files.credentials",
+            f"would copy {cfgloc}; in mode primary_address each node keeps its own",
+            value=f'"{around[0]}"',
+            hint="name the folders in it one by one: /etc/xcat/ca, /etc/xcat/cert, ...",
+        )
+
+
 @rule("fence.minimum", "fence.agent")
 def _minimum_needs_agent(minimum: str, agent: str | None) -> Iterator[Problem]:
     if agent is None and minimum in {"agent_off", "power_off"}:

@@ -98,6 +98,14 @@ def in_db2(db2: Db2) -> None:
     _define(write)
 
 
+CFGLOC_PASSWORD = "in-cfgloc-alone"
+CFGLOC = {
+    "pg": f"Pg:dbname=xcatdb;host={CLUSTER.address(SERVICE_NAME)}|xcatadm|{CFGLOC_PASSWORD}\n",
+    "db2": f"DB2:XCATDB|xcatdb|{CFGLOC_PASSWORD}\n",
+}
+"""What xCAT's own set-up writes, in clear."""
+
+
 def _define(write: Callable[[str, str, str], None]) -> None:
     for name, attributes in NODES.items():
         write("node", name, "|".join(f"{key}={one}" for key, one in sorted(attributes.items())))
@@ -134,6 +142,7 @@ def _install_server(host: Host, authority: Authority, engine: str) -> None:
     host.write("/etc/xcat/cert/ca.pem", authority.certificate)
     host.write("/etc/xcat/cert/server-cred.pem", authority.server, 0o600)
     host.write("/etc/xcat/hostkeys/ssh_host_ed25519_key.pub", authority.certificate)
+    host.write("/etc/xcat/cfgloc", CFGLOC[engine], 0o600)
     command = shlex.join([sys.executable, "-sE", f"{FOLDER}/xcatd.py", engine, "127.0.0.1"])
     xcatd = services.Unit("xcatd", command, services.listening(3001), 600)
     services.install(host, *services.ALL, xcatd)
