@@ -78,6 +78,8 @@ class Commands:
             ("connect reset", self._connect_reset),
             ("connect to", self._connect),
             ("force application", self._force_applications),
+            ("list application", self._list_applications),
+            ("list d", self._list_directory),
             ("terminate", self._terminate),
             ("backup d", self._backup),
             ("rollforward d", self._rollforward),
@@ -153,6 +155,9 @@ class Commands:
             return say(self.config, call, "SQL1776N", reason="6")
         if node.rollforward_pending:
             return say(self.config, call, "SQL1117N", database=self.config.database)
+        wrong = self._wrong_host(call)
+        if wrong is not None:
+            return wrong
         node.role = Role.PRIMARY
         if " by force" in line:
             if not node.active:
@@ -169,11 +174,21 @@ class Commands:
             return refuse(self.config, call, "SQL1767N", reason)
         if node.role is Role.STANDARD and not node.rollforward_pending:
             return refuse(self.config, call, "SQL1767N", "1")
+        wrong = self._wrong_host(call)
+        if wrong is not None:
+            return wrong
         node.role = Role.STANDBY
         node.poisoned = node.rollforward_pending = False
         node.replayed = min(node.replayed, float(node.log.position))
         self.link.open_database(node, call.at)
         return done(self.config, call, START_HADR)
+
+    def _wrong_host(self, call: Call) -> Reply | None:
+        """Return SQL1768N 4 when HADR_LOCAL_HOST is not this machine (§8.1)."""
+        local = call.node.parameters.get("HADR_LOCAL_HOST", call.node.config.address)
+        return (
+            None if call.node.is_called(local) else say(self.config, call, "SQL1768N", reason="4")
+        )
 
     def _stop_hadr(self, call: Call) -> Reply:
         node = call.node
@@ -222,9 +237,7 @@ class Commands:
 
     def _get_snapshot(self, call: Call) -> Reply:
         if not call.node.active:
-            return Reply(
-                texts.fold("SQL1611W  No data was returned by Database System Monitor.") + "\n", 2
-            )
+            return say(self.config, call, "SQL1611W")
         return Reply(reports.snapshot(self.config, call.node, call.at), 0)
 
     def _connect(self, call: Call) -> Reply:
@@ -271,10 +284,23 @@ class Commands:
         return done(self.config, call, "TERMINATE")
 
     def _force_applications(self, call: Call) -> Reply:
-        self.forget_sessions(call.node)
-        call.node.applications = 0
+        node, back = call.node, self.config.clients_return_s
+        self.forget_sessions(node)
+        node.applications = 0
+        node.load_due = None if back is None else call.at + back
         reply = say(self.config, call, "DB20000I", "DB21024I", command="FORCE APPLICATION")
         return Reply(reply.text + "\n", reply.exit_code)
+
+    def _list_applications(self, call: Call) -> Reply:
+        node = call.node
+        if not (node.active and node.applications):
+            return say(self.config, call, "SQL1611W")
+        ours = ["db2bp" for known in self.sessions if known[0] == node.name]
+        names = [*ours, *("xcatd" for _ in range(node.applications - len(ours)))]
+        return Reply(reports.applications(self.config, names, node.clock(call.at)), 0)
+
+    def _list_directory(self, call: Call) -> Reply:
+        return Reply(reports.directory(self.config, call.node), 0)
 
     def _backup(self, call: Call) -> Reply:
         if call.node.active and "online" not in call.words:
@@ -302,6 +328,8 @@ class Commands:
 
     def _update_alternate(self, call: Call) -> Reply:
         title = "UPDATE ALTERNATE SERVER FOR DATABASE"
+        words = call.text.split()
+        call.node.alternate = (words[-3], words[-1])
         return say(self.config, call, "DB20000I", "DB21056W", command=title)
 
     def _sql(self, call: Call) -> Reply:

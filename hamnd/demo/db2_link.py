@@ -223,7 +223,13 @@ class Link:
             return
         if primary.connected or primary.poisoned or not self.is_whole(primary, standby):
             return
+        if not (self._calls(primary, standby) and self._calls(standby, primary)):
+            return
         self._connect(primary, standby, at)
+
+    def _calls(self, node: Node, partner: Node) -> bool:
+        """Whether HADR_REMOTE_HOST of a node is where its partner is now."""
+        return partner.is_called(node.parameters.get("HADR_REMOTE_HOST", partner.config.address))
 
     def _connect(self, primary: Node, standby: Node, at: float) -> None:
         standby.reconnect_due = None
@@ -413,6 +419,7 @@ class Link:
         pause = 1 / node.load_rows_per_s * self._random.uniform(0.7, 1.3)
         node.load_due = at + max(pause, self.delay_s)
         if self.can_write(node):
+            node.applications = max(node.applications, self.config.client_connections)
             self.commit(node, None, at)
 
     def settle_replay(self, node: Node, at: float) -> None:

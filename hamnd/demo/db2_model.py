@@ -99,6 +99,7 @@ class Db2Pair:
         for node in (primary, standby):
             node.activated_at = node.replay_clock = now
             node.hostname = node.nodes_cfg_hostname = node.name
+            node.addresses = frozenset({node.config.address})
         self.link.join_in_peer(primary, standby, now)
         self.set_load(primary.name, self.config.write_rows_per_s, now)
 
@@ -290,6 +291,10 @@ class Db2Pair:
     def rename_host(self, node: str, hostname: str) -> None:
         """Change a machine's host name; db2nodes.cfg keeps the old one (SQL6031N 10)."""
         self.nodes[node].hostname = hostname
+
+    def set_addresses(self, node: str, *addresses: str) -> None:
+        """Set a machine's addresses; HADR's host parameters do not follow (SQL1768N 4)."""
+        self.nodes[node].addresses = frozenset(addresses)
 
     def set_load(self, node: str, rows_per_s: float, now: float) -> None:
         """Set how many rows a second clients write on a node; it writes whenever it may."""

@@ -112,7 +112,9 @@ class PairConfig:
 
     `takeover_s` is the time that a takeover takes; `command_s` that of every other command.
     `write_rows_per_s` is the load on the first primary; `row_bytes` the log one row costs.
-    `ship_delay_s` is how far ASYNC and SUPERASYNC trail; `replay_bytes_per_s` None = at once.
+    `clients_return_s` is when forced clients connect again (None: they stay away, as xCAT's do
+    once xcatd is stopped). `ship_delay_s` is how far ASYNC and SUPERASYNC trail;
+    `replay_bytes_per_s` None = at once.
     """
 
     primary: NodeConfig = NodeConfig("aixmn1", "9.114.47.103", "DB2_HADR_1")
@@ -132,6 +134,7 @@ class PairConfig:
     catchup_bytes_per_s: int = 5_000_000
     replay_bytes_per_s: int | None = None
     client_connections: int = 4
+    clients_return_s: float | None = None
     seed: int = 0
     reads_on_standby: bool = False
     spool_limit_pages: int = 25600
@@ -374,6 +377,10 @@ class Node:
     nodes_cfg_hostname: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
     """What UPDATE DB CFG set, instead of what the pair was made with."""
+    addresses: frozenset[str] = frozenset()
+    """What HADR_LOCAL_HOST may name: the machine's own addresses."""
+    alternate: tuple[str, str] | None = None
+    """Host and port of the alternate server that clients are told."""
     shutdown_isolated: bool = False
     boot: int = 1
 
@@ -381,6 +388,10 @@ class Node:
     def name(self) -> str:
         """The node's configured name."""
         return self.config.name
+
+    def is_called(self, host: str) -> bool:
+        """Whether a host parameter means this machine: by address, by host name, by our name."""
+        return host in self.addresses or host in (self.hostname, self.config.name)
 
     @property
     def runs(self) -> bool:

@@ -65,7 +65,7 @@ class Programs:
         return reply
 
     def _may_pass_using(self, words: list[str]) -> bool:
-        is_setting = words[:4] == ["update", "db", "cfg", "for"]
+        is_setting = words[:3] in (["update", "db", "cfg"], ["update", "alternate", "server"])
         return self.config.may_pass_using or is_setting
 
     def _db2pd(self, call: Call) -> Reply:

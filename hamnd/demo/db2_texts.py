@@ -75,6 +75,7 @@ MESSAGES = {
         "Deactivate database is successful, however, there is still a connection to the database."
     ),
     "SQL1496W": "Deactivate database is successful, but the database was not activated.",
+    "SQL1611W": "No data was returned by Database System Monitor.",
     "SQL1767N": "Start HADR cannot complete. Reason code = {reason}.",
     "SQL1768N": "Unable to start HADR. Reason code = {reason}.",
     "SQL1769N": "Stop HADR cannot complete. Reason code = {reason}.",

@@ -113,6 +113,40 @@ def db_cfg(config: PairConfig, node: Node, language: str = "C") -> str:
     return heading + "".join(_cfg_line(*line) for line in lines) + "\n"
 
 
+def applications(config: PairConfig, names: list[str], clock: float) -> str:
+    """Return what LIST APPLICATIONS prints of at least one connection."""
+    moment = f"{datetime.fromtimestamp(clock, UTC):%y%m%d%H%M}"
+    rows = "".join(
+        f"{config.instance.upper():<8} {name:<14} {7 + number:<10} "
+        f"{f'*LOCAL.{config.instance}.{moment}{number:02d}':<62} {config.database:<8} 1    \n"
+        for number, name in enumerate(names)
+    )
+    return (
+        f"\n{'Auth Id':<8} {'Application':<14} {'Appl.':<10} {'Application Id':<62} DB       # of\n"
+        f"{'':<8} {'Name':<14} {'Handle':<10} {'':<62} Name    Agents\n"
+        f"{'-' * 8} {'-' * 14} {'-' * 10} {'-' * 62} {'-' * 8} {'-' * 5}\n{rows}\n"
+    )
+
+
+def directory(config: PairConfig, node: Node) -> str:
+    """Return what LIST DB DIRECTORY prints of the pair's database."""
+    host, port = node.alternate or ("", "")
+    lines = (
+        ("Database alias", config.database),
+        ("Database name", config.database),
+        ("Local database directory", f"/home/{config.instance}"),
+        ("Database release level", "15.00"),
+        ("Comment", ""),
+        ("Directory entry type", "Indirect"),
+        ("Catalog database partition number", "0"),
+        ("Alternate server hostname", host),
+        ("Alternate server port number", port),
+    )
+    head = "\n System Database Directory\n\n Number of entries in the directory = 1\n\n"
+    rows = "".join(f" {label:<36} = {value}".rstrip() + "\n" for label, value in lines)
+    return f"{head}Database 1 entry:\n\n{rows}\n"
+
+
 def _cfg_line(label: str, parameter: str, value: str) -> str:
     if not parameter:
         return f" {label:<{LABEL - 1}} = {value}\n"

@@ -8,6 +8,7 @@ decimal byte positions in the log stream, None always means "the tool did not sa
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -15,6 +16,7 @@ from types import MappingProxyType
 
 from hamnd.model.names import ManyValued
 
+_BAD_FLAG = re.compile(r"ERROR|FULL|BLOCKED")
 _NO_FIELDS: Mapping[str, str] = MappingProxyType({})
 
 
@@ -162,6 +164,12 @@ class HadrChannel:
     takeover_remaining_primary: int | None = None
     """Applications still to be forced off; printed only while a takeover runs."""
     takeover_remaining_standby: int | None = None
+
+    @property
+    def bad_flags(self) -> tuple[str, ...]:
+        """What makes the standby's copy doubtful although the pair looks healthy (§3.2)."""
+        flags = tuple(flag for flag in self.flags if _BAD_FLAG.search(flag))
+        return flags if self.standby_error_time is None else (*flags, "STANDBY_ERROR_TIME")
 
     @property
     def log_gap_bytes(self) -> int | None:

@@ -1,8 +1,8 @@
 """Db2 HADR as a replication engine: view, partner, promotion, loss, steps.
 
-Owns what is read, how the partner's word is taken and the engine's steps. Must not parse text
-(dialects.db2), nor judge a reading (db2_view) or loss (db2_loss). Facts marked [U] in db2-hadr.md
-decide nothing here.
+Owns what is read and how the partner's word is taken. Must not parse text (dialects.db2), judge a
+reading (db2_view) or loss (db2_loss), nor build a step (db2_takeover and its neighbours). Facts
+marked [U] in db2-hadr.md decide nothing here.
 """
 
 from __future__ import annotations
@@ -17,11 +17,13 @@ from hamnd.core.replication import (
     LossQuestion,
     PartnerDatabase,
     Promotion,
+    Switchover,
     Takeover,
     Task,
 )
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
-from hamnd.core.replication.db2_rehome import rehome_steps
+from hamnd.core.replication.db2_switchover import switchover_steps
+from hamnd.core.replication.db2_takeover import takeover_steps
 from hamnd.core.replication.db2_view import parsed_once, read_view
 from hamnd.dialects.db2 import commands
 from hamnd.dialects.shell import last_lines, unanswered
@@ -30,9 +32,6 @@ from hamnd.model.hadr import ParseVerdict
 from hamnd.model.health import Replication
 from hamnd.model.plan import Loss, Step
 from hamnd.model.work import Look, Report
-
-STARTED_AGAIN = ("start-as-primary", "start-with-standby", "activate")
-"""Promotion variants of a database that is primary already and down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,55 +86,16 @@ class Db2Engine:
         return judge_promotion(terms, question, loss)
 
     def steps(self, terms: Terms, task: Task) -> tuple[Step, ...]:
-        """Return `promote` in its variant (guide §8.1, db2-hadr.md §8.2), and what follows it."""
-        if not isinstance(task, Takeover):
-            kind = type(task).__name__.lower()
-            raise PermanentError(f"db2: this hamnd plans no {kind}; the guide has it by hand (§5)")
-        site, promotion = terms.site, task.promotion
-        variant = promotion.variant
-        if variant in STARTED_AGAIN:
-            return (self._start_again(terms, variant), *rehome_steps(terms))
-        is_primary = variant == "none"
-        title = "the database is primary already" if is_primary else f"db2 takeover ({variant})"
-        promote = Step(
-            id="promote",
-            title=title,
-            guide="8.1",
-            host=site.node,
-            depends_on=("fuse",),
-            actions=() if is_primary else (commands.takeover(site, variant),),
-            readiness=(commands.is_standby_configured(site),),
-            # A takeover outlives the hamnd that began it (law 8): a later one must not begin again.
-            preconditions=() if is_primary else (commands.no_takeover_runs(site),),
-            postconditions=(commands.is_primary(site), commands.is_writable(site)),
-            timeout_s=terms.policy.step_timeout_s("promote", 300.0),
-            wait_s=30.0,
-            reversible=False,
-        )
-        return (promote, *rehome_steps(terms))
-
-    def _start_again(self, terms: Terms, variant: str) -> Step:
-        """After a reboot: alone only force starts a promoted database (§10)."""
-        site = terms.site
-        start = commands.start_hadr_as_primary(
-            site, site.node, by_force=variant == "start-as-primary"
-        )
-        is_alone = variant == "activate"  # without HADR since the takeover: role STANDARD
-        return Step(
-            id="promote",
-            title=f"start {site.db2.database} again, which is primary already ({variant})",
-            guide="8.1",
-            host=site.node,
-            depends_on=("fuse",),
-            actions=(commands.activate(site, site.node) if is_alone else start,),
-            postconditions=(
-                *(() if is_alone else (commands.is_primary(site),)),
-                commands.is_writable(site),
-            ),
-            timeout_s=terms.policy.step_timeout_s("promote", 300.0),
-            wait_s=30.0,
-            reversible=False,
-        )
+        """Return the steps of a task, each in its own module (db2-hadr.md §8.2, §10, §11)."""
+        match task:
+            case Takeover():
+                return takeover_steps(terms, task.promotion)
+            case Switchover():
+                return switchover_steps(terms)
+            case _:
+                kind = type(task).__name__.lower()
+                told = f"db2: this hamnd plans no {kind}; the guide has it by hand (§5)"
+                raise PermanentError(told)
 
     def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
         """Nothing: the old primary's own db2pd, a look of every day, tells where its log ends."""

@@ -7,7 +7,6 @@ configuration for the persistent role (db2-hadr.md §1); fields of two runs are 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
@@ -28,10 +27,6 @@ from hamnd.model.hadr import (
 from hamnd.model.health import Positions, Replication
 from hamnd.model.site import Site
 from hamnd.model.work import Report
-
-BAD_FLAG = re.compile(r"ERROR|FULL|BLOCKED")
-"""Flags that make the standby's copy doubtful (db2-hadr.md §3.2)."""
-
 
 parsed_once = lru_cache(maxsize=4)(parse_db2pd)
 """The same text is judged again whenever the other look comes home: half of all readings."""
@@ -70,9 +65,7 @@ def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replicati
     connected = None
     if channel.connect_status is not None:
         connected = channel.connect_status is not ConnectStatus.DISCONNECTED
-    bad_flags = tuple(flag for flag in channel.flags if BAD_FLAG.search(flag))
-    if channel.standby_error_time is not None:
-        bad_flags = (*bad_flags, "STANDBY_ERROR_TIME")
+    bad_flags = channel.bad_flags
     is_protecting = (
         parsed.verdict is ParseVerdict.OK
         and channel.state is HadrState.PEER

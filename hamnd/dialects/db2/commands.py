@@ -71,7 +71,8 @@ def run(site: Site, host: str, *argv: str) -> Exec:
     return Exec(host, argv, user=site.db2.instance_owner)
 
 
-def _clp(site: Site, host: str, command: str) -> Exec:
+def clp(site: Site, host: str, command: str) -> Exec:
+    """Return the request that gives one command to the command line processor."""
     return run(site, host, site.tool("db2"), *command.split())
 
 
@@ -88,7 +89,7 @@ def db2pd_hadr(site: Site, host: str) -> Look:
 def get_db_cfg(site: Site, host: str) -> Look:
     """Return the look at the persistent role, readable on an inactive database too (§1)."""
     return Look(
-        _clp(site, host, f"get db cfg for {site.db2.database}"),
+        clp(site, host, f"get db cfg for {site.db2.database}"),
         reads="db2.cfg_readable",
         expects=f"the configuration of {site.db2.database} on {host} can be read",
         timeout_s=15.0,
@@ -98,7 +99,7 @@ def get_db_cfg(site: Site, host: str) -> Look:
 def get_snapshot(site: Site, host: str) -> Look:
     """Return the look at the snapshot, a cross-check only (§1)."""
     return Look(
-        _clp(site, host, f"get snapshot for db on {site.db2.database}"),
+        clp(site, host, f"get snapshot for db on {site.db2.database}"),
         reads="db2.snapshot_readable",
         expects=f"the snapshot of {site.db2.database} on {host} can be read",
         timeout_s=15.0,
@@ -108,7 +109,7 @@ def get_snapshot(site: Site, host: str) -> Look:
 def is_standby_configured(site: Site) -> Look:
     """Return the look that proves this node's database a standby that could be promoted."""
     return Look(
-        _clp(site, site.node, f"get db cfg for {site.db2.database}"),
+        clp(site, site.node, f"get db cfg for {site.db2.database}"),
         reads="db2.cfg_standby",
         expects=f"{site.db2.database} on {site.node} has the persistent role STANDBY",
         timeout_s=15.0,
@@ -148,29 +149,29 @@ def is_writable(site: Site) -> Look:
 def takeover(site: Site, variant: str) -> Action:
     """Return TAKEOVER in one of its forms, run on the standby only (§8.2)."""
     command = VARIANTS[variant].format(database=site.db2.database)
-    return Action(_clp(site, site.node, command), reads="db2.takeover_done")
+    return Action(clp(site, site.node, command), reads="db2.takeover_done")
 
 
 def activate(site: Site, host: str) -> Action:
     """Return ACTIVATE DATABASE; "already active" is success (§8)."""
-    return Action(_clp(site, host, f"activate db {site.db2.database}"), reads="db2.activated")
+    return Action(clp(site, host, f"activate db {site.db2.database}"), reads="db2.activated")
 
 
 def start_hadr_as_standby(site: Site, host: str) -> Action:
     """Return START HADR AS STANDBY; its success says only that threads started (§8, §10)."""
     command = f"start hadr on db {site.db2.database} as standby"
-    return Action(_clp(site, host, command), reads="db2.hadr_started")
+    return Action(clp(site, host, command), reads="db2.hadr_started")
 
 
 def start_hadr_as_primary(site: Site, host: str, by_force: bool) -> Action:
     """Return START HADR AS PRIMARY; by force only on fresh fence evidence (§8, §10)."""
     command = f"start hadr on db {site.db2.database} as primary" + (" by force" * by_force)
-    return Action(_clp(site, host, command), reads="db2.hadr_started")
+    return Action(clp(site, host, command), reads="db2.hadr_started")
 
 
 def deactivate(site: Site, host: str) -> Action:
     """Return DEACTIVATE DATABASE; never on an old primary that is to rejoin (§10)."""
-    return Action(_clp(site, host, f"deactivate db {site.db2.database}"), reads="db2.deactivated")
+    return Action(clp(site, host, f"deactivate db {site.db2.database}"), reads="db2.deactivated")
 
 
 def db2gcf_start(site: Site, host: str) -> Action:
@@ -197,7 +198,7 @@ def db2gcf_status(site: Site, host: str) -> Look:
 def may_stop_hadr(site: Site) -> Look:
     """Return the look that keeps STOP HADR away from a standby, which it would end (§11)."""
     return Look(
-        _clp(site, site.node, f"get db cfg for {site.db2.database}"),
+        clp(site, site.node, f"get db cfg for {site.db2.database}"),
         reads="db2.cfg_not_standby",
         expects=f"{site.db2.database} on {site.node} is no standby",
         timeout_s=15.0,
@@ -210,25 +211,25 @@ def stop_hadr(site: Site) -> Action:
     return Action(run(site, site.node, *argv), reads="db2.hadr_stopped")
 
 
-def stop_instance(site: Site) -> Action:
+def stop_instance(site: Site, host: str) -> Action:
     """Return what ends every application, the database and the instance (guide §8.3)."""
     argv = ("sh", "-c", _STOP_INSTANCE, site.tool("db2"), site.tool("db2stop"), site.db2.database)
-    return Action(run(site, site.node, *argv), reads="db2.instance_ended")
+    return Action(run(site, host, *argv), reads="db2.instance_ended")
 
 
-def start_instance(site: Site) -> Action:
+def start_instance(site: Site, host: str) -> Action:
     """Return what starts the instance under this host's name (guide §8.5: db2gcf -u)."""
     argv = ("sh", "-c", _START_INSTANCE, site.tool("db2gcf"), site.db2.instance_owner)
-    return Action(run(site, site.node, *argv))
+    return Action(run(site, host, *argv))
 
 
-def is_instance_stopped(site: Site) -> Look:
+def is_instance_stopped(site: Site, host: str) -> Look:
     """Return the look that expects the instance to be installed and not started."""
     owner = site.db2.instance_owner
     return Look(
-        run(site, site.node, site.tool("db2gcf"), "-s", "-p", "0", "-i", owner),
+        run(site, host, site.tool("db2gcf"), "-s", "-p", "0", "-i", owner),
         reads="db2.instance_stopped",
-        expects=f"the instance {owner} on {site.node} is stopped",
+        expects=f"the instance {owner} on {host} is stopped",
         timeout_s=15.0,
     )
 
@@ -237,13 +238,13 @@ def set_hadr_hosts(site: Site, local: str, remote: str) -> Action:
     """Return the change of the HADR host parameters; they only count at the next START HADR."""
     words = f"HADR_LOCAL_HOST {local} HADR_REMOTE_HOST {remote}"
     command = f"update db cfg for {site.db2.database} using {words}"
-    return Action(_clp(site, site.node, command), reads="db2.takeover_done")
+    return Action(clp(site, site.node, command), reads="db2.takeover_done")
 
 
 def has_hadr_hosts(site: Site, local: str, remote: str) -> Look:
     """Return the look at those parameters; what it tells besides them is for the rejoin."""
     return Look(
-        _clp(site, site.node, f"get db cfg for {site.db2.database}"),
+        clp(site, site.node, f"get db cfg for {site.db2.database}"),
         reads="db2.cfg_hosts",
         expects=f"HADR on {site.node} is configured for {local}, its partner for {remote}",
         arguments=(local, remote),
@@ -251,12 +252,12 @@ def has_hadr_hosts(site: Site, local: str, remote: str) -> Look:
     )
 
 
-def nodes_file_names(site: Site, name: str) -> Look:
+def nodes_file_names(site: Site, host: str, name: str) -> Look:
     """Return the look at db2nodes.cfg: it names this host, or does not exist (§8)."""
     return Look(
-        run(site, site.node, "sh", "-c", _NODES_FILE),
+        run(site, host, "sh", "-c", _NODES_FILE),
         reads="db2.nodes_file",
-        expects=f"db2nodes.cfg names {name}",
+        expects=f"db2nodes.cfg on {host} names {name}",
         arguments=(name,),
     )
 

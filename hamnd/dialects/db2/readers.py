@@ -149,7 +149,7 @@ def read_selects(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
         return lost
     if report.exit_code == 0 and "1" in report.stdout.split():
         return Reading(Verdict.PASS, "connects and selects")
-    reply = _reply(report)
+    reply = reply_of(report)
     refused = reply.severity is ClpSeverity.ERROR and bool(_errors(reply))
     verdict = Verdict.BLOCK if refused else Verdict.UNKNOWN
     return Reading(verdict, f"no SELECT: {_told(report)}")
@@ -183,7 +183,7 @@ def read_instance_ended(report: Report, _arguments: tuple[str, ...] = ()) -> Rea
     lost = unanswered(report)
     if lost is not None:
         return lost
-    reply = _reply(report)
+    reply = reply_of(report)
     if report.exit_code == 0 and {"SQL1064N", "SQL1032N"} & set(reply.ids):
         return Reading(Verdict.PASS, "the instance is stopped")
     verdict = Verdict.BLOCK if "SQL1025N" in reply.ids else Verdict.UNKNOWN
@@ -194,7 +194,7 @@ def read_hadr_stopped(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     """STOP HADR: done, or the role was STANDARD already."""
     if unanswered(report) is None and report.stdout.strip() == "HADR is stopped already":
         return Reading(Verdict.PASS, "HADR is stopped already")
-    return _judge(report, harmless=())
+    return judge_reply(report, harmless=())
 
 
 def read_cfg_not_standby(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
@@ -241,7 +241,7 @@ def read_proof_written(report: Report, _arguments: tuple[str, ...] = ()) -> Read
     lost = unanswered(report)
     if lost is not None:
         return lost
-    refused = _errors(_reply(report))
+    refused = _errors(reply_of(report))
     if report.exit_code == 0 and not refused:
         return Reading(Verdict.PASS, "a row was written and read back")
     return Reading(Verdict.BLOCK, f"no row could be written: {_told(report)}")
@@ -257,29 +257,30 @@ def read_gcf_started(report: Report, _arguments: tuple[str, ...] = ()) -> Readin
 
 def read_done(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """Judge a command by exit code and DB20000I; a warning (exit 2) beside it is success."""
-    return _judge(report, harmless=())
+    return judge_reply(report, harmless=())
 
 
 def read_activated(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """ACTIVATE: already active (SQL1490W, SQL1494W) is success."""
-    return _judge(report, harmless=("SQL1490W", "SQL1494W"))
+    return judge_reply(report, harmless=("SQL1490W", "SQL1494W"))
 
 
 def read_hadr_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """START HADR: already started in that role (SQL1777N) is success, SQL1766W a warning of it."""
-    return _judge(report, harmless=("SQL1777N", "SQL1766W"))
+    return judge_reply(report, harmless=("SQL1777N", "SQL1766W"))
 
 
 def read_deactivated(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """DEACTIVATE; "was not active" (SQL1496W, unverified) is unknown and looked at."""
-    return _judge(report, harmless=())
+    return judge_reply(report, harmless=())
 
 
-def _judge(report: Report, harmless: tuple[str, ...]) -> Reading:
+def judge_reply(report: Report, harmless: tuple[str, ...]) -> Reading:
+    """Judge what the command line processor said; `harmless`: a message that it was so already."""
     lost = unanswered(report)
     if lost is not None:
         return lost
-    reply = _reply(report)
+    reply = reply_of(report)
     is_good = reply.severity in (ClpSeverity.SUCCESS, ClpSeverity.WARNING)
     if "DB20000I" in reply.ids and is_good and not _errors(reply):
         return Reading(Verdict.PASS, "DB20000I: completed successfully")
@@ -293,7 +294,8 @@ def _judge(report: Report, harmless: tuple[str, ...]) -> Reading:
     return Reading(Verdict.UNKNOWN, f"exit code {report.exit_code}: {_told(report)}")
 
 
-def _reply(report: Report) -> ClpReply:
+def reply_of(report: Report) -> ClpReply:
+    """Return the messages of a report; some programs use standard error."""
     return parse_clp(report.stdout + "\n" + report.stderr, report.exit_code)
 
 
@@ -306,7 +308,7 @@ def _problem(problems: tuple[str, ...], report: Report) -> str:
 
 
 def _told(report: Report) -> str:
-    return _told_reply(_reply(report)) or last_lines(report) or "it said nothing"
+    return _told_reply(reply_of(report)) or last_lines(report) or "it said nothing"
 
 
 def _told_reply(reply: ClpReply) -> str:

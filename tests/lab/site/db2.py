@@ -42,6 +42,7 @@ SILENT_S = 0.5
 SLOW_S = 0.02
 """A link whose beats are younger than this counts as undelayed."""
 REQUEST_BYTES_MAX = 4_194_304
+_ADDRESS = re.compile(r" inet6? ([0-9a-f.:]+)/")
 _SHIFT = re.compile(r"([+-][\d.]+)s")
 
 
@@ -243,8 +244,10 @@ class Db2:
         """Run one program, or a script of statements one by one with their exit codes OR-ed."""
         if argv[0] in ("db2gcf", "db2start"):
             hostname = self.lab[node].run("hostname").strip()
+            addresses = _ADDRESS.findall(self.lab[node].run("ip", "-o", "addr", "show"))
             with self._lock:
                 self.pair.rename_host(node, hostname)
+                self.pair.set_addresses(node, *addresses)
         only_options = all(word.startswith(("-", "+")) or "/" in word for word in argv[1:])
         calls = [argv]
         if argv[0] == "db2" and stdin and only_options:

@@ -730,3 +730,46 @@ def test_script_is_split_into_statements() -> None:
         ("db2", "insert into t values ('a')"),
     ]
     assert list(statements(("db2",), "terminate\n")) == [("db2", "terminate")]
+
+
+# Who is connected, and where HADR's hosts are.
+
+
+def test_forced_applications_are_gone_until_they_return() -> None:
+    pair = make()
+    assert "xcatd" in db2(pair, A, "list applications for db XCATDB", T0 + 1).text
+    forced = db2(pair, A, "force applications all", T0 + 2)
+    assert "DB21024I" in forced.text
+    nobody = db2(pair, A, "list applications for db XCATDB", T0 + 60)
+    assert (nobody.text.split()[0], nobody.exit_code) == ("SQL1611W", 2)
+    back = make(clients_return_s=1.0)
+    db2(back, A, "force applications all", T0 + 2)
+    assert "SQL1611W" in db2(back, A, "list applications for db XCATDB", T0 + 2.5).text
+    assert "xcatd" in db2(back, A, "list applications for db XCATDB", T0 + 4).text
+
+
+def test_hadr_starts_only_on_a_host_of_its_own_and_joins_only_where_the_partner_is() -> None:
+    """SQL1768N 4, and a standby that waits for a primary at the wrong address (§8.1, §11)."""
+    pair = make()
+    db2(pair, B, "deactivate db XCATDB", T0 + 1)
+    pair.set_addresses(B, "9.114.47.103")
+    refused = db2(pair, B, "start hadr on db XCATDB as standby", T0 + 2)
+    assert 'Reason code = "4"' in refused.text
+    hosts = "HADR_LOCAL_HOST 9.114.47.103 HADR_REMOTE_HOST 9.114.47.104"
+    db2(pair, B, f"update db cfg for XCATDB using {hosts}", T0 + 3)
+    assert db2(pair, B, "start hadr on db XCATDB as standby", T0 + 4).exit_code == 0
+    pair.tick(T0 + 60)
+    assert state(pair, B) is HadrState.REMOTE_CATCHUP_PENDING
+    pair.set_addresses(A, "9.114.47.104")
+    hosts = "HADR_LOCAL_HOST 9.114.47.104 HADR_REMOTE_HOST 9.114.47.103"
+    db2(pair, A, f"update db cfg for XCATDB using {hosts}", T0 + 61)
+    pair.tick(T0 + 120)
+    assert state(pair, B) is HadrState.PEER
+
+
+def test_the_directory_tells_the_alternate_server_that_was_set() -> None:
+    pair = make()
+    assert "port number         =\n" in db2(pair, A, "list db directory", T0 + 1).text
+    set_now = "update alternate server for db XCATDB using hostname aixmn2 port 60000"
+    assert "DB21056W" in db2(pair, A, set_now, T0 + 2).text
+    assert "port number         = 60000\n" in db2(pair, A, "list db directory", T0 + 3).text

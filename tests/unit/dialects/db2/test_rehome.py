@@ -15,6 +15,7 @@ from hamnd.model.work import Action, Exec, Look, Looked, Report
 from tests.builders import site
 from tests.unit.dialects.reports import MUTE, exited
 
+HERE = site().node
 FOLDED = """SQL1769N  Stop HADR cannot complete on database "XCATDB".  Reason code = \n"2".\n"""
 CFG = """
  HADR database role                                      = {role}
@@ -110,8 +111,8 @@ def test_the_instance_ends_once_no_database_is_active_any_more(here: Site, tmp_p
     busy = 'echo "SQL1025N  The database manager was not stopped."; exit 4'
     first = f"if [ ! -e tried ]; then : >tried; {busy}; fi"
     stub(tmp_path, "db2stop", f'{first}; echo "SQL1064N  Done."')
-    report, calls = run(commands.stop_instance(here), tmp_path)
-    reading = read_action(commands.stop_instance(here), report)
+    report, calls = run(commands.stop_instance(here, here.node), tmp_path)
+    reading = read_action(commands.stop_instance(here, here.node), report)
     assert (reading.verdict, reading.sentence) == (Verdict.PASS, "the instance is stopped")
     assert [one.split()[0] for one in calls].count("db2stop") == 2
     assert all("db2stop force" not in one for one in calls)
@@ -120,8 +121,8 @@ def test_the_instance_ends_once_no_database_is_active_any_more(here: Site, tmp_p
 def test_the_instance_counts_as_started_by_its_status_alone(here: Site, tmp_path: Path) -> None:
     body = 'case $1 in -u) : >up; exit 3;; -s) [ -e up ] && echo "DB2 State : Available";; esac'
     stub(tmp_path, "db2gcf", body)
-    report, _ = run(commands.start_instance(here), tmp_path)
-    assert read_action(commands.start_instance(here), report).verdict is Verdict.PASS
+    report, _ = run(commands.start_instance(here, here.node), tmp_path)
+    assert read_action(commands.start_instance(here, here.node), report).verdict is Verdict.PASS
 
 
 def test_a_row_is_written_read_back_and_taken_out(here: Site, tmp_path: Path) -> None:
@@ -145,9 +146,17 @@ def test_a_row_is_written_read_back_and_taken_out(here: Site, tmp_path: Path) ->
             Verdict.BLOCK,
         ),
         (commands.write_proof(site()), exited(1, "DB20000I  The SQL command.\n"), Verdict.BLOCK),
-        (commands.stop_instance(site()), exited(4, "SQL1025N  Active.\n"), Verdict.BLOCK),
-        (commands.stop_instance(site()), exited(4, "SQL9999N  Who knows.\n"), Verdict.UNKNOWN),
-        *((commands.stop_instance(site()), one, Verdict.UNKNOWN) for one in MUTE if one.detail),
+        (commands.stop_instance(site(), HERE), exited(4, "SQL1025N  Active.\n"), Verdict.BLOCK),
+        (
+            commands.stop_instance(site(), HERE),
+            exited(4, "SQL9999N  Who knows.\n"),
+            Verdict.UNKNOWN,
+        ),
+        *(
+            (commands.stop_instance(site(), HERE), one, Verdict.UNKNOWN)
+            for one in MUTE
+            if one.detail
+        ),
     ],
 )
 def test_what_is_not_done_and_what_is_unknown(
@@ -158,8 +167,8 @@ def test_what_is_not_done_and_what_is_unknown(
 
 LOCAL, REMOTE = site().primary.address, site().standby.address
 HOSTS = commands.has_hadr_hosts(site(), LOCAL, REMOTE)
-NODES = commands.nodes_file_names(site(), "aixmn1")
-STOPPED = commands.is_instance_stopped(site())
+NODES = commands.nodes_file_names(site(), HERE, "aixmn1")
+STOPPED = commands.is_instance_stopped(site(), HERE)
 
 
 @pytest.mark.parametrize(

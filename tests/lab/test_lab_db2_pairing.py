@@ -1,0 +1,114 @@
+"""The whole life of a Db2 pair over the model: handed over and taken back.
+
+Owns the stories of the engine's steps, carried out between two hosts. MUST NOT test the daemon,
+whose plans put other steps around these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from hamnd.core.replication import Switchover, Task
+from hamnd.core.replication.db2 import ENGINE
+from hamnd.demo.db2_node import PairConfig
+from hamnd.model.plan import Step
+from tests.lab.site.db2 import OWNER, Db2
+from tests.lab.site.faults import Faults
+from tests.lab.site.fixtures import faults, lab, needs_lab
+from tests.lab.site.hosts import Lab, wait_until
+from tests.lab.site.pair import CONFIG, DB2, configuration
+from tests.lab.site.stepping import StepFailed, carry_out, terms_of
+
+__all__ = ["faults", "lab"]
+pytestmark = [pytest.mark.lab, needs_lab()]
+
+TIMES = PairConfig(hadr_timeout_s=5, peer_window_s=20, takeover_s=0.5)
+
+
+def pair(lab: Lab, times: PairConfig = TIMES) -> Db2:
+    """The pair in Peer, with hamnd's configuration on both hosts and nobody running it."""
+    db2 = Db2(lab, times)
+    engine = DB2.format(hadr_timeout_s=times.hadr_timeout_s, peer_window_s=times.peer_window_s)
+    for name in db2.pair.nodes:
+        lab[name].write(f"/home/{OWNER}/sqllib/db2profile", f"export DB2INSTANCE={OWNER}\n")
+        lab[name].write(CONFIG, configuration(name, engine), 0o640)
+    return db2
+
+
+def steps(lab: Lab, task: Task, node: str = "mn2") -> tuple[Step, ...]:
+    return ENGINE.steps(terms_of(lab[node]), task)
+
+
+def undo(done: Sequence[Step]) -> tuple[Step, ...]:
+    """What takes these steps back, the latest first, as the plan `undo` has it."""
+    return tuple(
+        replace(
+            one,
+            actions=one.compensation,
+            preconditions=(),
+            postconditions=(),
+            skip_if_done=False,
+        )
+        for one in reversed(done)
+        if one.compensation
+    )
+
+
+def test_the_primary_hands_over_and_home_again_and_no_row_is_lost(lab: Lab) -> None:
+    """Given a pair in Peer with clients, when it is switched over on mn2 and home on mn1, then
+    each becomes primary in turn, the other follows in Peer, and every row is on both."""
+    db2 = pair(lab)
+    assert db2.write("mn1", "lab_rows", "before")
+    ended = carry_out(lab["mn2"], steps(lab, Switchover()))
+    assert [(one.id, one.outcome) for one in ended[:2]] == [
+        ("quiesce", "done"),
+        ("promote", "done"),
+    ]
+    assert (db2.state("mn1"), db2.state("mn2")) == ("STANDBY PEER", "PRIMARY PEER")
+    assert db2.writable() == ("mn2",)
+    assert db2.write("mn2", "lab_rows", "between")
+    carry_out(lab["mn1"], steps(lab, Switchover(), "mn1"))
+    assert (db2.state("mn1"), db2.state("mn2")) == ("PRIMARY PEER", "STANDBY PEER")
+    assert set(db2.pair.rows("mn1", "lab_rows")) == {"before", "between"}
+    assert db2.lost("mn2", "mn1") == 0
+
+
+def test_a_client_that_comes_back_keeps_its_primary(lab: Lab) -> None:
+    """Given clients that connect again at once, when the pair is switched over, then it ends at
+    quiesce with their names, nothing has moved, and the way back leaves all as it was."""
+    db2 = pair(lab, replace(TIMES, clients_return_s=0.0))
+    planned = steps(lab, Switchover())
+    hurried = replace(planned[0], wait_s=2.0)
+    with pytest.raises(StepFailed, match=r"quiesce: postcondition: .* connected: xcatd"):
+        carry_out(lab["mn2"], (hurried, *planned[1:]))
+    carry_out(lab["mn2"], undo(planned[:1]))
+    assert (db2.state("mn1"), db2.state("mn2")) == ("PRIMARY PEER", "STANDBY PEER")
+    assert db2.writable() == ("mn1",)
+
+
+def test_what_was_handed_over_is_taken_back(lab: Lab) -> None:
+    """Given a switchover that ended after promote, when it is taken back, then mn1 is primary."""
+    db2 = pair(lab)
+    planned = steps(lab, Switchover())
+    carry_out(lab["mn2"], planned[:2])
+    assert db2.write("mn2", "lab_rows", "meanwhile")
+    carry_out(lab["mn2"], undo(planned[:2]))
+    assert (db2.state("mn1"), db2.state("mn2")) == ("PRIMARY PEER", "STANDBY PEER")
+    assert "meanwhile" in db2.pair.rows("mn1", "lab_rows")
+    carry_out(lab["mn2"], undo(planned[:2]))
+    assert db2.state("mn1") == "PRIMARY PEER", "taken back twice is taken back"
+
+
+def test_a_link_that_breaks_is_no_reason_to_promote(lab: Lab, faults: Faults) -> None:
+    """Given a primary without connections, when the link breaks, then promote is not begun."""
+    db2 = pair(lab)
+    planned = steps(lab, Switchover())
+    carry_out(lab["mn2"], planned[:1])
+    faults.kill_process("mn1", "db2sysc")
+    wait_until(lambda: db2.state("mn2") != "STANDBY PEER", "the standby notices", 30)
+    with pytest.raises(StepFailed, match=r"promote: precondition: STANDBY in DISCONNECTED_PEER"):
+        carry_out(lab["mn2"], planned[1:])
+    assert db2.state("mn2").startswith("STANDBY")

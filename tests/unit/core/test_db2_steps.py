@@ -1,0 +1,83 @@
+"""The steps of a Db2 pair's life: which, in which order, on which node, and what none may have."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hamnd.core.plans.ordering import in_order
+from hamnd.core.policy import Terms
+from hamnd.core.replication import Switchover, Task
+from hamnd.core.replication.db2 import ENGINE
+from hamnd.dialects.readers import READERS
+from hamnd.dialects.shell import preview
+from hamnd.model.plan import Step
+from hamnd.model.site import IdentityMode
+from tests.unit.core.builders import site, terms
+
+ALIAS = terms()
+GUIDES_WAY = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS))
+HOME = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS, node="aixmn1"))
+EVERY = [(where, task) for where in (ALIAS, GUIDES_WAY, HOME) for task in (Switchover(),)]
+
+
+def lines(step: Step, where: Terms = ALIAS) -> list[str]:
+    return [preview(action.request, where.site) for action in step.actions]
+
+
+def by_id(where: Terms, task: Task) -> dict[str, Step]:
+    return {one.id: one for one in ENGINE.steps(where, task)}
+
+
+@pytest.mark.parametrize(("where", "task"), EVERY)
+def test_steps_are_pure_readable_and_run_in_the_order_given(where: Terms, task: Task) -> None:
+    """The same question has the same answer, and every step comes after what it waits for."""
+    steps = ENGINE.steps(where, task)
+    assert steps == ENGINE.steps(where, task)
+    outside = {one for step in steps for one in step.depends_on} - {step.id for step in steps}
+    assert outside <= {"identity"}
+    inside = [
+        replace(one, depends_on=tuple(name for name in one.depends_on if name not in outside))
+        for one in steps
+    ]
+    assert [one.id for one in in_order(tuple(inside))] == [one.id for one in steps]
+    for step in steps:
+        works = [*step.actions, *step.compensation]
+        looks = [*step.readiness, *step.preconditions, *step.postconditions]
+        assert {one.reads for one in works} | {one.reads for one in looks} <= set(READERS)
+        assert not [one for one in works if " user " in preview(one.request, where.site).lower()]
+
+
+@pytest.mark.parametrize("where", [ALIAS, GUIDES_WAY, HOME])
+def test_a_switchover_never_forces_and_all_of_it_can_be_taken_back(where: Terms) -> None:
+    for step in ENGINE.steps(where, Switchover()):
+        works = [*step.actions, *step.compensation]
+        assert not [one for one in works if "by force" in preview(one.request, where.site)]
+        assert step.reversible
+        assert not step.needs_fence
+
+
+def test_an_alias_address_leaves_hadr_alone() -> None:
+    steps = by_id(ALIAS, Switchover())
+    assert list(steps) == ["quiesce", "promote", "replicate"]
+    assert (steps["quiesce"].host, steps["promote"].host) == ("aixmn1", "aixmn2")
+    assert "takeover hadr on db XCATDB'" in (lines(steps["promote"])[0] + "'")
+
+
+@pytest.mark.parametrize(("where", "new", "old"), [(GUIDES_WAY, 2, 1), (HOME, 1, 2)])
+def test_an_exchange_of_addresses_restarts_hadr_on_both(where: Terms, new: int, old: int) -> None:
+    """Whoever becomes the management node gets its address, the other one the standby's."""
+    steps = by_id(where, Switchover())
+    assert list(steps)[2:-1] == ["db-stop", "db-stop-partner", "db-rehome", "db-rehome-partner"]
+    hosts = {one.id: one.host for one in steps.values()}
+    assert hosts["db-stop"] == hosts["db-rehome"] == f"aixmn{new}"
+    assert hosts["db-stop-partner"] == hosts["db-rehome-partner"] == f"aixmn{old}"
+    said = {name: "\n".join(lines(one, where)) for name, one in steps.items()}
+    assert "9.114.47.103 9.114.47.104" in said["db-rehome"]
+    assert "9.114.47.104 9.114.47.103" in said["db-rehome-partner"]
+    assert "stop hadr" in said["db-stop"]
+    assert "stop hadr" not in said["db-stop-partner"], "it would end the standby (§11)"
+    assert "as primary" in said["replicate"]
+    for name in ("db-rehome", "db-rehome-partner"):
+        assert "identity" in steps[name].depends_on
