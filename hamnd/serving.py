@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING
 import structlog
 
 if TYPE_CHECKING:
+    import ssl
+
     from aiohttp import web
 
 log = structlog.get_logger(__name__)
@@ -52,6 +54,7 @@ class Stream:
 
     pieces: AsyncGenerator[bytes, None]
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Asked:
@@ -64,6 +67,7 @@ class Asked:
         self.path = request.path
         self.query = dict(request.query)
         self.accept = request.headers.get("Accept", "")
+        self.authorization = request.headers.get("Authorization", "")
 
     def connection(self) -> socket.socket:
         """Return a copy of the socket on which it came, to be closed. Raises ClientGoneError."""
@@ -129,11 +133,18 @@ class Server:
             self._server, sock=listening, backlog=BACKLOG
         )
 
-    async def on_tcp(self, host: str | None, port: int) -> None:
+    async def on_tcp(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen on this address; None: on all, port 0: on any. Raises OSError."""
         self._server = _aiohttp_server(self._door, self._limits)
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(self._server, host, port, backlog=BACKLOG)
+        self._listener = await loop.create_server(
+            self._server,
+            host,
+            port,
+            backlog=BACKLOG,
+            ssl=tls,
+            ssl_handshake_timeout=None if tls is None else self._limits.first_request_s,
+        )
 
     @property
     def port(self) -> int:
@@ -226,7 +237,8 @@ def _sent(answer: Answer) -> web.Response:
 async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
     from aiohttp import web
 
-    response = web.StreamResponse(headers={"Content-Type": stream.content_type})
+    headers = {"Content-Type": stream.content_type, **stream.headers}
+    response = web.StreamResponse(headers=headers)
     response.force_close()
     await response.prepare(request)
     async with contextlib.aclosing(stream.pieces) as pieces:

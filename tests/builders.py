@@ -567,6 +567,7 @@ class Pair:
             epoch=Epoch(4, STANDBY, "boot-1"),
             watch=watch,
             finished=() if adopted else (finished,),
+            ended={} if adopted else {"takeover done": 1},
             changes=(Change(NIGHT.wall_s + 113, State.TAKING_OVER, State.ACTIVE, "T20", because),),
         )
         conditions = (

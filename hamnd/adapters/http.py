@@ -1,23 +1,32 @@
-"""The read-only pages over TCP: `/metrics` for Prometheus and `/` for people.
+"""The read-only pages over TCP: `/metrics` for Prometheus, `/` and its stream for people.
 
-Owns the address, which page is where, and Prometheus' text formats. Must not know what is shown:
-callables give the samples and the page. Nothing that changes anything is reachable here (design
-§8). prometheus_client is loaded when it is first needed.
+Owns the address, who may read (`Access`), which page is where, and Prometheus' text formats. Must
+not know what is shown: callables give samples, page and events. Nothing that changes anything is
+reachable here (design §8). prometheus_client and ssl are loaded when they are first needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+import base64
+import binascii
+import hmac
+import json
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
 from hamnd.errors import PermanentError
-from hamnd.serving import Answer, Asked, Door, Limits, Server
+from hamnd.model.site import MetricsSite
+from hamnd.serving import Answer, Asked, Door, Limits, Server, Stream
 from hamnd.views.samples import Metric, MetricType
 
 if TYPE_CHECKING:
+    import ssl
+
     from prometheus_client.core import Metric as Family
 
 log = structlog.get_logger(__name__)
@@ -27,31 +36,146 @@ Metrics = Callable[[str], tuple[str, bytes]]
 
 TEXT = "text/plain; charset=utf-8"
 HTML = "text/html; charset=utf-8"
+JSON = "application/json"
+EVENTS = "text/event-stream; charset=utf-8"
+
+RETRY_MS = 1000
+"""After how long a browser asks again when the stream ended: the daemon may be starting."""
+USERS_BYTES_MAX = 65_536
 
 LIMITS = Limits(keepalive_s=75.0, connections_max=32)
 """Connections live above the usual scrape interval, so that Prometheus keeps its own."""
 
-PAGE_HEADERS = {
-    "Cache-Control": "no-store",
-    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-}
+SAFE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """What the pages show: each callable gives it as it is at that moment."""
+
+    metrics: Metrics
+    page: Callable[[], str]
+    policy: str
+    """Content-Security-Policy of the page: what may run in it, and nothing else."""
+    status: Callable[[], Mapping[str, Any]]
+    events: Callable[[], AsyncGenerator[Mapping[str, Any], None]]
+
+
+class Access:
+    """Who may read: a certificate and a list of users, each from a file.
+
+    A file that changed is read anew; one that cannot be used then is said, and what was read before
+    stays in force.
+    """
+
+    def __init__(self, where: MetricsSite) -> None:
+        """Take the files' names; nothing is read yet."""
+        self._where = where
+        self._context: ssl.SSLContext | None = None
+        self._users: dict[str, bytes] = {}
+        self._stamps: tuple[tuple[int, int] | None, ...] = ()
+
+    def context(self) -> ssl.SSLContext | None:
+        """Read the files and return what TLS is spoken with; None for plain HTTP.
+
+        Raises:
+            PermanentError: a file cannot be used; the message names it.
+        """
+        self._stamps = self._stamped()
+        self._read()
+        return self._context
+
+    def refresh(self) -> None:
+        """Read the files again where one of them changed."""
+        stamps = self._stamped()
+        if stamps == self._stamps:
+            return
+        self._stamps = stamps
+        try:
+            self._read()
+        except PermanentError as error:
+            log.error("access_not_renewed", error=str(error), outcome="the one before is in force")
+        else:
+            log.info("access_renewed")
+
+    def admits(self, authorization: str) -> bool:
+        """Whether this Authorization header names a user with his password (RFC 7617)."""
+        if self._where.users_file is None:
+            return True
+        scheme, _, told = authorization.partition(" ")
+        if scheme.lower() != "basic":
+            return False
+        try:
+            name, _, password = base64.b64decode(told, validate=True).partition(b":")
+        except (binascii.Error, ValueError):
+            return False
+        known = self._users.get(name.decode(errors="replace"))
+        # Compared also where there is no such user: the time taken tells nobody who exists.
+        is_right = hmac.compare_digest(known if known is not None else b"", password)
+        return is_right and known is not None
+
+    def _stamped(self) -> tuple[tuple[int, int] | None, ...]:
+        where = self._where
+        names = (where.certificate_file, where.key_file, where.users_file)
+        return tuple(None if name is None else _stamp(Path(name)) for name in names)
+
+    def _read(self) -> None:
+        where = self._where
+        users = {} if where.users_file is None else _users(Path(where.users_file))
+        if where.certificate_file is not None:
+            import ssl
+
+            context = self._context or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+            try:
+                context.load_cert_chain(where.certificate_file, where.key_file)
+            except (OSError, ssl.SSLError) as error:
+                raise PermanentError(
+                    f"metrics.certificate_file {where.certificate_file} and metrics.key_file "
+                    f"cannot be used: {error.strerror or error}"
+                ) from error
+            self._context = context
+        self._users = users
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """Return what changes with a file, or None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_ino
+
+
+def _users(path: Path) -> dict[str, bytes]:
+    """Return the passwords by user. Raises PermanentError; the message shows none of them."""
+    try:
+        with path.open("rb") as file:
+            lines = file.read(USERS_BYTES_MAX).splitlines()
+    except OSError as error:
+        raise PermanentError(
+            f"metrics.users_file {path} cannot be read: {error.strerror or error}"
+        ) from error
+    users = {}
+    for number, line in enumerate(lines, 1):
+        if not line.strip() or line.startswith(b"#"):
+            continue
+        name, colon, password = line.partition(b":")
+        if not (name and colon and password):
+            raise PermanentError(f"metrics.users_file {path}: line {number} is not NAME:PASSWORD")
+        users[name.decode(errors="replace")] = password
+    if not users:
+        raise PermanentError(f"metrics.users_file {path} names nobody")
+    return users
 
 
 class HttpServer:
     """Listens on one TCP address from `start` to `close`."""
 
-    def __init__(
-        self,
-        listen: str,
-        metrics: Metrics,
-        page: Callable[[], str],
-        limits: Limits = LIMITS,
-    ) -> None:
-        """Take `host:port` (IPv6 in brackets; port 0: any) and who makes the two pages."""
-        self._listen = listen
-        self._metrics = metrics
-        self._page = page
+    def __init__(self, where: MetricsSite, shown: Shown, limits: Limits = LIMITS) -> None:
+        """Take `host:port` (IPv6 in brackets; port 0: any), its guards, and what is shown."""
+        self._listen = where.listen
+        self._access = Access(where)
+        self._shown = shown
         self._server = Server(Door("pages", self._answer, _trouble), limits)
 
     @property
@@ -63,13 +187,15 @@ class HttpServer:
         """Listen.
 
         Raises:
-            PermanentError: the address is malformed, not ours, or in use.
+            PermanentError: the address is malformed, not ours, or in use; or a file of its access
+                cannot be used: nothing is served rather than to everybody.
         """
         host, _, port = self._listen.rpartition(":")
         if not port.isdecimal() or int(port) > 65535:
             raise PermanentError(f"metrics.listen {self._listen!r} is not HOST:PORT")
+        context = self._access.context()
         try:
-            await self._server.on_tcp(host.strip("[]") or None, int(port))
+            await self._server.on_tcp(host.strip("[]") or None, int(port), context)
         except OSError as error:
             raise PermanentError(
                 f"metrics cannot be served on {self._listen}: {error.strerror or error}"
@@ -79,16 +205,36 @@ class HttpServer:
         """Stop listening and close all connections."""
         await self._server.close()
 
-    async def _answer(self, asked: Asked) -> Answer:
+    async def _answer(self, asked: Asked) -> Answer | Stream:
+        self._access.refresh()
+        if not self._access.admits(asked.authorization):
+            asks = {"WWW-Authenticate": 'Basic realm="hamnd", charset="UTF-8"'}
+            return Answer(401, b"name and password are needed\n", TEXT, asks, closes=True)
         if asked.method not in ("GET", "HEAD"):
             log.warning("request_refused", method=asked.method, path=asked.path[:100])
             return Answer(405, b"read-only\n", TEXT, {"Allow": "GET, HEAD"}, closes=True)
-        if asked.path == "/metrics":
-            content_type, body = self._metrics(asked.accept)
-            return Answer(200, body, content_type)
-        if asked.path == "/":
-            return Answer(200, self._page().encode(), HTML, PAGE_HEADERS)
-        return Answer(404, b"try /metrics or /\n", TEXT)
+        match asked.path:
+            case "/metrics":
+                content_type, body = self._shown.metrics(asked.accept)
+                return Answer(200, body, content_type)
+            case "/":
+                headers = {**SAFE, "Content-Security-Policy": self._shown.policy}
+                return Answer(200, self._shown.page().encode(), HTML, headers)
+            case "/status.json":
+                return Answer(200, json.dumps(self._shown.status()).encode(), JSON, SAFE)
+            case "/events" if asked.method == "GET":
+                return Stream(_as_events(self._shown.events()), EVENTS, SAFE)
+        return Answer(404, b"try /metrics, / or /status.json\n", TEXT)
+
+
+async def _as_events(documents: AsyncGenerator[Mapping[str, Any], None]) -> AsyncGenerator[bytes]:
+    """Write documents as server-sent events (HTML standard, section 9.2)."""
+    yield f"retry: {RETRY_MS}\n\n".encode()
+    try:
+        async for document in documents:
+            yield f"data: {json.dumps(document)}\n\n".encode()
+    finally:
+        await documents.aclose()
 
 
 def _trouble(status: int, sentence: str) -> Answer:

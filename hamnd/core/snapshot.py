@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from math import isfinite
 
@@ -63,6 +63,7 @@ class Durable:
     standby_end: int | None
     first_off: float | None
     lie: str = ""
+    ended: dict[str, int] = field(default_factory=dict)
 
 
 @cache
@@ -99,6 +100,7 @@ def durable(state: NodeState) -> Durable:
         standby_end=watch.standby_end,
         first_off=watch.first_off,
         lie=watch.lie,
+        ended=dict(state.ended),
     )
 
 
@@ -141,6 +143,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         epoch=kept.epoch,
         run=kept.run,
         finished=kept.finished,
+        ended=kept.ended,
         changes=kept.changes,
         watch=watch,
     )

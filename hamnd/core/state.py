@@ -116,6 +116,9 @@ class NodeState:
     readiness: tuple[tuple[str, tuple[Look, ...]], ...] = ()
     """What proves each step ready, by step id; built anew in the readiness rhythm."""
     finished: tuple[FinishedRun, ...] = ()
+    """The latest runs that ended, the newest last."""
+    ended: Mapping[str, int] = field(default_factory=dict)
+    """How many runs ever ended, by `KIND STATUS`: counted on when `finished` forgets."""
     changes: tuple[Change, ...] = ()
     hook: HookOutcome | None = None
     """The last hook's outcome since this process began."""

@@ -99,7 +99,9 @@ class Turn:
             actual="pending" if run.plan.kind is PlanKind.TAKEOVER else "",
         )
         finished = (*self.state.finished, done)[-FINISHED_MAX:]
-        self.state = replace(self.state, finished=finished)
+        key = f"{done.kind} {done.status}"
+        ended = {**self.state.ended, key: self.state.ended.get(key, 0) + 1}
+        self.state = replace(self.state, finished=finished, ended=ended)
         self.commands.append(WriteReport(run.plan.digest))
 
     def fire(self, trigger: Trigger, picture: Picture, why: str = "") -> fsm.Refused | None:

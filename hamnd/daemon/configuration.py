@@ -25,7 +25,7 @@ FIXED: tuple[tuple[str, Callable[[Site], object]], ...] = (
     ("platform", lambda site: site.platform),
     ("paths.state_dir", lambda site: site.paths.state_dir),
     ("paths.socket", lambda site: site.paths.socket),
-    ("metrics.listen", lambda site: site.metrics_listen),
+    ("metrics", lambda site: site.metrics),
     ("journal.reserve_mib", lambda site: site.journal_reserve_mib),
     ("operators", lambda site: (site.operators, site.operators_users)),
 )

@@ -180,7 +180,7 @@ class Service:
         self._beat(policy.readiness_interval_s, Rhythm.READINESS)
         self._schedule(self._first_terms)
         await runtime.has_begun()
-        async with self._pages.served(self._first_terms.site.metrics_listen):
+        async with self._pages.served(self._first_terms.site.metrics):
             log.info("started", version=__version__, node=self._first_terms.site.node)
             await self._stop.wait()
             log.info("draining")

@@ -104,6 +104,8 @@ class Replication:
     """The copy that this primary's database once was, where that is known."""
     summary: str = ""
     """What is here, in a few words, where positions do not tell it."""
+    gap_average_bytes: int | None = None
+    """The tool's own running average of the gap, where it has one: it lags behind `gap_bytes`."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,6 +259,19 @@ class Paths:
 
 
 @dataclass(frozen=True, slots=True)
+class MetricsSite:
+    """Where the read-only pages are served over TCP, and who may read them there."""
+
+    listen: str = "127.0.0.1:9745"
+    """"" serves none."""
+    certificate_file: str | None = None
+    """PEM chain; None: plain HTTP."""
+    key_file: str | None = None
+    users_file: str | None = None
+    """Lines NAME:PASSWORD; None: everybody who reaches the address may read."""
+
+
+@dataclass(frozen=True, slots=True)
 class Site:
     """Everything the configuration says about the world; `node` is where this hamnd runs."""
 
@@ -295,7 +308,7 @@ class Site:
     paths: Paths = field(default_factory=Paths)
     operators: str = "root"
     operators_users: tuple[str, ...] = ()
-    metrics_listen: str = "127.0.0.1:9745"
+    metrics: MetricsSite = field(default_factory=MetricsSite)
     identity_mode: IdentityMode = IdentityMode.SERVICE_ADDRESS
     identity_console: str = ""
     """How a person reaches this node while its addresses change."""

@@ -17,6 +17,7 @@ from hamnd.model.site import (
     FenceSite,
     Hooks,
     IdentityMode,
+    MetricsSite,
     Nim,
     Node,
     Osdeploy,
@@ -92,7 +93,7 @@ def _site(values: Values) -> Site:
         paths=Paths(**_under(single, "paths")),
         operators=single["operators"],
         operators_users=single["operators_users"],
-        metrics_listen=single["metrics.listen"],
+        metrics=MetricsSite(**_under(single, "metrics")),
         journal_reserve_mib=single["journal.reserve_mib"],
         log_level=single["log.level"],
     )

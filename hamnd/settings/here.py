@@ -33,6 +33,7 @@ def check_host(site: Site) -> tuple[Problem, ...]:
         *_fence(site),
         *_ssh(site),
         *_ENGINES[site.engine](site),
+        *_metrics(site),
         *_directories(site),
     )
 
@@ -221,6 +222,17 @@ def _sqlite(site: Site) -> Iterator[Problem]:
             value=shown,
             hint="use a directory below it, and name it in cfgloc (SQLite:/path)",
         )
+
+
+def _metrics(site: Site) -> Iterator[Problem]:
+    where = site.metrics
+    for name, path, is_secret in (
+        ("certificate_file", where.certificate_file, False),
+        ("key_file", where.key_file, True),
+        ("users_file", where.users_file, True),
+    ):
+        if path is not None:
+            yield from _file(path, f"metrics.{name}", secret=is_secret)
 
 
 def _directories(site: Site) -> Iterator[Problem]:

@@ -317,6 +317,32 @@ OUTPUTS = (
         default="127.0.0.1:9745",
     ),
     Key(
+        "metrics.certificate_file",
+        kinds.absolute_path,
+        "File with the certificate (and its chain) of these pages, PEM. With it they are HTTPS "
+        "alone. A renewed file is taken up by itself.",
+        "Set it where metrics.listen is no loopback address.",
+        default=None,
+        example="/etc/hamnd/metrics.crt",
+    ),
+    Key(
+        "metrics.key_file",
+        kinds.absolute_path,
+        "File with the private key of that certificate, mode 0600.",
+        "Together with metrics.certificate_file.",
+        default=None,
+        example="/etc/hamnd/metrics.key",
+    ),
+    Key(
+        "metrics.users_file",
+        kinds.absolute_path,
+        "File with one NAME:PASSWORD in each line, mode 0600: who may read these pages (basic "
+        "authentication). A changed file is taken up by itself.",
+        "Set it where others than your Prometheus reach metrics.listen.",
+        default=None,
+        example="/etc/hamnd/metrics.users",
+    ),
+    Key(
         "log.level",
         kinds.choice("debug", "info", "warning", "error"),
         "How much is logged.",

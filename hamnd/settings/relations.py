@@ -306,6 +306,30 @@ def _fence_step_outlasts_call(timeouts: dict[str, float], timeout: float) -> Ite
         )
 
 
+@rule("metrics.certificate_file", "metrics.key_file")
+def _certificate_has_a_key(certificate: str | None, key: str | None) -> Iterator[Problem]:
+    if (certificate is None) != (key is None):
+        missing = "key_file" if key is None else "certificate_file"
+        yield error(
+            f"metrics.{missing}",
+            "is missing: a certificate and its key are set together, or neither",
+            hint="the pages are plain HTTP without both",
+        )
+
+
+@rule("metrics.listen", "metrics.certificate_file", "metrics.users_file")
+def _passwords_travel_encrypted(
+    listen: str, certificate: str | None, users: str | None
+) -> Iterator[Problem]:
+    is_loopback = listen.startswith(("127.", "[::1]"))
+    if users is not None and certificate is None and listen and not is_loopback:
+        yield warning(
+            "metrics.users_file",
+            "these passwords travel in the clear",
+            hint="set metrics.certificate_file and metrics.key_file",
+        )
+
+
 @rule("paths.state_dir", "paths.socket")
 def _state_dir_is_our_own(state_dir: Any, socket: Any) -> Iterator[Problem]:
     if state_dir.rstrip("/") in {"", "/var", "/var/lib", "/etc", "/tmp", "/usr", "/home", "/root"}:

@@ -75,6 +75,7 @@ def replication_part(view: Replication | None, now: Instant) -> Part | None:
         },
         "gap_bytes": view.gap_bytes,
         "replay_gap_bytes": view.replay_gap_bytes,
+        "gap_average_bytes": view.gap_average_bytes,
         "since": view.since,
         "observed_at": wall(view.observed, now),
         "source": view.source,

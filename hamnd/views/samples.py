@@ -10,7 +10,6 @@ value. A number that is not known is left out, never guessed.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -71,6 +70,7 @@ def samples(
         *_node(document),
         *_times(document, state),
         *_conditions(document),
+        *_files(document),
         *_run(document),
         *_loss(document),
         *_replication(document),
@@ -199,6 +199,27 @@ def _times(document: Mapping[str, Any], state: NodeState) -> Iterator[Metric]:
         yield _gauge(
             "clock_skew_seconds", "The primary's clock minus this node's.", skew["seconds"]
         )
+    yield from _known(
+        "confirm_seconds_p95",
+        "How long people took from PrimaryDown to a confirmed takeover, 95th percentile.",
+        document["people"]["confirm_p95_s"],
+    )
+    hold = document["hold"]
+    yield from _known(
+        "hold_expires_timestamp_seconds",
+        "When the hold that silences paging ends; absent without one.",
+        None if hold is None else hold["until"],
+    )
+    yield from _known(
+        "last_rehearsal_timestamp_seconds",
+        "When the latest rehearsal ended well; absent before the first.",
+        document["last_rehearsal_at"],
+    )
+    yield from _known(
+        "last_drill_timestamp_seconds",
+        "When the latest drill ended well; absent before the first.",
+        document["last_drill_at"],
+    )
 
 
 def _unprotected_since(document: Mapping[str, Any], state: NodeState) -> float | None:
@@ -237,6 +258,32 @@ def _conditions(document: Mapping[str, Any]) -> Iterator[Metric]:
             "Age of the latest look at whether the step would work.",
             None if observed is None else max(0, document["generated_at"] - observed),
             step=step_of(step["type"]),
+        )
+
+
+def _files(document: Mapping[str, Any]) -> Iterator[Metric]:
+    sets, now = document["files"], document["generated_at"]
+    for one in sets:
+        fresh = one["fresh_as_of"]
+        yield from _known(
+            "sync_age_seconds",
+            "Age of the latest complete, verified copy of each file set; absent before the first.",
+            None if fresh is None else max(0, now - fresh),
+            set=one["set"],
+        )
+    for one in sets:
+        yield from _known(
+            "sync_age_limit_seconds",
+            "Age from which a file set counts as stale.",
+            one["stale_after_s"],
+            set=one["set"],
+        )
+    for one in sets:
+        yield from _known(
+            "sync_duration_seconds",
+            "How long the latest pull of each file set took.",
+            (one["last_run"] or {}).get("duration_s"),
+            set=one["set"],
         )
 
 
@@ -299,6 +346,11 @@ def _replication(document: Mapping[str, Any]) -> Iterator[Metric]:
         replication["gap_bytes"],
     )
     yield from _known(
+        "log_gap_average_bytes",
+        "The database's own running average of the log gap; it lags behind log_gap_bytes.",
+        replication["gap_average_bytes"],
+    )
+    yield from _known(
         "replay_gap_bytes",
         "Log received and not yet replayed, computed from positions.",
         replication["replay_gap_bytes"],
@@ -330,11 +382,14 @@ def _evidence(document: Mapping[str, Any]) -> Iterator[Metric]:
 
 
 def _totals(state: NodeState) -> Iterator[Metric]:
-    counts = Counter((finished.kind, finished.status) for finished in state.finished)
-    for (kind, outcome), count in sorted(counts.items()):
+    """Counters begin at 0: the first takeover of a site is an increase too."""
+    ends = (RunStatus.DONE.value, RunStatus.ABORTED.value, RunStatus.CONCLUDED.value)
+    none = dict.fromkeys((f"{kind} {end}" for kind in _words(PlanKind) for end in ends), 0)
+    for key, count in sorted({**none, **state.ended}.items()):
+        kind, outcome = key.split(" ")
         yield Metric(
             PREFIX + "takeovers_total",
-            "Finished runs.",
+            "Runs that ended, since this node's journal began.",
             float(count),
             {"kind": kind, "outcome": outcome},
             MetricType.COUNTER,

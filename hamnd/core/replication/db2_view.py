@@ -82,6 +82,7 @@ def _seen(report: Report, parsed: HadrReport, channel: HadrChannel) -> Replicati
         positions=positions,
         gap_bytes=gap,
         replay_gap_bytes=replay_gap,
+        gap_average_bytes=channel.log_gap_avg_bytes,
         since=channel.connect_status_since,
         observed=report.finished,
         source="db2pd",

@@ -42,6 +42,16 @@ PACKAGES = {
     "sqlite3": "sqlite3",
     "systemd-nspawn": "systemd-container",
     "systemd-analyze": "systemd",
+    "promtool": "prometheus",
+    "prometheus": "prometheus",
+    "amtool": "prometheus-alertmanager",
+    "prometheus-alertmanager": "prometheus-alertmanager",
+    "chromium": "chromium",
+    "lynx": "lynx",
+    "tmux": "tmux",
+    "fish": "fish",
+    "zsh": "zsh",
+    "mandoc": "mandoc",
 }
 """The package of every program that the lab or its tests call, by the program's name."""
 

@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+import json
+import os
+import ssl
+import subprocess
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
 
-from hamnd.adapters.http import LIMITS, HttpServer, MetricsText
+from hamnd.adapters.http import LIMITS, Access, HttpServer, MetricsText, Shown
 from hamnd.errors import PermanentError
+from hamnd.model.site import MetricsSite
 from hamnd.serving import Limits
 from hamnd.views.samples import Metric, MetricType
 
@@ -28,10 +37,20 @@ SAMPLES = (
 )
 
 
-@asynccontextmanager
-async def served(limits: Limits = LIMITS, listen: str = "127.0.0.1:0") -> AsyncIterator[HttpServer]:
+def shown(page: Callable[[], str] = lambda: "<html>Peer</html>") -> Shown:
+    async def events() -> AsyncGenerator[dict[str, Any], None]:
+        yield {"state": "Peer"}
+        yield {"state": "Degraded"}
+
     metrics = MetricsText(lambda: SAMPLES)
-    server = HttpServer(listen, metrics, lambda: "<html>Peer</html>", limits)
+    return Shown(metrics, page, "default-src 'none'", lambda: {"state": "Peer"}, events)
+
+
+@asynccontextmanager
+async def served(
+    limits: Limits = LIMITS, where: MetricsSite | None = None, what: Shown | None = None
+) -> AsyncIterator[HttpServer]:
+    server = HttpServer(where or MetricsSite("127.0.0.1:0"), what or shown(), limits)
     await server.start()
     try:
         yield server
@@ -103,28 +122,162 @@ async def test_a_page_that_fails_is_an_error_and_the_server_goes_on() -> None:
     def broken() -> str:
         raise ZeroDivisionError("detail")
 
-    server = HttpServer("127.0.0.1:0", MetricsText(lambda: SAMPLES), broken)
-    await server.start()
-    try:
-        async with aiohttp.ClientSession() as client:
-            async with client.get(f"http://127.0.0.1:{server.port}/") as response:
-                assert response.status == 500
-                assert "detail" not in await response.text()
-            async with client.get(f"http://127.0.0.1:{server.port}/metrics") as response:
-                assert response.status == 200
-    finally:
-        await server.close()
+    async with served(what=shown(broken)) as server, aiohttp.ClientSession() as client:
+        async with client.get(f"http://127.0.0.1:{server.port}/") as response:
+            assert response.status == 500
+            assert "detail" not in await response.text()
+        async with client.get(f"http://127.0.0.1:{server.port}/metrics") as response:
+            assert response.status == 200
 
 
 @pytest.mark.parametrize("listen", ["nonsense", "127.0.0.1:", "127.0.0.1:99999", "192.0.2.1:0"])
 async def test_an_unusable_address_is_said(listen: str) -> None:
     with pytest.raises(PermanentError):
-        async with served(listen=listen):
+        async with served(where=MetricsSite(listen)):
             pass
 
 
 async def test_an_address_in_use_is_said() -> None:
     async with served() as server:
         with pytest.raises(PermanentError, match="cannot be served"):
-            async with served(listen=f"127.0.0.1:{server.port}"):
+            async with served(where=MetricsSite(f"127.0.0.1:{server.port}")):
                 pass
+
+
+async def test_the_stream_is_of_server_sent_events() -> None:
+    async with (
+        served() as server,
+        aiohttp.ClientSession() as client,
+        client.get(f"http://127.0.0.1:{server.port}/events") as response,
+    ):
+        assert response.content_type == "text/event-stream"
+        assert response.headers["Cache-Control"] == "no-store"
+        blocks = (await response.text()).split("\n\n")
+    assert blocks[0].startswith("retry: ")
+    told = [json.loads(block.removeprefix("data: ")) for block in blocks[1:-1]]
+    assert told == [{"state": "Peer"}, {"state": "Degraded"}]
+
+
+# Who may read
+
+
+def certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Make a certificate for loopback and its key, as a site's own authority would."""
+    made, key = folder / "metrics.crt", folder / "metrics.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+         "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
+         "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", made],
+        check=True, capture_output=True, timeout=30,
+    )  # fmt: skip
+    return made, key
+
+
+def guarded(folder: Path) -> MetricsSite:
+    made, key = certificate(folder, "first")
+    users = folder / "users"
+    users.write_text("# who may read\nprometheus:se:cret\nboard:other\n")
+    return MetricsSite("127.0.0.1:0", str(made), str(key), str(users))
+
+
+def basic(name: str, password: str) -> str:
+    return f"Basic {b64encode(f'{name}:{password}'.encode()).decode()}"
+
+
+async def test_with_a_certificate_only_tls_is_spoken(tmp_path: Path) -> None:
+    where = replace(guarded(tmp_path), users_file=None)
+    trusted = ssl.create_default_context(cafile=where.certificate_file)
+    async with served(where=where) as server, aiohttp.ClientSession() as client:
+        address = f"127.0.0.1:{server.port}/metrics"
+        async with client.get(f"https://{address}", ssl=trusted) as response:
+            assert response.status == 200
+        with pytest.raises(aiohttp.ClientError):
+            await client.get(f"http://{address}")
+
+
+async def test_a_renewed_certificate_is_taken_up_and_a_damaged_one_is_not(tmp_path: Path) -> None:
+    where = replace(guarded(tmp_path), users_file=None)
+    async with served(where=where) as server:
+        assert await subject(server.port) == "first"
+        certificate(tmp_path, "second")
+        await subject(server.port)  # the request that notices it
+        assert await subject(server.port) == "second"
+        Path(str(where.certificate_file)).write_text("damaged")
+        await subject(server.port)
+        assert await subject(server.port) == "second"
+
+
+async def subject(port: int) -> str:
+    """Ask for the metrics over a connection of its own; return whom the certificate names."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    reader, writer = await asyncio.open_connection("127.0.0.1", port, ssl=context)
+    shown_der = writer.get_extra_info("ssl_object").getpeercert(True)
+    writer.write(b"GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    async with asyncio.timeout(10):
+        assert (await reader.read()).startswith(b"HTTP/1.1 200")
+    writer.close()
+    return "second" if b"second" in shown_der else "first"
+
+
+@pytest.mark.parametrize(
+    ("user", "status"),
+    [
+        (("prometheus", "se:cret"), 200),
+        (("board", "other"), 200),
+        (("board", "se:cret"), 401),
+        (("nobody", ""), 401),
+        (("", ""), 401),
+        (None, 401),
+    ],
+)
+async def test_only_who_is_named_with_his_password_may_read(
+    tmp_path: Path, user: tuple[str, str] | None, status: int
+) -> None:
+    where = replace(guarded(tmp_path), certificate_file=None, key_file=None)
+    told = {} if user is None else {"Authorization": basic(*user)}
+    async with served(where=where) as server, aiohttp.ClientSession(headers=told) as client:
+        for path in ("/", "/metrics", "/events", "/status.json", "/other"):
+            async with client.get(f"http://127.0.0.1:{server.port}{path}") as response:
+                assert response.status == (404 if (path, status) == ("/other", 200) else status)
+                if status == 401:
+                    assert response.headers["WWW-Authenticate"].startswith("Basic ")
+
+
+@pytest.mark.parametrize("header", ["", "Basic", "Basic %%%", "Basic YQ==", "Bearer YTpi", "x y"])
+def test_what_is_no_name_with_a_password_admits_nobody(tmp_path: Path, header: str) -> None:
+    where = guarded(tmp_path)
+    access = Access(where)
+    access.context()
+    assert not access.admits(header)
+
+
+def test_a_changed_users_file_counts_at_once(tmp_path: Path) -> None:
+    where = replace(guarded(tmp_path), certificate_file=None, key_file=None)
+    access = Access(where)
+    access.context()
+    board = basic("board", "other")
+    assert access.admits(board)
+    users = Path(str(where.users_file))
+    new = users.with_name("new")
+    new.write_text("prometheus:secret\n")
+    os.replace(new, users)
+    access.refresh()
+    assert not access.admits(board)
+
+
+@pytest.mark.parametrize("text", ["", "# nobody\n", "prometheus\n", ":secret\n", "prometheus:\n"])
+async def test_a_users_file_that_names_nobody_serves_nobody(tmp_path: Path, text: str) -> None:
+    where = replace(guarded(tmp_path), certificate_file=None, key_file=None)
+    Path(str(where.users_file)).write_text(text)
+    with pytest.raises(PermanentError, match="users_file") as refused:
+        async with served(where=where):
+            pass
+    assert "secret" not in str(refused.value)
+
+
+async def test_a_missing_certificate_serves_nobody(tmp_path: Path) -> None:
+    where = replace(guarded(tmp_path), certificate_file=str(tmp_path / "none"))
+    with pytest.raises(PermanentError, match="certificate_file"):
+        async with served(where=where):
+            pass

@@ -18,6 +18,7 @@ from hamnd.daemon.paperwork import write_report
 from hamnd.model.instant import Instant
 from hamnd.model.names import Phase
 from hamnd.model.record import Record
+from hamnd.model.site import MetricsSite
 from hamnd.model.work import Ending, Exec, Report
 from tests.builders import terms
 
@@ -97,8 +98,8 @@ def test_check_says_whether_the_file_can_be_used_here(
 
 def test_values_that_need_a_restart_refuse_a_reload() -> None:
     old = terms().site
-    new = replace(old, node="aixmn1", metrics_listen="127.0.0.1:1", gateway="9.114.47.1")
-    assert [one.path for one in fixed_problems(old, new)] == ["node", "metrics.listen"]
+    new = replace(old, node="aixmn1", metrics=MetricsSite("127.0.0.1:1"), gateway="9.114.47.1")
+    assert [one.path for one in fixed_problems(old, new)] == ["node", "metrics"]
     assert fixed_problems(old, replace(old, gateway="9.114.47.1")) == ()
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from hamnd.core.replication import PartnerDatabase
+from hamnd.core.snapshot import dump, restore
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, State
 from hamnd.views.samples import Measures, Metric, MetricType, samples
@@ -199,3 +200,56 @@ def test_finished_runs_are_counted() -> None:
     totals = [metric for metric in metrics if metric.name == "hamnd_takeovers_total"]
     assert all(total.type is MetricType.COUNTER for total in totals)
     assert sum(total.value for total in totals) == len(situation.state.finished)
+
+
+def test_the_counter_goes_on_when_old_runs_are_forgotten() -> None:
+    story = Story().taking_over()
+    story.live(60.0)
+    state = replace(story.state, finished=(), ended={"takeover done": 40, "drill done": 2})
+    document = status_document(state, story.now, story.terms)
+    told = values(samples(document, state, MEASURES), "takeovers_total")
+    assert told["takeover", "done"] == 40
+    assert told["takeover", "aborted"] == 0
+    assert told["drill", "done"] == 2
+
+
+def test_a_run_that_ends_is_counted_and_the_count_survives_a_restart() -> None:
+    story = Story().taking_over()
+    story.live(60.0)
+    assert story.state.ended == {"takeover done": 1}
+    assert restore(dump(story.state), {}).ended == {"takeover done": 1}
+
+
+def test_human_time_runs_from_primary_down_to_the_confirmation() -> None:
+    story = Story().taking_over()
+    moves = {change.target: change.at for change in story.state.changes}
+    took = moves[State.TAKING_OVER] - moves[State.PRIMARY_DOWN]
+    document = status_document(story.state, story.now, story.terms)
+    assert document["people"] == {"confirm_p95_s": round(took, 1), "n": 1}
+    told = values(samples(document, story.state, MEASURES), "confirm_seconds_p95")
+    assert told == {(): round(took, 1)}
+
+
+def test_file_sets_hold_and_drill_are_told_as_soon_as_the_document_has_them() -> None:
+    document = document_of(pair().in_peer())
+    document |= {
+        "files": [
+            {"set": "hosts", "fresh_as_of": None, "stale_after_s": 300, "last_run": None},
+            {
+                "set": "install",
+                "fresh_as_of": document["generated_at"] - 90,
+                "stale_after_s": 86400,
+                "last_run": {"duration_s": 2.5},
+            },
+        ],
+        "hold": {"until": 5000},
+        "last_drill_at": 1000,
+        "last_rehearsal_at": 2000,
+    }
+    metrics = samples(document, pair().in_peer().state, MEASURES)
+    assert values(metrics, "sync_age_seconds") == {("install",): 90}
+    assert values(metrics, "sync_age_limit_seconds") == {("hosts",): 300, ("install",): 86400}
+    assert values(metrics, "sync_duration_seconds") == {("install",): 2.5}
+    assert values(metrics, "hold_expires_timestamp_seconds") == {(): 5000}
+    assert values(metrics, "last_drill_timestamp_seconds") == {(): 1000}
+    assert values(metrics, "last_rehearsal_timestamp_seconds") == {(): 2000}
