@@ -37,25 +37,25 @@ def run(session: Session) -> int:
     return _parse(session)
 
 
-class _UnreadableError(Exception):
+class UnreadableError(Exception):
     """There is no text to judge; says why."""
 
 
-def _text(path: str) -> str:
+def text_of(path: str) -> str:
     """Return the text of a file, or of standard input; undecodable bytes are kept escaped."""
     try:
         if path != "-":
             with Path(path).open("rb") as file:
                 content = file.read(TEXT_BYTES_MAX + 1)
         elif sys.stdin is None:  # closed by whoever called
-            raise _UnreadableError("standard input is closed")
+            raise UnreadableError("standard input is closed")
         else:
             content = sys.stdin.buffer.read(TEXT_BYTES_MAX + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise _UnreadableError(f"{path}: {reason}") from error
+        raise UnreadableError(f"{path}: {reason}") from error
     if len(content) > TEXT_BYTES_MAX:
-        raise _UnreadableError(f"{path}: larger than {TEXT_BYTES_MAX} bytes")
+        raise UnreadableError(f"{path}: larger than {TEXT_BYTES_MAX} bytes")
     return content.decode("utf-8", "backslashreplace")
 
 
@@ -63,8 +63,8 @@ def _check(session: Session) -> int:
     from hamnd.settings import check_host, load
 
     try:
-        text = _text(session.args.file)
-    except _UnreadableError as error:
+        text = text_of(session.args.file)
+    except UnreadableError as error:
         raise Stop(exits.USAGE, f"hamnctl: {error}.") from error
     loaded = load(text)
     problems = list(loaded.problems)
@@ -99,8 +99,8 @@ def _parse(session: Session) -> int:
 
     kind = session.args.kind
     try:
-        text = _text(session.args.file)
-    except _UnreadableError as error:
+        text = text_of(session.args.file)
+    except UnreadableError as error:
         session.screen.document(parsed.unread_document(kind, str(error)))
         return parsed.exit_code(ParseVerdict.UNPARSEABLE)
     if kind == "dbcfg":

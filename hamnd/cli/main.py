@@ -31,6 +31,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
                 "hamnctl history --last 100 --verify"),
     "report": ("reading", "Show the report of a takeover: who, when, what was lost",
                "hamnctl report 7f3a-91c2 --markdown"),
+    "runbook": ("runbook", "Print the whole takeover by hand, with this site's values",
+                "hamnctl runbook --config /etc/hamnd/hamnd.toml"),
     "plan": ("planning", "Plan a takeover and show the card; changes nothing",
              "hamnctl plan takeover --override fence --reason 'cables pulled, rack 12'"),
     "confirm": ("confirming", "Confirm a plan by its digest and follow its steps",

@@ -1,4 +1,4 @@
-"""Writes the report of a finished run from the journal to the state directory.
+"""Writes the report of a finished run, and the runbook, to the state directory.
 
 Owns the files' names, modes and their replacing whole. Must not know what a report says (views).
 """
@@ -9,8 +9,11 @@ import json
 import os
 from pathlib import Path
 
+from hamnd.core.plans.by_hand import takeover_by_hand
+from hamnd.core.policy import Terms
 from hamnd.journal import open_journal
 from hamnd.views.report import render_report_markdown, report_document
+from hamnd.views.runbook import render_runbook, runbook_document
 
 REPORTS = "reports"
 DIGEST_SHOWN = 12
@@ -35,6 +38,20 @@ def write_report(state_dir: Path, digest: str) -> Path | None:
     name = digest[:DIGEST_SHOWN]
     _replace(folder / f"{name}.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
     return _replace(folder / f"{name}.md", render_report_markdown(document))
+
+
+def write_runbook(terms: Terms) -> Path:
+    """Write the takeover by hand as text and as JSON, and return the former. Blocking.
+
+    It has to lie there on the night on which nothing else works (law 8).
+
+    Raises:
+        OSError: a file cannot be written.
+    """
+    folder = Path(terms.site.paths.state_dir)
+    document = runbook_document(takeover_by_hand(terms), terms.site)
+    _replace(folder / "runbook.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
+    return _replace(folder / "runbook.txt", "\n".join(render_runbook(document)) + "\n")
 
 
 def _replace(path: Path, text: str) -> Path:

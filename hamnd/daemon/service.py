@@ -45,7 +45,7 @@ from hamnd.daemon.handler import ControlHandler
 from hamnd.daemon.host import effective_user, free_bytes, read_boot_id
 from hamnd.daemon.ledger import JournalThread, Ledger
 from hamnd.daemon.pages import Pages
-from hamnd.daemon.paperwork import write_report
+from hamnd.daemon.paperwork import write_report, write_runbook
 from hamnd.daemon.parts import Core, Item, Limits, Parts
 from hamnd.daemon.runtime import Runtime
 from hamnd.daemon.wiring import Wiring, retire
@@ -182,6 +182,7 @@ class Service:
         await runtime.has_begun()
         async with self._pages.served(self._first_terms.site.metrics):
             log.info("started", version=__version__, node=self._first_terms.site.node)
+            await self._write_runbook(self._first_terms)
             await self._stop.wait()
             log.info("draining")
             self._is_beating = False
@@ -234,6 +235,15 @@ class Service:
             )
         else:
             log.info("report_written", digest=digest, path=str(path))
+
+    async def _write_runbook(self, terms: Terms) -> None:
+        """Leave the takeover by hand on the disk; without it hamnd works on, and says so."""
+        try:
+            path = await asyncio.to_thread(write_runbook, terms)
+        except OSError as error:
+            log.warning("runbook_not_written", error=str(error), outcome="the older one is kept")
+        else:
+            log.info("runbook_written", path=str(path))
 
     # Reload
 
@@ -298,6 +308,7 @@ class Service:
             unused = retired if self._wired is wired else wired
             self._runtime.spawn(retire(unused, self._executor), "retire")
         log.info("reloaded", changed=summary)
+        await self._write_runbook(new)
 
 
 def log_problems(problems: tuple[Problem, ...]) -> None:

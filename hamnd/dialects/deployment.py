@@ -79,7 +79,8 @@ def probe_site(site: Site) -> Action:
     """Return the action that runs xCAT's own broad check, where it is installed; it only reads."""
     interface = site.identity[0].interface if site.identity else ""
     argv = ("sh", "-c", _XCATPROBE, "hamnd-xcatprobe", site.tool("xcatprobe"), interface)
-    return Action(Exec(site.node, argv), reads="deployment.probed")
+    plain = Exec(site.node, (site.tool("xcatprobe"), "xcatmn", "-i", interface))
+    return Action(Exec(site.node, argv), reads="deployment.probed", by_hand=(plain,))
 
 
 def read_nodes_told(report: Report, arguments: tuple[str, ...]) -> Reading:

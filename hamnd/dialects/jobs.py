@@ -72,6 +72,7 @@ def crontab_harmless(site: Site, user: str | None) -> Look:
     return Look(
         Exec(site.node, _crontab_tells(site, user)),
         reads="jobs.crontab_harmless",
+        by_hand=(Exec(site.node, (site.tool("crontab"), "-l"), user),),
         expects=f"no job in the crontab of {user or 'this user'} writes onto {site.node}",
         arguments=Names.of(site).to_arguments(),
     )

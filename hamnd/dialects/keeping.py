@@ -71,18 +71,19 @@ def arm(site: Site, limit_s: float, way_back: tuple[Exec, ...]) -> Action:
     limit = str(max(1, round(limit_s)))
     script = _ARM if site.platform is Platform.LINUX else _ARM_AIX
     argv = ("sh", "-c", _script(script), "hamnd-arm", _folder(site), limit, _script(_WATCH), *lines)
-    return Action(Exec(site.node, argv), is_repeatable=True)
+    return Action(Exec(site.node, argv), is_repeatable=True, by_hand=())
 
 
 def keep(site: Site) -> Action:
     """Return the action that makes the change final; it says when it came too late."""
     argv = ("sh", "-c", _script(_KEEP), "hamnd-keep", _folder(site))
-    return Action(Exec(site.node, argv), reads="keeping.kept", is_repeatable=True)
+    return Action(Exec(site.node, argv), reads="keeping.kept", is_repeatable=True, by_hand=())
 
 
 def drop(site: Site) -> Action:
     """Return the action that ends the watcher after its deed was done by hand."""
-    return Action(Exec(site.node, ("sh", "-c", _DROP, "hamnd-drop", _folder(site))))
+    argv = ("sh", "-c", _DROP, "hamnd-drop", _folder(site))
+    return Action(Exec(site.node, argv), by_hand=())
 
 
 def at_boot(site: Site) -> str:

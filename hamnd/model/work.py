@@ -122,6 +122,9 @@ class Action:
     is_repeatable: bool = False
     """No look tells whether it was done, and doing it again does no harm: when its outcome is
     unknown it is done again at the operator's word rather than left out."""
+    by_hand: tuple[Exec, ...] | None = None
+    """What a person runs instead: the same without hamnd's own waiting and watching. None: the
+    request as it is; empty: nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +142,8 @@ class Look:
     arguments: tuple[str, ...] = ()
     timeout_s: float = 15.0
     one_of: str = ""
+    by_hand: tuple[Exec, ...] | None = None
+    """What a person looks at instead; None: the request as it is."""
 
 
 class Ending(StrEnum):

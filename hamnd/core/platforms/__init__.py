@@ -36,6 +36,14 @@ class Platform(Protocol):
         """
         ...
 
+    def assumed(self, site: Site) -> Mapping[str, Report]:
+        """Return what `looks` would bring home from a node that is as the site configures it.
+
+        For a runbook, which is written in peace. What the site does not tell has a placeholder in
+        capitals, or is left out.
+        """
+        ...
+
     def addresses(self, report: Report) -> frozenset[str] | None:
         """Return every address of this node, by the look `addresses`; None when not known."""
         ...

@@ -8,7 +8,16 @@ from __future__ import annotations
 
 from ipaddress import ip_address, ip_interface
 
+from hamnd.model.instant import Instant
 from hamnd.model.site import ServiceAddress, Site, Witness
+from hamnd.model.work import Ending, Report
+
+NEVER = Instant(0.0, 0.0)
+
+
+def told(text: str) -> Report:
+    """Return a report that nobody brought home: what a program would have told."""
+    return Report(Ending.EXITED, NEVER, NEVER, 0, text)
 
 
 def name_of(site: Site) -> str:

@@ -77,13 +77,16 @@ def make(site: Site, entry: Entry, behind: str = "") -> Action:
     where = ("-i", behind) if behind else ()
     made = (program(site, "mkitab"), *where, entry.text())
     argv = ("sh", "-c", _MAKE, "hamnd-mkitab", entry.identifier, program(site, "lsitab"), *made)
-    return Action(Exec(site.node, argv))
+    return Action(Exec(site.node, argv), by_hand=(Exec(site.node, made),))
 
 
 def remove(site: Site, identifier: str) -> Action:
     """Return the action that removes an entry; none is no failure."""
     tools = (program(site, "lsitab"), program(site, "rmitab"))
-    return Action(Exec(site.node, ("sh", "-c", _REMOVE, "hamnd-rmitab", identifier, *tools)))
+    return Action(
+        Exec(site.node, ("sh", "-c", _REMOVE, "hamnd-rmitab", identifier, *tools)),
+        by_hand=(Exec(site.node, (program(site, "rmitab"), identifier)),),
+    )
 
 
 def parse_entries(text: str) -> tuple[Entry, ...]:

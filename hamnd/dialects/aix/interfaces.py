@@ -99,19 +99,26 @@ def links(site: Site) -> Look:
 def add_alias(site: Site, service: ServiceAddress) -> Action:
     """Return the action that takes an address beside the interface's own, until the next boot."""
     argv = (program(site, "ifconfig"), service.interface, service.address, mask_of(service.prefix))
-    return Action(Exec(site.node, ("sh", "-c", one_line(_ADD), "hamnd-alias", *argv)))
+    tool, interface, address, mask = argv
+    plain = (tool, interface, "alias", address, "netmask", mask, "up")
+    request = Exec(site.node, ("sh", "-c", one_line(_ADD), "hamnd-alias", *argv))
+    return Action(request, by_hand=(Exec(site.node, plain),))
 
 
 def delete_alias(site: Site, service: ServiceAddress) -> Action:
     """Return the action that gives such an address back; what counts is that it is gone."""
     argv = (program(site, "ifconfig"), service.interface, service.address)
-    return Action(Exec(site.node, ("sh", "-c", one_line(_DELETE), "hamnd-unalias", *argv)))
+    tool, interface, address = argv
+    request = Exec(site.node, ("sh", "-c", one_line(_DELETE), "hamnd-unalias", *argv))
+    plain = (tool, interface, "delete", address)
+    return Action(request, by_hand=(Exec(site.node, plain),))
 
 
 def note_duplicates(site: Site) -> Action:
     """Return the action that writes down which duplicate addresses AIX has logged until now."""
     argv = (program(site, "errpt"), f"{site.paths.state_dir}/identity", DUPLICATE)
-    return Action(Exec(site.node, ("sh", "-c", _NOTE, "hamnd-note", *argv)), is_repeatable=True)
+    request = Exec(site.node, ("sh", "-c", _NOTE, "hamnd-note", *argv))
+    return Action(request, is_repeatable=True, by_hand=())
 
 
 def no_duplicate(site: Site) -> Look:
@@ -121,6 +128,7 @@ def no_duplicate(site: Site) -> Look:
         Exec(site.node, ("sh", "-c", _NEW, "hamnd-duplicates", *argv)),
         reads="aix.no_duplicate",
         expects="AIX logs no other host that answers for an address of ours (errpt)",
+        by_hand=(Exec(site.node, (program(site, "errpt"), "-J", DUPLICATE)),),
     )
 
 

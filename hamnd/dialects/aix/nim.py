@@ -84,7 +84,8 @@ def set_up(site: Site, device: str) -> Action:
     """Return the action that makes this node a NIM server where it is none (guide §8.8)."""
     setup = ("-a", "mk_resource=no", "-a", f"device={device}", "-a", f"file_system={FILE_SYSTEM}")
     argv = (program(site, "lsnim"), program(site, "nim_master_setup"), *setup)
-    return Action(Exec(site.node, ("sh", "-c", _SET_UP, "hamnd-nim-setup", *argv)))
+    request = Exec(site.node, ("sh", "-c", _SET_UP, "hamnd-nim-setup", *argv))
+    return Action(request, by_hand=(Exec(site.node, argv[1:]),))
 
 
 def define(site: Site, one: Resource) -> Action:
@@ -94,13 +95,19 @@ def define(site: Site, one: Resource) -> Action:
     if one.kind == "spot":
         made = (program(site, "m_mkspot"), "-o", *place, "-a", "source=no")
     words = (program(site, "lsnim"), one.name, *made, one.name)
-    return Action(Exec(site.node, ("sh", "-c", _DEFINE, "hamnd-nim-define", *words)))
+    request = Exec(site.node, ("sh", "-c", _DEFINE, "hamnd-nim-define", *words))
+    return Action(request, by_hand=(Exec(site.node, words[2:]),))
 
 
 def restore(site: Site, folder: str) -> Action:
     """Return the action that restores the newest backup of the primary's NIM database (§5)."""
     tools = (program(site, "nim"), program(site, "m_restore_db"), folder, program(site, "lsnim"))
-    return Action(Exec(site.node, ("sh", "-c", one_line(_RESTORE), "hamnd-nim-restore", *tools)))
+    request = Exec(site.node, ("sh", "-c", one_line(_RESTORE), "hamnd-nim-restore", *tools))
+    plain = (
+        (tools[0], "-o", "unconfig", "master"),
+        (tools[1], f"{folder}/THE-NEWEST-FILE"),
+    )
+    return Action(request, by_hand=tuple(Exec(site.node, argv) for argv in plain))
 
 
 def take_over(site: Site, old: str) -> Action:

@@ -98,14 +98,16 @@ def start(site: Site, name: str, limit_s: float, environment: str = "") -> Actio
     more = ("-e", environment) if environment else ()
     argv = (program(site, "lssrc"), program(site, "startsrc"), name, str(round(limit_s)), *more)
     request = Exec(site.node, ("sh", "-c", one_line(_START), "hamnd-startsrc", *argv))
-    return Action(request, reads="src.moved")
+    plain = Exec(site.node, (program(site, "startsrc"), "-s", name, *more))
+    return Action(request, reads="src.moved", by_hand=(plain,))
 
 
 def stop(site: Site, name: str, limit_s: float = STOP_S) -> Action:
     """Return the action that stops a subsystem and waits until it has stopped."""
     argv = (program(site, "lssrc"), program(site, "stopsrc"), name, str(round(limit_s)))
     request = Exec(site.node, ("sh", "-c", one_line(_STOP), "hamnd-stopsrc", *argv))
-    return Action(request, reads="src.moved")
+    plain = Exec(site.node, (program(site, "stopsrc"), "-c", "-s", name))
+    return Action(request, reads="src.moved", by_hand=(plain,))
 
 
 def parse_rows(text: str) -> tuple[Subsystem, ...]:

@@ -87,7 +87,8 @@ def own_address(site: Site, interface: str) -> Look:
 def keep_hosts(site: Site) -> Action:
     """Return the action that keeps a copy of /etc/hosts, which mktcpip is about to edit."""
     argv = ("sh", "-c", _KEEP_HOSTS, "hamnd-hosts", f"{site.paths.state_dir}/identity", HOSTS)
-    return Action(Exec(site.node, argv), is_repeatable=True)
+    plain = Exec(site.node, ("cp", "-p", HOSTS, f"{HOSTS}.before-takeover"))
+    return Action(Exec(site.node, argv), is_repeatable=True, by_hand=(plain,))
 
 
 def compare_hosts(site: Site) -> Action:
@@ -97,6 +98,7 @@ def compare_hosts(site: Site) -> Action:
         Exec(site.node, ("sh", "-c", one_line(_LOST_LINES), "hamnd-hosts-lost", *argv)),
         reads="tcpip.hosts_compared",
         is_repeatable=True,
+        by_hand=(Exec(site.node, ("diff", f"{HOSTS}.before-takeover", HOSTS)),),
     )
 
 
@@ -109,12 +111,14 @@ def rename_node(site: Site, name: str) -> tuple[Action, ...]:
 
 def names_agree(site: Site, name: str) -> Look:
     """Return a look that expects host name, node name and the ODM's name to be this one (§3.2)."""
-    tools = (program(site, one) for one in ("hostname", "uname", "lsattr"))
+    tools = tuple(program(site, one) for one in ("hostname", "uname", "lsattr"))
+    stored = (tools[2], "-El", "inet0", "-a", "hostname", "-F", "value")
     return Look(
         Exec(site.node, ("sh", "-c", one_line(_NAMES), "hamnd-names", *tools)),
         reads="tcpip.names_agree",
         expects=f"hostname, uname -n and the ODM all say {name}",
         arguments=(name,),
+        by_hand=tuple(Exec(site.node, one) for one in (tools[:1], (tools[1], "-n"), stored)),
     )
 
 
@@ -126,6 +130,13 @@ def boots_from_odm(site: Site) -> Look:
         reads="tcpip.boots_from_odm",
         expects="addresses come from the ODM at boot (bootup_option no)",
     )
+
+
+def told(own: Settings) -> str:
+    """Return what `mktcpip -S` would print for these settings."""
+    names = "#host:addr:mask:_rawname:nameserv:domain:gateway:type:start"
+    fields = (own.host, own.address, own.mask, own.interface, "", "", own.gateway, own.cable, "no")
+    return f"{names}\n{':'.join(fields)}\n"
 
 
 def parse_settings(text: str, interface: str) -> Settings | None:

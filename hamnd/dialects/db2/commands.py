@@ -143,6 +143,10 @@ def is_writable(site: Site) -> Look:
         reads="db2.selects",
         expects=f"{site.db2.database} on {site.node} accepts a connection and a SELECT",
         timeout_s=30.0,
+        by_hand=(
+            clp(site, site.node, f"connect to {site.db2.database}"),
+            run(site, site.node, site.tool("db2"), "select 1 from sysibm.sysdummy1"),
+        ),
     )
 
 
@@ -208,19 +212,28 @@ def may_stop_hadr(site: Site) -> Look:
 def stop_hadr(site: Site) -> Action:
     """Return STOP HADR on this node's primary: it stays online and becomes STANDARD (§10)."""
     argv = ("sh", "-c", _STOP_HADR, site.tool("db2"), site.db2.database)
-    return Action(run(site, site.node, *argv), reads="db2.hadr_stopped")
+    plain = clp(site, site.node, f"stop hadr on db {site.db2.database}")
+    return Action(run(site, site.node, *argv), reads="db2.hadr_stopped", by_hand=(plain,))
 
 
 def stop_instance(site: Site, host: str) -> Action:
     """Return what ends every application, the database and the instance (guide §8.3)."""
     argv = ("sh", "-c", _STOP_INSTANCE, site.tool("db2"), site.tool("db2stop"), site.db2.database)
-    return Action(run(site, host, *argv), reads="db2.instance_ended")
+    words = ("connect reset", "force applications all", "terminate")
+    plain = tuple(clp(site, host, one) for one in words)
+    return Action(
+        run(site, host, *argv),
+        reads="db2.instance_ended",
+        by_hand=(*plain, run(site, host, site.tool("db2stop"))),
+    )
 
 
 def start_instance(site: Site, host: str) -> Action:
     """Return what starts the instance under this host's name (guide §8.5: db2gcf -u)."""
-    argv = ("sh", "-c", _START_INSTANCE, site.tool("db2gcf"), site.db2.instance_owner)
-    return Action(run(site, host, *argv))
+    owner = site.db2.instance_owner
+    argv = ("sh", "-c", _START_INSTANCE, site.tool("db2gcf"), owner)
+    plain = run(site, host, site.tool("db2gcf"), "-u", "-p", "0", "-i", owner)
+    return Action(run(site, host, *argv), by_hand=(plain,))
 
 
 def is_instance_stopped(site: Site, host: str) -> Look:
@@ -259,10 +272,13 @@ def nodes_file_names(site: Site, host: str, name: str) -> Look:
         reads="db2.nodes_file",
         expects=f"db2nodes.cfg on {host} names {name}",
         arguments=(name,),
+        by_hand=(run(site, host, "sh", "-c", 'cat "$HOME/sqllib/db2nodes.cfg"'),),
     )
 
 
 def write_proof(site: Site) -> Action:
     """Return a write into hamnd's own schema, read back and taken out again."""
     argv = ("sh", "-c", _WRITE_ONE, site.tool("db2"), site.db2.database, site.node)
-    return Action(run(site, site.node, *argv), reads="db2.proof_written", is_repeatable=True)
+    return Action(
+        run(site, site.node, *argv), reads="db2.proof_written", is_repeatable=True, by_hand=()
+    )

@@ -13,9 +13,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hamnd.core.platforms.aix.boot import boot
-from hamnd.core.platforms.aix.deploying import osdeploy, service_nodes
+from hamnd.core.platforms.aix.deploying import assumed_nim, osdeploy, service_nodes
 from hamnd.core.platforms.aix.fuse import fuse
-from hamnd.core.platforms.aix.identity import identity, settings_looks
+from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
 from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
 from hamnd.core.platforms.verifying import verify
@@ -62,6 +62,10 @@ class Aix:
         found += boot(site, policy, seen)
         before = tuple(step.id for step in found if step.id != "fuse")
         return (*found, verify(site, policy, before))
+
+    def assumed(self, site: Site) -> Mapping[str, Report]:
+        """Return this node's own settings, and one osimage IMG that has every resource."""
+        return {**assumed_settings(site), **assumed_nim(site)}
 
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether every address of the identity was seen here; None when not known."""

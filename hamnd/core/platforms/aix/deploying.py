@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
 from hamnd.dialects import deployment, linux, xcat
 from hamnd.dialects.aix import nim, program, src
@@ -19,6 +20,17 @@ from hamnd.model.work import Action, Look, Report
 NIMESIS = "nimesis"
 NIM_S = 3600.0
 """A SPOT or an lpp_source takes minutes to an hour (aix.md §5)."""
+
+
+def assumed_nim(site: Site) -> Mapping[str, Report]:
+    """Return an osimage IMG with every resource that the guide names, each at LOC."""
+    if site.nim.mode != "rebuild":
+        return {}
+    kinds = {kind: f"IMG_{kind}" for kind in nim.TYPES}
+    names = {"lpp_source": "IMG_lpp_source", "spot": "IMG", **kinds}
+    image = "".join(f"    {kind}={name}\n" for kind, name in names.items())
+    places = "".join(f"{name}:\n   location = LOC\n" for name in kinds.values())
+    return {"images": told(f"Object name: IMG\n{image}"), "nim": told(places)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,8 +126,8 @@ def _nim(site: Site, seen: Mapping[str, Report]) -> Parts:
 
 def _rebuilt(site: Site, seen: Mapping[str, Report]) -> Parts:
     """Make each resource again, from what the primary told while it was healthy."""
-    told, images = seen.get("nim"), seen.get("images")
-    known = nim.parse_objects(told.stdout) if told is not None else {}
+    objects, images = seen.get("nim"), seen.get("images")
+    known = nim.parse_objects(objects.stdout) if objects is not None else {}
     found = nim.parse_images(images.stdout) if images is not None else {}
     wanted = nim.resources_of(found, known)
     unknown = tuple(one.name for one in wanted if one.location is None)

@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hamnd.core.platforms.vicinity import gateway_of, name_of, neighbours
+from hamnd.core.platforms.vicinity import gateway_of, name_of, neighbours, told
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, keeping, linux, reach
 from hamnd.dialects.aix import inittab, interfaces, program, tcpip
@@ -43,6 +43,18 @@ def settings_looks(site: Site) -> Mapping[str, Look]:
     if not site.takes_primary_address:
         return {}
     return {_key(one): _own(site, one) for one in site.identity}
+
+
+def assumed_settings(site: Site) -> Mapping[str, Report]:
+    """Return what those looks tell of a node that is as it is configured."""
+    found: dict[str, Report] = {}
+    for one in site.identity if site.takes_primary_address else ():
+        mask, gateway = interfaces.mask_of(one.prefix), one.gateway or site.gateway
+        own = site.standby.name, site.standby.address
+        settings = tcpip.Settings(one.interface, *own, mask, gateway)
+        text = tcpip.told(settings) if _is_own(site, one) else f"OWN-ADDRESS\n{mask}\n"
+        found[_key(one)] = told(text)
+    return found
 
 
 def identity(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
@@ -137,12 +149,14 @@ def _confirmed(site: Site, change: Change) -> tuple[Action, ...]:
     armed: tuple[Action, ...] = (keeping.arm(site, site.identity_confirm_s, back),)
     if site.takes_primary_address:
         entry = inittab.Entry(WAY_BACK, "2", "wait", keeping.at_boot(site))
-        armed += (inittab.make(site, entry, behind=AFTER),)
+        armed += (replace(inittab.make(site, entry, behind=AFTER), by_hand=()),)
     return (interfaces.note_duplicates(site), *armed, *change.there)
 
 
 def _unwritten(site: Site) -> tuple[Action, ...]:
-    return (inittab.remove(site, WAY_BACK),) if site.takes_primary_address else ()
+    if not site.takes_primary_address:
+        return ()
+    return (replace(inittab.remove(site, WAY_BACK), by_hand=()),)
 
 
 def _proofs(site: Site, one: ServiceAddress, seen: Mapping[str, Report]) -> tuple[Look, ...]:

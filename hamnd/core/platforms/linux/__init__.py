@@ -20,6 +20,7 @@ from hamnd.core.platforms.linux.serving import served
 from hamnd.core.platforms.linux.settle import settle
 from hamnd.core.platforms.linux.shield import shield
 from hamnd.core.platforms.verifying import verify
+from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, cronfiles, jobs, linux, network, processes
 from hamnd.model.plan import Step
@@ -61,6 +62,11 @@ class Linux:
         settled = (settle(site, policy, seen),) if site.takes_primary_address else ()
         before = tuple(step.id for step in found if step.id != "fuse")
         return (*found, verify(site, policy, before), *settled)
+
+    def assumed(self, site: Site) -> Mapping[str, Report]:
+        """Return the node's own name; its network files are not known from the site."""
+        own = site.standby if site.is_on_standby else site.primary
+        return {"name": told(f"{own.name}\n")} if site.takes_primary_address else {}
 
     def addresses(self, report: Report) -> frozenset[str] | None:
         """Return every address of this node; None when they are not known."""
