@@ -8,9 +8,8 @@ from __future__ import annotations
 
 import pytest
 
-from hamnd.core.replication import Examination, Finding, PartnerDatabase, Setup, Switchover
+from hamnd.core.replication import Finding, Setup, Switchover
 from hamnd.core.replication.postgresql import ENGINE
-from hamnd.core.replication.postgresql_view import TOPIC
 from hamnd.dialects.readers import read_look
 from hamnd.model.names import Verdict
 from hamnd.model.work import Looked
@@ -19,6 +18,7 @@ from tests.lab.site.fixtures import faults, lab, needs_lab
 from tests.lab.site.hosts import Host, Lab, wait_until
 from tests.lab.site.pair import CONFIG, configuration
 from tests.lab.site.pg_pair import over_postgres
+from tests.lab.site.pg_truth import examine
 from tests.lab.site.postgres import Postgres, Writer, make_pair
 from tests.lab.site.stepping import carry_out, take_looks, terms_of
 
@@ -41,18 +41,6 @@ def give_password(host: Host, secret: str = SECRET) -> None:
     escaped = secret.replace("\\", "\\\\").replace(":", "\\:")
     host.write(PASSFILE, f"*:*:*:hamnd_replication:{escaped}\n", 0o600)
     host.run("chown", "postgres:", PASSFILE)
-
-
-def examine(host: Host) -> Finding:
-    """Ask the engine what the returned partner lost, on fresh looks of this node."""
-    terms = terms_of(host)
-    here = take_looks(host, ENGINE.looks(terms))
-    view = ENGINE.view(terms, here)
-    looks = ENGINE.return_looks(terms, view)
-    reports = take_looks(host, looks)
-    assert read_look(Looked(looks["returned"], reports["returned"])).verdict is Verdict.PASS
-    assert here[TOPIC].exit_code == 0
-    return ENGINE.examine(terms, Examination(None, PartnerDatabase(), view, reports))
 
 
 def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:

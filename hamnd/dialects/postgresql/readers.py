@@ -200,6 +200,11 @@ def read_judged(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 def read_identified(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when a server let us in for replication: it told its system and its timeline."""
     lost = unserved(report)
+    if lost is not None and answer_of(report) is ServerAnswer.DOWN:
+        told = (
+            f"it is not reached: {why_not(report)} -> is it shielded (hamnd's own table of nft), "
+        )
+        return Reading(Verdict.BLOCK, f"{told}is its port open, does it listen on that address?")
     if lost is not None:
         return lost
     words = report.stdout.strip().split("|")
