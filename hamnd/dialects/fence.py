@@ -82,7 +82,7 @@ def ssh_kill(site: Site) -> Action:
 
 def _kill(site: Site) -> str:
     """Return what ends every process of the database at once, run as its owner."""
-    if site.engine == "postgresql":
+    if site.engine in ("postgresql", "dump"):
         return 'pkill -KILL -u "$(id -u)" "^(postgres|postmaster)"'
     if site.engine == "sqlite":
         return "pkill -KILL -f ^xcatd:"  # whoever writes into its tables (xcat-hamn.md §4.1)

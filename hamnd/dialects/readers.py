@@ -33,6 +33,7 @@ from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
 from hamnd.dialects.copies import readers as copies
 from hamnd.dialects.db2 import readers as db2
 from hamnd.dialects.db2 import switching
+from hamnd.dialects.dump import readers as dump
 from hamnd.dialects.postgresql import readers as postgresql
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Ending, Looked, Reading, Report
@@ -122,6 +123,7 @@ READERS: Mapping[str, Reader] = MappingProxyType(
         **switching.READERS,
         **postgresql.READERS,
         **copies.READERS,
+        **dump.READERS,
     }
 )
 

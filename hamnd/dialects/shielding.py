@@ -52,18 +52,19 @@ def rules(site: Site) -> str:
     """Return the whole table; a table of that name from an earlier takeover is replaced."""
     family = "ip6" if ":" in site.partner.address else "ip"
     own = site.standby if site.is_on_standby else site.primary
-    usual = {"db2": DB2_PORT, "postgresql": site.postgresql.port}.get(site.engine)
+    ports = {"db2": DB2_PORT, "postgresql": site.postgresql.port, "dump": site.dump.port}
+    usual = ports.get(site.engine)
     database = site.shield.database_port or usual
     served = {own.xcatd_port, INSTALL_PORT, RSYNC_PORT}
     wanted = sorted(served if database is None else {database, *served})
-    ports = ", ".join(str(port) for port in wanted)
+    refused = ", ".join(str(port) for port in wanted)
     return (
         f"table inet {TABLE}\n"
         f"delete table inet {TABLE}\n"
         f"table inet {TABLE} {{\n"
         "  chain input {\n"
         "    type filter hook input priority -10; policy accept;\n"
-        f"    {family} saddr {site.partner.address} tcp dport {{ {ports} }} "
+        f"    {family} saddr {site.partner.address} tcp dport {{ {refused} }} "
         "reject with tcp reset\n"
         "  }\n"
         "}\n"

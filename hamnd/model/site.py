@@ -140,6 +140,18 @@ class SqliteSite(CopySite):
 
 
 @dataclass(frozen=True, slots=True)
+class DumpSite(CopySite):
+    """A PostgreSQL database on a server of its own on either node, copied by dumps."""
+
+    schedule: str = "0 * * * *"
+    stale_after_s: float = 8100.0
+    database: str = "xcatdb"
+    os_user: str = "postgres"
+    port: int = 5432
+    socket_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class FenceSite:
     """How the old primary can be proven off (design §4)."""
 
@@ -286,6 +298,7 @@ class Site:
     """Tables of the other engines than `engine` hold what nobody reads."""
     postgresql: PostgresSite = field(default_factory=PostgresSite)
     sqlite: SqliteSite = field(default_factory=SqliteSite)
+    dump: DumpSite = field(default_factory=DumpSite)
     engine: str = "db2"
     """Name of the replication engine."""
     cfgloc: str = "/etc/xcat/cfgloc"
@@ -326,7 +339,11 @@ class Site:
     @property
     def database_owner(self) -> str:
         """Unix user on both nodes that owns the database, and whose jobs may write into it."""
-        owners = {"postgresql": self.postgresql.os_user, "sqlite": "root"}
+        owners = {
+            "postgresql": self.postgresql.os_user,
+            "sqlite": "root",
+            "dump": self.dump.os_user,
+        }
         return owners.get(self.engine, self.db2.instance_owner)
 
     @property

@@ -14,6 +14,7 @@ from hamnd.core.policy import Policy
 from hamnd.model.names import FenceGrade
 from hamnd.model.site import (
     Db2Site,
+    DumpSite,
     FenceSite,
     Hooks,
     IdentityMode,
@@ -75,6 +76,7 @@ def _site(values: Values) -> Site:
         db2=Db2Site(**_under(single, "replication.db2")),
         postgresql=PostgresSite(**_under(single, "replication.postgresql")),
         sqlite=SqliteSite(**_under(single, "replication.sqlite")),
+        dump=DumpSite(**_under(single, "replication.dump")),
         engine=single["replication.engine"],
         cfgloc=single["replication.cfgloc"],
         fence=_fence(single),

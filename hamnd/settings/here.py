@@ -20,7 +20,11 @@ from hamnd.settings.problem import Problem, error, warning
 
 _LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
 _AIX_TOOLS = ("ping", "crontab")
-_ENGINE_TOOLS = {"postgresql": ("psql",), "sqlite": ("python3",)}
+_ENGINE_TOOLS = {
+    "postgresql": ("psql",),
+    "sqlite": ("python3",),
+    "dump": ("python3", "psql", "pg_restore"),
+}
 _XCAT_TOOLS = ("lsxcatd", "lsdef", "mkdef", "rmdef")
 
 
@@ -235,6 +239,15 @@ def _metrics(site: Site) -> Iterator[Problem]:
             yield from _file(path, f"metrics.{name}", secret=is_secret)
 
 
+def _dump(site: Site) -> Iterator[Problem]:
+    if not _has_user(site.dump.os_user):
+        yield error(
+            "replication.dump.os_user",
+            "there is no such user on this host",
+            value=f'"{site.dump.os_user}"',
+        )
+
+
 def _directories(site: Site) -> Iterator[Problem]:
     places = {
         "paths.state_dir": Path(site.paths.state_dir),
@@ -253,5 +266,5 @@ def _directories(site: Site) -> Iterator[Problem]:
             )
 
 
-_ENGINES = {"db2": _db2, "postgresql": _postgresql, "sqlite": _sqlite}
+_ENGINES = {"db2": _db2, "postgresql": _postgresql, "sqlite": _sqlite, "dump": _dump}
 """What each engine needs of this host besides programs."""

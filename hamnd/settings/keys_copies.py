@@ -76,6 +76,38 @@ KEYS = (
         default="/etc/xcat",
     ),
     *_copy_keys("sqlite", "all tables are", "*/5 * * * *", 900.0),
+    Key(
+        "replication.dump.database",
+        kinds.pg_database,
+        "The xCAT database, as cfgloc names it (Pg:dbname=...). A restored copy lies beside it "
+        "under the same name with _hamnd behind it.",
+        "When xCAT was installed with another database name.",
+        default="xcatdb",
+    ),
+    Key(
+        "replication.dump.os_user",
+        kinds.unix_name,
+        "Unix user that runs the servers; psql, pg_dump and pg_restore run as this user on either "
+        "node, over the server's own unix socket (peer authentication: no password).",
+        "When the servers run as another user.",
+        default="postgres",
+    ),
+    Key(
+        "replication.dump.port",
+        kinds.port,
+        "Port of both servers; it is part of the socket's name too.",
+        "When the servers listen elsewhere.",
+        default=5432,
+    ),
+    Key(
+        "replication.dump.socket_dir",
+        kinds.absolute_path,
+        "Directory of the servers' unix sockets (unix_socket_directories). Without it psql knows.",
+        "When psql does not find the server of its own host.",
+        default=None,
+        example="/run/postgresql",
+    ),
+    *_copy_keys("dump", "a dump of the database is", "0 * * * *", 8100.0),
 )
 
 SECTIONS = (
@@ -84,5 +116,12 @@ SECTIONS = (
         "xCAT's own tables (SQLite, its default). The primary needs python3 with its sqlite3 "
         "module, or the program sqlite3.",
         engine="sqlite",
+    ),
+    Section(
+        "replication.dump",
+        "A PostgreSQL database (12 to 17) that is dumped on the primary, and restored on the "
+        "standby's own server beside the live database; only a takeover gives it that name. Roles "
+        "are not in a dump: CREATE ROLE xcatadm on both servers.",
+        engine="dump",
     ),
 )

@@ -80,8 +80,10 @@ _ENGINE_PROGRAMS = {
     "db2pd": ("db2", "Db2's monitor, run as the instance owner."),
     "python3": ("sqlite dump", "Verifies and keeps copies; on the primary it makes them."),
     "sqlite3": ("sqlite", "SQLite's program, used on a primary that has no python3."),
+    "pg_dump": ("dump", "Dumps the database on the primary."),
+    "pg_restore": ("dump", "Reads dumps through and restores them."),
     "psql": (
-        "postgresql",
+        "postgresql dump",
         "PostgreSQL's client; Debian's own is a slow wrapper of /usr/lib/postgresql/15/bin/psql.",
     ),
 }

@@ -14,7 +14,7 @@ _LATER = (
     "is a replication engine that this version does not yet drive: db2, postgresql and sqlite are"
 )
 
-ENGINES_LATER = {engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "dump", "shared_disk")}
+ENGINES_LATER = {engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "shared_disk")}
 
 
 def _node_keys(role: str, name: str, address: str) -> tuple[Key, ...]:
@@ -172,7 +172,7 @@ NETWORK = (
 REPLICATION = (
     Key(
         "replication.engine",
-        kinds.choice("db2", "postgresql", "sqlite", refused=ENGINES_LATER),
+        kinds.choice("db2", "postgresql", "sqlite", "dump", refused=ENGINES_LATER),
         "What replicates the xCAT database.",
         "Decided when the pair is set up.",
         example="db2",

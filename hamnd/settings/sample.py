@@ -22,7 +22,12 @@ Lines that begin with "# name =" are options that are off by default. Check this
 A running hamnd takes a changed file, whole or not at all, on SIGHUP (systemctl reload hamnd)."""
 
 
-NAMES = {"db2": "Db2 HADR", "postgresql": "PostgreSQL", "sqlite": "copies of xCAT's SQLite tables"}
+NAMES = {
+    "db2": "Db2 HADR",
+    "postgresql": "PostgreSQL",
+    "sqlite": "copies of xCAT's SQLite tables",
+    "dump": "dumps of a PostgreSQL database",
+}
 
 
 def render_sample(schema: Schema, engine: str = "db2") -> str:

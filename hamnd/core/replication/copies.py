@@ -15,13 +15,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.core.policy import Terms
 from hamnd.core.replication import LossQuestion, PartnerDatabase, Promotion
+from hamnd.dialects import holding
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.copies import Copy, Store, Told
 from hamnd.model.health import Positions, Replication
 from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict, Verdict
-from hamnd.model.plan import Loss
-from hamnd.model.site import CopySite
+from hamnd.model.plan import Loss, Step
+from hamnd.model.site import CopySite, Site
 from hamnd.model.work import Ending, Report
 
 CLOCK_SET_S = 2.0
@@ -228,3 +230,17 @@ def judge_promotion(question: LossQuestion, routine: str) -> Promotion:
         return Promotion("none", Verdict.BLOCK, "no verified copy is here", clear)
     sentence = f"{view.summary} takes its place, only with accepted loss"
     return Promotion("accepted-force", Verdict.PASS, sentence)
+
+
+def hold_step(terms: Terms, there: Site) -> Step:
+    """The returned old primary writes nothing any more, whoever starts the machine."""
+    return Step(
+        id="hold",
+        title=f"end xcatd on {there.node}, whoever starts the machine",
+        guide="9",
+        host=there.node,
+        actions=(holding.hold(there, there.node),),
+        postconditions=(holding.is_held(there, there.node),),
+        timeout_s=terms.policy.step_timeout_s("hold", 120.0),
+        compensation=(holding.release(there, there.node),),
+    )

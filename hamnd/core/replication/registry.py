@@ -10,14 +10,19 @@ from collections.abc import Callable
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Engine
 from hamnd.core.replication.db2 import ENGINE as DB2
+from hamnd.core.replication.dump import ENGINE as DUMP
+from hamnd.core.replication.dump import routines as of_dump
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
 from hamnd.core.replication.sqlite import ENGINE as SQLITE
 from hamnd.core.replication.sqlite import routines as of_sqlite
 from hamnd.model.routine import Routine
 
-ENGINES: dict[str, Engine] = {DB2.name: DB2, POSTGRESQL.name: POSTGRESQL, SQLITE.name: SQLITE}
+ENGINES: dict[str, Engine] = {one.name: one for one in (DB2, POSTGRESQL, SQLITE, DUMP)}
 
-ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {SQLITE.name: of_sqlite}
+ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {
+    SQLITE.name: of_sqlite,
+    DUMP.name: of_dump,
+}
 """What an engine has done on a schedule while this node is the standby; most replicate by
 themselves."""
 

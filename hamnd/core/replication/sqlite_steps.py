@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion, Rejoin, Setup, Switchover, Takeover, Task
-from hamnd.dialects import linux
+from hamnd.core.replication.copies import hold_step
+from hamnd.dialects import holding, linux
 from hamnd.dialects.copies import commands as store
 from hamnd.dialects.sqlite import commands
 from hamnd.model.names import Verdict
@@ -72,7 +73,7 @@ def _setup(terms: Terms) -> tuple[Step, ...]:
 def _rejoin(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """The returned old primary is held off, its tables kept, and it copies from here."""
     there = _seen_from(terms.site, terms.site.partner.name)
-    hold = _hold(terms, there)
+    hold = hold_step(terms, there)
     preserve = replace(_preserve(terms, there, task.kept_as), depends_on=("hold",))
     return (hold, preserve, _replicate(terms, there, ("preserve",)))
 
@@ -86,10 +87,10 @@ def _switchover(terms: Terms) -> tuple[Step, ...]:
         title=f"end xcatd on {there.node}, then take the last copy of its tables",
         guide="5.1.9",
         host=there.node,
-        actions=(commands.hold(there, there.node), commands.take_copy(site)),
-        postconditions=(commands.is_held(there, there.node), store.ready(site, "")),
+        actions=(holding.hold(there, there.node), commands.take_copy(site)),
+        postconditions=(holding.is_held(there, there.node), store.ready(site, "")),
         timeout_s=terms.policy.step_timeout_s("quiesce", site.sqlite.timeout_s),
-        compensation=(commands.release(there, there.node),),
+        compensation=(holding.release(there, there.node),),
         # A copy that was taken before xcatd ended proves nothing.
         skip_if_done=False,
     )
@@ -97,19 +98,6 @@ def _switchover(terms: Terms) -> tuple[Step, ...]:
     hand_over = _preserve(terms, there, "")
     hand_over = replace(hand_over, id="hand-over", depends_on=("promote",))
     return (quiesce, switched, hand_over, _replicate(terms, there, ("hand-over",)))
-
-
-def _hold(terms: Terms, there: Site) -> Step:
-    return Step(
-        id="hold",
-        title=f"end xcatd on {there.node}, whoever starts the machine",
-        guide="9",
-        host=there.node,
-        actions=(commands.hold(there, there.node),),
-        postconditions=(commands.is_held(there, there.node),),
-        timeout_s=terms.policy.step_timeout_s("hold", 120.0),
-        compensation=(commands.release(there, there.node),),
-    )
 
 
 def _preserve(terms: Terms, there: Site, name: str) -> Step:

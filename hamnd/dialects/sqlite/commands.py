@@ -82,30 +82,6 @@ def is_kept(site: Site, host: str, name: str, role: str) -> Look:
     )
 
 
-def hold(site: Site, host: str) -> Action:
-    """Return the action that ends a node's xcatd, the writer of its tables, also after boots."""
-    return Action(_xcatd(site, host, programs.HOLD))
-
-
-def is_held(site: Site, host: str) -> Look:
-    """Return the look that proves what `hold` did."""
-    return Look(
-        _xcatd(site, host, programs.HELD),
-        reads="copies.ready",
-        expects=f"{site.services.xcatd} neither runs on {host} nor starts there at boot",
-    )
-
-
-def release(site: Site, host: str) -> Action:
-    """Return the way back from `hold`."""
-    return Action(_xcatd(site, host, programs.RELEASE))
-
-
-def _xcatd(site: Site, host: str, program: str) -> Exec:
-    words = (site.services.xcatd, site.tool("systemctl"))
-    return Exec(host, ("sh", "-c", program, "hamnd-xcatd", *words))
-
-
 def _hidden(directory: str) -> str:
     """Return the hidden folder beside a directory, on its file system."""
     return f"{directory.rpartition('/')[0]}/.hamnd"

@@ -1,0 +1,1 @@
+"""Dumps of a PostgreSQL database: taken, read through, restored, switched in."""
