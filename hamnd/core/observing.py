@@ -139,7 +139,7 @@ def _fold_engine(watch: Watch, topic: str, looked: Looked, terms: Terms) -> Watc
     """
     last = watch.reports.get(topic)
     tried = replace(watch, reports={**watch.reports, topic: looked.report})
-    reading = engine_of(terms).view(terms, tried.reports)
+    reading = engine_of(terms).view(terms, tried.reports, watch.legible)
     doubts, policy = 0, terms.policy
     if reading.is_database_up is not True:
         doubts, is_first = watch.doubts, watch.replication is None
@@ -182,6 +182,7 @@ def _keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         skew_s=None if skew is None else skew.seconds,
         skew_uncertainty_s=None if skew is None else skew.uncertainty_s,
         bad_flags=reading.bad_flags,
+        hold_s=reading.hold_s,
     )
     return replace(watch, sample=sample)
 

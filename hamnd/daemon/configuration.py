@@ -41,6 +41,7 @@ FIXED_IN_A_RUN: tuple[tuple[str, Callable[[Site], object]], ...] = (
     ("replication.postgresql", lambda site: site.postgresql),
     ("replication.sqlite", lambda site: site.sqlite),
     ("replication.dump", lambda site: site.dump),
+    ("replication.mariadb", lambda site: site.mariadb),
     ("fence.agent", lambda site: site.fence.agent),
     ("fence.options", lambda site: site.fence.options),
     ("fence.secret_files", lambda site: site.fence.secret_files),

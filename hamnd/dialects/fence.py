@@ -62,7 +62,7 @@ def ssh_kill(site: Site) -> Action:
     """Return the action that kills the partner over ssh, to be proven by its silence.
 
     Db2 is killed, never stopped in order: an orderly stop writes log records that diverge the old
-    primary (db2-hadr.md §10); PostgreSQL alike, for nothing may be acknowledged while it ends.
+    primary (db2-hadr.md §10); the others alike, for nothing may be acknowledged while it ends.
     Everything runs detached, for the connection dies with the machine (aix.md §7); a kill that
     hangs does not keep the machine alive.
     """
@@ -86,6 +86,8 @@ def _kill(site: Site) -> str:
         return 'pkill -KILL -u "$(id -u)" "^(postgres|postmaster)"'
     if site.engine == "sqlite":
         return "pkill -KILL -f ^xcatd:"  # whoever writes into its tables (xcat-hamn.md §4.1)
+    if site.engine == "mariadb":
+        return 'pkill -KILL "^(mariadbd|mysqld)"'
     profile = site.db2.profile
     return f'. "{profile}"; db2_kill' if profile else "db2_kill"
 

@@ -34,6 +34,7 @@ from hamnd.dialects.copies import readers as copies
 from hamnd.dialects.db2 import readers as db2
 from hamnd.dialects.db2 import switching
 from hamnd.dialects.dump import readers as dump
+from hamnd.dialects.mariadb import readers as mariadb
 from hamnd.dialects.postgresql import readers as postgresql
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Ending, Looked, Reading, Report
@@ -108,23 +109,24 @@ _HERE: Mapping[str, Reader] = {
     "xcat.probe_removed": xcat.read_probe_removed,
 }
 
+_ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
+    clock.READERS,
+    network.READERS,
+    src.READERS,
+    inittab.READERS,
+    interfaces.READERS,
+    tcpip.READERS,
+    nim.READERS,
+    software.READERS,
+    db2.READERS,
+    switching.READERS,
+    mariadb.READERS,
+    postgresql.READERS,
+    copies.READERS,
+    dump.READERS,
+)
 READERS: Mapping[str, Reader] = MappingProxyType(
-    {
-        **_HERE,
-        **clock.READERS,
-        **network.READERS,
-        **src.READERS,
-        **inittab.READERS,
-        **interfaces.READERS,
-        **tcpip.READERS,
-        **nim.READERS,
-        **software.READERS,
-        **db2.READERS,
-        **switching.READERS,
-        **postgresql.READERS,
-        **copies.READERS,
-        **dump.READERS,
-    }
+    {**_HERE, **{name: one for readers in _ELSEWHERE for name, one in readers.items()}}
 )
 
 

@@ -52,9 +52,13 @@ def rules(site: Site) -> str:
     """Return the whole table; a table of that name from an earlier takeover is replaced."""
     family = "ip6" if ":" in site.partner.address else "ip"
     own = site.standby if site.is_on_standby else site.primary
-    ports = {"db2": DB2_PORT, "postgresql": site.postgresql.port, "dump": site.dump.port}
-    usual = ports.get(site.engine)
-    database = site.shield.database_port or usual
+    usual = {
+        "db2": DB2_PORT,
+        "postgresql": site.postgresql.port,
+        "mariadb": site.mariadb.port,
+        "dump": site.dump.port,
+    }
+    database = site.shield.database_port or usual.get(site.engine)
     served = {own.xcatd_port, INSTALL_PORT, RSYNC_PORT}
     wanted = sorted(served if database is None else {database, *served})
     refused = ", ".join(str(port) for port in wanted)

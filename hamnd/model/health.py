@@ -87,6 +87,16 @@ class Replication:
     proven to be here; None: not proven."""
     heard_at: float | None = None
     """When the database itself last received anything from the primary, where it tells."""
+    heard: Instant | None = None
+    """When hamnd last saw that something had arrived, where the database does not tell itself."""
+    heartbeats: int | None = None
+    """How many signs of life of an idle primary have arrived."""
+    hold_s: float | None = None
+    """So long the primary's own server goes on waiting for a standby that is gone."""
+    is_applying: bool | None = None
+    """Whether what was received is being applied, where the database tells it apart."""
+    history: str = ""
+    """The transactions that are here, as the engine names them."""
     timeline: int | None = None
     fork: int | None = None
     """Where the timeline of a promoted database left the one before it, in bytes."""

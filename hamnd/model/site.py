@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
@@ -149,6 +150,27 @@ class DumpSite(CopySite):
     os_user: str = "postgres"
     port: int = 5432
     socket_dir: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MariaSite:
+    """The MariaDB or MySQL servers of the pair, each reached through its own unix socket."""
+
+    product: Product = Product.MARIADB
+    database: str = "xcatdb"
+    os_user: str = "root"
+    user: str | None = None
+    defaults_file: str | None = None
+    socket: str | None = None
+    port: int = 3306
+    unit: str = "mariadb"
+    data_dir: str = "/var/lib/mysql"
+    replication_file: str = "/etc/hamnd/mariadb-replication.cnf"
+    heartbeat_s: float = 1.0
+    """How often an idle primary says that it lives; written into the replica at set-up."""
+    gap_bytes_max: int = 16_777_216
+    sync_hold_s: float = 20.0
+    """So long after the last reading nobody at the primary has ended its waiting for us."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -299,6 +321,7 @@ class Site:
     postgresql: PostgresSite = field(default_factory=PostgresSite)
     sqlite: SqliteSite = field(default_factory=SqliteSite)
     dump: DumpSite = field(default_factory=DumpSite)
+    mariadb: MariaSite = field(default_factory=MariaSite)
     engine: str = "db2"
     """Name of the replication engine."""
     cfgloc: str = "/etc/xcat/cfgloc"
@@ -341,6 +364,7 @@ class Site:
         """Unix user on both nodes that owns the database, and whose jobs may write into it."""
         owners = {
             "postgresql": self.postgresql.os_user,
+            "mariadb": self.mariadb.os_user,
             "sqlite": "root",
             "dump": self.dump.os_user,
         }

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from hamnd.core.policy import Policy
+from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
 from hamnd.model.site import (
     Db2Site,
@@ -18,6 +19,7 @@ from hamnd.model.site import (
     FenceSite,
     Hooks,
     IdentityMode,
+    MariaSite,
     MetricsSite,
     Nim,
     Node,
@@ -77,6 +79,7 @@ def _site(values: Values) -> Site:
         postgresql=PostgresSite(**_under(single, "replication.postgresql")),
         sqlite=SqliteSite(**_under(single, "replication.sqlite")),
         dump=DumpSite(**_under(single, "replication.dump")),
+        mariadb=_mariadb(single),
         engine=single["replication.engine"],
         cfgloc=single["replication.cfgloc"],
         fence=_fence(single),
@@ -99,6 +102,12 @@ def _site(values: Values) -> Site:
         journal_reserve_mib=single["journal.reserve_mib"],
         log_level=single["log.level"],
     )
+
+
+def _mariadb(single: Mapping[str, Any]) -> MariaSite:
+    fields = _under(single, "replication.mariadb")
+    product = Product(fields.pop("product", Product.MARIADB))
+    return MariaSite(product=product, **fields)
 
 
 def _fence(single: Mapping[str, Any]) -> FenceSite:

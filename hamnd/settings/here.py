@@ -22,6 +22,7 @@ _LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
 _AIX_TOOLS = ("ping", "crontab")
 _ENGINE_TOOLS = {
     "postgresql": ("psql",),
+    "mariadb": ("mariadb",),
     "sqlite": ("python3",),
     "dump": ("python3", "psql", "pg_restore"),
 }
@@ -248,6 +249,30 @@ def _dump(site: Site) -> Iterator[Problem]:
         )
 
 
+def _mariadb(site: Site) -> Iterator[Problem]:
+    where = site.mariadb
+    if not _has_user(where.os_user):
+        yield error(
+            "replication.mariadb.os_user",
+            "there is no such user on this host",
+            value=f'"{where.os_user}"',
+        )
+    if where.defaults_file is not None:
+        yield from _file(where.defaults_file, "replication.mariadb.defaults_file", secret=True)
+    if where.socket is not None and not Path(where.socket).parent.is_dir():
+        yield error(
+            "replication.mariadb.socket",
+            "its directory does not exist on this host",
+            value=f'"{where.socket}"',
+        )
+    if not Path(where.replication_file).exists():
+        yield warning(
+            "replication.mariadb.replication_file",
+            "does not exist: set-up and rejoin will not work",
+            value=f'"{where.replication_file}"',
+        )
+
+
 def _directories(site: Site) -> Iterator[Problem]:
     places = {
         "paths.state_dir": Path(site.paths.state_dir),
@@ -266,5 +291,11 @@ def _directories(site: Site) -> Iterator[Problem]:
             )
 
 
-_ENGINES = {"db2": _db2, "postgresql": _postgresql, "sqlite": _sqlite, "dump": _dump}
+_ENGINES = {
+    "db2": _db2,
+    "postgresql": _postgresql,
+    "mariadb": _mariadb,
+    "sqlite": _sqlite,
+    "dump": _dump,
+}
 """What each engine needs of this host besides programs."""

@@ -82,6 +82,9 @@ _ENGINE_PROGRAMS = {
     "sqlite3": ("sqlite", "SQLite's program, used on a primary that has no python3."),
     "pg_dump": ("dump", "Dumps the database on the primary."),
     "pg_restore": ("dump", "Reads dumps through and restores them."),
+    "mariadb": ("mariadb", "MariaDB's client; with MySQL 8 it is mysql."),
+    "mariadb_backup": ("mariadb", "Copies a running server, at set-up and rejoin."),
+    "mbstream": ("mariadb", "Unpacks that copy on the other node."),
     "psql": (
         "postgresql dump",
         "PostgreSQL's client; Debian's own is a slow wrapper of /usr/lib/postgresql/15/bin/psql.",
@@ -126,7 +129,7 @@ def _tool(name: str, doc: str, engine: str = "") -> Key:
         kinds.program,
         f"{doc} A bare name is looked up in tools.path.",
         "When it lies elsewhere or is to be replaced by a wrapper.",
-        default=name,
+        default=name.replace("_", "-"),
         engine=engine,
     )
 
@@ -232,9 +235,9 @@ WATCH = (
 )
 
 STEPS = (
-    "salvage", "fuse", "fence", "promote", "shield", "db-stop", "identity", "db-rehome", "xcatd",
-    "dns", "dhcp", "http", "tftp", "ntp", "nfs", "consoles", "osdeploy", "service-nodes", "boot",
-    "verify", "report",
+    "salvage", "fuse", "fence", "drain", "promote", "shield", "db-stop", "identity", "db-rehome",
+    "xcatd", "dns", "dhcp", "http", "tftp", "ntp", "nfs", "consoles", "osdeploy", "service-nodes",
+    "boot", "verify", "report",
 )  # fmt: skip
 """The steps of a takeover by id (design §5): names that [plan.timeouts] may use."""
 

@@ -7,14 +7,16 @@ The sample file, the validation and the defaults all come from here.
 from __future__ import annotations
 
 from hamnd.settings import keys_copies, kinds
+from hamnd.settings.keys_mariadb import MARIADB
 from hamnd.settings.keys_postgresql import POSTGRESQL
 from hamnd.settings.schema import Key, Section
 
 _LATER = (
-    "is a replication engine that this version does not yet drive: db2, postgresql and sqlite are"
+    "is a replication engine that this version does not yet drive: db2, postgresql, mariadb, "
+    "sqlite and dump are"
 )
 
-ENGINES_LATER = {engine: f'"{engine}" {_LATER}' for engine in ("mariadb", "shared_disk")}
+ENGINES_LATER = {engine: f'"{engine}" {_LATER}' for engine in ("shared_disk",)}
 
 
 def _node_keys(role: str, name: str, address: str) -> tuple[Key, ...]:
@@ -172,7 +174,7 @@ NETWORK = (
 REPLICATION = (
     Key(
         "replication.engine",
-        kinds.choice("db2", "postgresql", "sqlite", "dump", refused=ENGINES_LATER),
+        kinds.choice("db2", "postgresql", "mariadb", "sqlite", "dump", refused=ENGINES_LATER),
         "What replicates the xCAT database.",
         "Decided when the pair is set up.",
         example="db2",
@@ -234,6 +236,7 @@ REPLICATION = (
         unit="bytes",
     ),
     *POSTGRESQL,
+    *MARIADB,
 )
 
 FENCE = (
@@ -357,6 +360,14 @@ SECTIONS = (
         engine="postgresql",
     ),
     *keys_copies.SECTIONS,
+    Section(
+        "replication.mariadb",
+        "The MariaDB (10.5 or newer) or MySQL 8 servers of the pair, replicating with GTIDs. On "
+        "both: log_bin, log_slave_updates, binlog_format=ROW, gtid_strict_mode, a server_id of its "
+        "own and, on the standby, read_only. For a loss that is proven zero: semi-sync on both, "
+        "rpl_semi_sync_master_wait_point=AFTER_SYNC, its timeout (10 s) raised to 30 s or more.",
+        engine="mariadb",
+    ),
     Section("fence", "How the old primary is proven off before anything forced happens."),
     Section(
         "fence.options",

@@ -260,4 +260,7 @@ database = matching(r"[A-Za-z@#$][A-Za-z0-9@#$_]{0,7}", "a Db2 database alias, 1
 pg_database = matching(
     r"[A-Za-z_][A-Za-z0-9_$.-]{0,62}", "a database or role name, 1 to 63 characters"
 )
+sql_name = matching(
+    r"[A-Za-z_][A-Za-z0-9_$.-]{0,63}", "a database or user name, 1 to 64 characters"
+)
 unit = matching(r"[A-Za-z0-9_.@:-]{1,128}", "the name of a service unit or subsystem")

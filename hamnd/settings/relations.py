@@ -171,18 +171,23 @@ def _polls_within_heartbeats(interval: float, timeout: int, window: int) -> Iter
         )
 
 
-@rule("watch.replication_interval_s", "watch.down_after_s", "replication.postgresql.sync_hold_s")
-def _hold_is_usable(interval: float, down_after: float, hold: float) -> Iterator[Problem]:
-    least = interval + down_after
-    if hold and hold < least:
-        yield warning(
-            "replication.postgresql.sync_hold_s",
-            f"is over before a death can be proven: {interval:g} s since the last reading + "
-            f"{down_after:g} s until PrimaryDown = {least:g} s",
-            value=f"{hold:g}",
-            allowed=f"0, or at least {least:g} seconds",
-            hint="lower watch.replication_interval_s",
-        )
+def _hold_is_usable(path: str) -> None:
+    @rule("watch.replication_interval_s", "watch.down_after_s", path)
+    def _(interval: float, down_after: float, hold: float) -> Iterator[Problem]:
+        least = interval + down_after
+        if hold and hold < least:
+            yield warning(
+                path,
+                f"is over before a death can be proven: {interval:g} s since the last reading + "
+                f"{down_after:g} s until PrimaryDown = {least:g} s",
+                value=f"{hold:g}",
+                allowed=f"0, or at least {least:g} seconds",
+                hint="lower watch.replication_interval_s",
+            )
+
+
+_hold_is_usable("replication.postgresql.sync_hold_s")
+_hold_is_usable("replication.mariadb.sync_hold_s")
 
 
 @rule("replication.postgresql.user", "replication.postgresql.passfile")
@@ -220,6 +225,28 @@ def _cfgloc_stays(credentials: tuple[str, ...], cfgloc: str, mode: str) -> Itera
             f"would copy {cfgloc}; in mode primary_address each node keeps its own",
             value=f'"{around[0]}"',
             hint="name the folders in it one by one: /etc/xcat/ca, /etc/xcat/cert, ...",
+        )
+
+
+@rule("replication.mariadb.user", "replication.mariadb.defaults_file")
+def _user_needs_a_password(user: str | None, defaults_file: str | None) -> Iterator[Problem]:
+    if user is not None and defaults_file is None:
+        yield warning(
+            "replication.mariadb.user",
+            "logs in without a password, unless an option file of os_user has it",
+            value=f'"{user}"',
+            hint="name an option file in replication.mariadb.defaults_file",
+        )
+
+
+@rule("replication.mariadb.product", "tools.mariadb")
+def _client_fits_product(product: str, client: str) -> Iterator[Problem]:
+    if product == "mysql" and client == "mariadb":
+        yield warning(
+            "tools.mariadb",
+            "is MariaDB's client, and the servers are MySQL's",
+            value=f'"{client}"',
+            hint='"mysql" is the client that MySQL brings',
         )
 
 

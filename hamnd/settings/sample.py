@@ -25,6 +25,7 @@ A running hamnd takes a changed file, whole or not at all, on SIGHUP (systemctl 
 NAMES = {
     "db2": "Db2 HADR",
     "postgresql": "PostgreSQL",
+    "mariadb": "MariaDB",
     "sqlite": "copies of xCAT's SQLite tables",
     "dump": "dumps of a PostgreSQL database",
 }

@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 import time
 from collections.abc import Callable
-from typing import Any
 
 import pytest
 
@@ -66,7 +65,7 @@ def test_a_takeover_loses_no_more_than_was_said(site: PostgresPair, fault: Fault
     broken = time.perf_counter()
     fault(site)
     site.wait_state("PrimaryDown")
-    plan = take_over(site)
+    plan = site.take_over()
     acknowledged = ledger.close()
     assert site.writable() == ("mn2",)
     assert site.owners() == ["mn2"]
@@ -96,25 +95,12 @@ def test_what_was_written_without_the_standby_is_in_the_verdict(site: PostgresPa
     broken = time.perf_counter()
     site.faults.off("mn1")
     site.wait_state("PrimaryDown")
-    plan = take_over(site)
+    plan = site.take_over()
     assert plan["data_loss"]["verdict"] == "bounded"
     acknowledged = ledger.close()
     missing = set(acknowledged) - site.second.rows()
     assert len(missing) > 50, "the lab's own truth"
     check_loss(plan["data_loss"], missing, acknowledged, (ledger, broken))
-
-
-def take_over(site: PostgresPair) -> dict[str, Any]:
-    """Plan, accept what is shown, confirm; return the plan that was confirmed."""
-    plan = site.ask("plan", "takeover")
-    verdict = plan["data_loss"]["verdict"]
-    if verdict != "zero_proven":
-        plan = site.ask("plan", "takeover", "--accept-loss", verdict)
-        assert plan["data_loss"]["verdict"] == verdict
-    confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=120)
-    assert confirmed.code == 0, f"{confirmed.text}\n{site.hamnctl('status').text}"
-    assert site.wait_state("Active") == "Active"
-    return plan
 
 
 def test_an_old_primary_that_returns_is_held_off_examined_and_rejoined(lab: Lab) -> None:
@@ -134,7 +120,7 @@ def test_an_old_primary_that_returns_is_held_off_examined_and_rejoined(lab: Lab)
     ledger.writer.wait(100)
     site.faults.off("mn1")
     site.wait_state("PrimaryDown")
-    take_over(site)
+    site.take_over()
     missing = set(ledger.close()) - site.second.rows()
     assert len(missing) > 50
     site.second.sql("INSERT INTO lab_rows VALUES (0)")

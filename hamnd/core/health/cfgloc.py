@@ -60,6 +60,8 @@ def _database(site: Site) -> str:
             return site.db2.database
         case "postgresql":
             return site.postgresql.database
+        case "mariadb":
+            return site.mariadb.database
         case _:
             return ""
 

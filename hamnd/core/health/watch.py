@@ -195,6 +195,7 @@ def _has_advanced(before: Replication, reading: Replication) -> bool:
         (before.positions.received, reading.positions.received),
         (before.peer_window_end, reading.peer_window_end),
         (before.heard_at, reading.heard_at),
+        (before.heartbeats, reading.heartbeats),
     )
     if any(old is not None and new is not None and new > old for old, new in numbers):
         return True

@@ -106,10 +106,15 @@ def _fence_step(terms: Terms, is_graceful: bool) -> Step:
 
 
 def _with_fence(step: Step, is_graceful: bool) -> Step:
-    """A forced promote waits for the fence; a graceful one does not (design §5)."""
-    if is_graceful or step.id != "promote":
+    """A forced promote waits for the fence; a graceful one does not (design §5).
+
+    So does what ends the reception before it: as long as the old primary may live, all it sends is
+    welcome.
+    """
+    if is_graceful or step.id not in ("drain", "promote"):
         return step
-    return replace(step, depends_on=("fence",), needs_fence=True)
+    before = tuple(one for one in step.depends_on if one != "fuse")
+    return replace(step, depends_on=("fence", *before), needs_fence=True)
 
 
 def _serving(step: Step, rehomed: set[str]) -> Step:

@@ -38,6 +38,8 @@ class Sample:
     skew_s: float | None
     skew_uncertainty_s: float | None
     bad_flags: tuple[str, ...] = ()
+    hold_s: float | None = None
+    """So long after it the primary's server surely went on waiting for this standby."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,10 +204,14 @@ class Engine(Protocol):
         """Return what to ask the partner's own tools over ssh: the topic `partner_db`."""
         ...
 
-    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+    def view(
+        self, terms: Terms, reports: Mapping[str, Report], remembered: Replication | None = None
+    ) -> Replication:
         """Return the normal form of the latest readings; its source is the topic that told it.
 
-        `reports` also has the latest of `partner_looks` that ended with 0, however old it is.
+        `reports` also has the latest of `partner_looks` that ended with 0, however old it is;
+        `remembered` is what the readings before told of positions, for an engine whose database
+        does not say itself when it last heard from its primary.
         """
         ...
 

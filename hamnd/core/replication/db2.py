@@ -53,8 +53,11 @@ class Db2Engine:
         site = terms.site
         return {"partner_db": commands.db2pd_hadr(site, site.partner.name)}
 
-    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+    def view(
+        self, terms: Terms, reports: Mapping[str, Report], remembered: Replication | None = None
+    ) -> Replication:
         """Return the normal form of the latest db2pd run; a database that is down has its cfg."""
+        del remembered
         return read_view(terms.site, reports)
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:

@@ -60,8 +60,11 @@ class DumpEngine:
         """Ask the partner's own server over ssh."""
         return {PARTNER_TOPIC: commands.status(terms.site, terms.site.partner.name)}
 
-    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+    def view(
+        self, terms: Terms, reports: Mapping[str, Report], remembered: Replication | None = None
+    ) -> Replication:
         """Return the normal form of this node's databases beside what the partner last said."""
+        del remembered
         report, site = reports[TOPIC], terms.site
         here = parse_databases(report)
         if here is None:

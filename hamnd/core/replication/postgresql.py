@@ -65,8 +65,11 @@ class PostgresEngine:
         """Ask the partner's own server over ssh."""
         return {PARTNER_TOPIC: commands.status(terms.site, terms.site.partner.name)}
 
-    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+    def view(
+        self, terms: Terms, reports: Mapping[str, Report], remembered: Replication | None = None
+    ) -> Replication:
         """Return the normal form of this node's server beside what its partner last said."""
+        del remembered
         report = reports[TOPIC]
         match answer_of(report):
             case ServerAnswer.TOLD:

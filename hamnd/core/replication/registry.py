@@ -12,12 +12,13 @@ from hamnd.core.replication import Engine
 from hamnd.core.replication.db2 import ENGINE as DB2
 from hamnd.core.replication.dump import ENGINE as DUMP
 from hamnd.core.replication.dump import routines as of_dump
+from hamnd.core.replication.mariadb import ENGINE as MARIADB
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
 from hamnd.core.replication.sqlite import ENGINE as SQLITE
 from hamnd.core.replication.sqlite import routines as of_sqlite
 from hamnd.model.routine import Routine
 
-ENGINES: dict[str, Engine] = {one.name: one for one in (DB2, POSTGRESQL, SQLITE, DUMP)}
+ENGINES: dict[str, Engine] = {one.name: one for one in (DB2, POSTGRESQL, MARIADB, SQLITE, DUMP)}
 
 ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {
     SQLITE.name: of_sqlite,

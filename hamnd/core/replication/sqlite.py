@@ -67,8 +67,11 @@ class SqliteEngine:
         """Ask the partner for its tables over ssh: names and times, nothing of their content."""
         return {PARTNER_TOPIC: commands.look(terms.site, terms.site.partner.name)}
 
-    def view(self, terms: Terms, reports: Mapping[str, Report]) -> Replication:
+    def view(
+        self, terms: Terms, reports: Mapping[str, Report], remembered: Replication | None = None
+    ) -> Replication:
         """Return the normal form of this node's copies beside what the partner last said."""
+        del remembered
         report, site = reports[TOPIC], terms.site
         here = parse_store(report)
         if here is None:

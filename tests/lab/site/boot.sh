@@ -21,7 +21,7 @@ mount --bind "$R/run/boot_id" "$R/proc/sys/kernel/random/boot_id"
 mount -t tmpfs -o mode=1777 tmpfs "$R/tmp"
 mount -t tmpfs -o mode=755 tmpfs "$R/dev"
 for d in null zero full random urandom tty; do : >"$R/dev/$d"; mount --bind "/dev/$d" "$R/dev/$d"; done
-mkdir -p "$R"/dev/{pts,shm,net} "$R"/run/{sshd,lock,postgresql,named,lab}
+mkdir -p "$R"/dev/{pts,shm,net} "$R"/run/{sshd,lock,postgresql,mysqld,named,lab}
 mount -t devpts -o newinstance,ptmxmode=0666,mode=620 devpts "$R/dev/pts"
 ln -s pts/ptmx "$R/dev/ptmx"
 ln -s /proc/self/fd "$R/dev/fd"
@@ -37,7 +37,7 @@ for place in $places; do
   mount --bind "$from" "$R$to"
   mount -o remount,bind,ro "$R$to"
 done
-for u in postgres:postgresql bind:named; do chown "${u%:*}" "$R/run/${u#*:}" 2>/dev/null || :; done
+for u in postgres:postgresql mysql:mysqld bind:named; do chown "${u%:*}" "$R/run/${u#*:}" 2>/dev/null || :; done
 hostname "$name"
 cd "$R"
 pivot_root . oldroot

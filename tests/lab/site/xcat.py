@@ -21,6 +21,7 @@ from cryptography.x509.oid import NameOID
 from tests.lab.site import services
 from tests.lab.site.db2 import Db2
 from tests.lab.site.hosts import Host
+from tests.lab.site.maria import Maria
 from tests.lab.site.names import CLUSTER, DOMAIN, GATEWAY, MANAGERS, SERVICE_NAME
 from tests.lab.site.postgres import OWNER, Postgres
 
@@ -88,6 +89,18 @@ def in_sqlite(host: Host) -> None:
     _define(write)
 
 
+def in_mariadb(primary: Maria) -> None:
+    """Keep the definitions in a database of the primary; its replica gets them by replication."""
+    primary.sql(f"CREATE DATABASE xcat; GRANT ALL ON xcat.* TO {OWNER}@'%'")
+    for kind in ("node", "site"):
+        primary.sql(f"CREATE TABLE xcat.{kind} (name VARCHAR(64) PRIMARY KEY, value TEXT)")
+
+    def write(kind: str, name: str, value: str) -> None:
+        primary.sql(f"INSERT INTO xcat.{kind} VALUES ('{name}', '{value}')")
+
+    _define(write)
+
+
 def in_db2(db2: Db2) -> None:
     """Keep the definitions in the model's database, on whichever node is its primary."""
 
@@ -116,8 +129,8 @@ def _define(write: Callable[[str, str, str], None]) -> None:
 def install(hosts: Iterable[Host], engine: str) -> None:
     """Put xCAT on hosts: the server on management nodes, the client everywhere.
 
-    `engine` is pg, db2 or sqlite; each node's xcatd asks the database of its own host (cfgloc
-    names it, and the movable name leads there too). Nothing is started or enabled.
+    `engine` is pg, mysql, db2 or sqlite; each node's xcatd asks the database of its own host
+    (cfgloc names it, and the movable name leads there too). Nothing is started or enabled.
     """
     authority = Authority()
     for host in hosts:

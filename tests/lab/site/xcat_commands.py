@@ -71,7 +71,8 @@ def _no_such(kind: str, name: str) -> Answer:
 
 
 def lsxcatd(database: Any, arguments: list[str]) -> Answer:
-    engine = {"pg": "Pg", "db2": "DB2", "sqlite": "SQLite"}[database.engine]
+    names = {"pg": "Pg", "mysql": "mysql", "db2": "DB2", "sqlite": "SQLite"}
+    engine = names[database.engine]
     parts = {
         "-v": VERSION,
         "-t": "This is a Management Node",

@@ -4,8 +4,8 @@ Owns the server of xCAT's client protocol (xcat-hamn.md §4.3, §4.4, §9): one 
 answered by `<xcatresponse>` elements, the last with `<serverdone>`. Without a readable database
 every command is "Permission denied for request", exit 1; on a standby's database mkdef says that it
 stored something and did not; started without a database it never listens. Called as
-`xcatd.py pg|db2|sqlite HOST` where HOST is the database's, as cfgloc names it. Runs as a unit of a
-lab host; MUST NOT import anything of this project but the modules beside it.
+`xcatd.py pg|mysql|db2|sqlite HOST` where HOST is the database's, as cfgloc names it. Runs as a unit
+of a lab host; MUST NOT import anything of this project but the modules beside it.
 """
 
 from __future__ import annotations
@@ -39,6 +39,7 @@ PSQL = max(glob.glob("/usr/lib/postgresql/*/bin/psql"), default="psql")
 """Debian's own psql is a wrapper in Perl that costs several times what it wraps."""
 _COMMAND = re.compile(r"<command>([^<]*)</command>")
 _ARGUMENT = re.compile(r"<arg>([^<]*)</arg>")
+_UNREACHED = re.compile(r"^ERROR (20\d\d|1045|1040) ", re.MULTILINE)
 _pause = threading.Event()
 _clock = time.perf_counter
 
@@ -64,6 +65,9 @@ class Database:
         if self.engine == "pg":
             where = f"host={self.host} user=xcatadm dbname=xcatdb connect_timeout=5"
             argv = [PSQL, "-X", "-q", "-A", "-t", "-d", where, "-c", statement]
+        elif self.engine == "mysql":
+            argv = ["mariadb", "--no-defaults", "-B", "-N", "--connect-timeout=5", "-h", self.host]
+            argv += ["-u", "xcatadm", "-ponly-in-the-lab", "-e", statement]
         else:
             # A connection belongs to the shell that made it: no exec here.
             words = 'db2 connect to XCATDB || exit 4; db2 -x "$1" >&3; exit $?'
@@ -73,6 +77,8 @@ class Database:
             argv, capture_output=True, text=True, timeout=STATEMENT_S, check=False
         )
         if self.engine == "pg" and done.returncode == 2:
+            raise DatabaseDown(done.stderr)
+        if self.engine == "mysql" and _UNREACHED.search(done.stderr):
             raise DatabaseDown(done.stderr)
         if self.engine == "db2" and (done.returncode & 4):
             raise DatabaseDown(done.stdout + done.stderr)
@@ -140,6 +146,8 @@ class Database:
     @property
     def takes_writes(self) -> bool:
         """Whether a write would be stored."""
+        if self.engine == "mysql":
+            return self._run("select @@global.read_only")[0].strip() == "0"
         if self.engine != "pg":
             return True  # a Db2 standby cannot even be connected to
         return self._run("select pg_is_in_recovery()")[0].strip() == "f"

@@ -16,7 +16,7 @@ from hamnd.settings.sample import render_sample
 from hamnd.settings.schema import REQUIRED, Schema
 from tests.unit.settings.configs import MINIMAL
 
-ENGINES = ("db2", "postgresql", "sqlite", "dump")
+ENGINES = ("db2", "postgresql", "mariadb", "sqlite", "dump")
 OPTION = re.compile(r"^# (\[{1,2}[a-z0-9_.]+\]{1,2}|[a-z0-9_]+ = .*)$")
 
 

@@ -1,0 +1,63 @@
+"""What a person has to know of a replica that does not follow as it should, and what to run.
+
+Owns these sentences. Must not judge whether a connection lives (mariadb_view), nor know numbers of
+errors (dialects.mariadb.errors).
+"""
+
+from __future__ import annotations
+
+from hamnd.dialects.mariadb.errors import in_words
+from hamnd.model.mariadb import Replica, SemiSync, ServerStatus
+
+
+def problems_of(
+    status: ServerStatus, replica: Replica, state: str, there: SemiSync | None
+) -> tuple[str, ...]:
+    """Return what a person has to know, the gravest first.
+
+    `state` is what hamnd believes of the connection, `there` what the primary lately said of
+    semi-sync.
+    """
+    told: list[str] = []
+    if replica.sql_error:
+        told.append(f"the applier stopped: {in_words(replica.sql_error, replica.sql_text)}")
+    elif replica.sql != "Yes":
+        told.append("the applier does not run: START REPLICA SQL_THREAD")
+    if replica.io_error:
+        told.append(f"the receiver says: {in_words(replica.io_error, replica.io_text)}")
+    elif replica.io == "No":
+        told.append("the receiver does not run: START REPLICA")
+    elif state in ("stale", "unheard"):
+        told.append("nothing arrives from the primary, although IO running says Yes")
+    if status.semi.is_asked:
+        told.append(
+            "semi-sync is switched on as a primary here too: the applier waits for acknowledgements"
+            " that nobody gives; SET GLOBAL rpl_semi_sync_master_enabled = OFF on the standby"
+        )
+    if not status.is_read_only:
+        told.append("read_only is off here: whatever writes on this standby breaks replication")
+    if replica.has is None:
+        told.append("it follows without GTIDs: what it has cannot be verified (set-up uses GTIDs)")
+    if replica.delay_s:
+        told.append(f"the applier is told to stay {replica.delay_s} s behind: set MASTER_DELAY = 0")
+    if there is not None and there.is_asked and not there.is_waiting:
+        told.append("semi-sync is switched on at the primary and has fallen back: it waits not")
+    return tuple(told)
+
+
+def clear_of(replica: Replica) -> str:
+    """Return what has the applier go on.
+
+    With both threads stopped a start throws the relay log away and asks the primary for all of it
+    again (measured, MariaDB 10.11 with GTIDs).
+    """
+    if replica.sql == "Yes":
+        return (
+            "STOP REPLICA SQL_THREAD; CHANGE MASTER TO MASTER_DELAY = 0; START REPLICA SQL_THREAD"
+        )
+    if replica.io == "No":
+        return (
+            "with both threads stopped START REPLICA fetches everything anew from the primary; if "
+            "that one is gone, apply the rest by mariadb-binlog from the relay log first"
+        )
+    return "mend what the error names, then START REPLICA SQL_THREAD"

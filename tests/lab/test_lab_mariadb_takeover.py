@@ -1,0 +1,98 @@
+"""A whole takeover of a real MariaDB pair: what the writer lost, and what hamnd had said.
+
+Owns those stories, asynchronous and semi-synchronous, and the three ways in which a primary can be
+down. What was acknowledged and is missing must never be more than the verdict that was confirmed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import pytest
+
+from tests.lab.site import xcat
+from tests.lab.site.fixtures import lab, needs_lab
+from tests.lab.site.hosts import Lab, wait_until
+from tests.lab.site.ledger import Ledger, check_loss
+from tests.lab.site.maria import PROGRAMS
+from tests.lab.site.maria_pair import MariaPair
+from tests.lab.site.names import CLUSTER
+
+__all__ = ["lab"]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    needs_lab("crontab", *PROGRAMS, *xcat.PROGRAMS),
+]
+
+Fault = Callable[[MariaPair], None]
+
+
+@pytest.fixture(params=[False, True], ids=["async", "semi_sync"])
+def site(lab: Lab, request: pytest.FixtureRequest) -> MariaPair:
+    site = MariaPair(lab, semi_sync=request.param)
+    site.watch()
+    site.wait_state("Peer")
+    site.wait_ready()
+    return site
+
+
+def power_cut(site: MariaPair) -> None:
+    site.faults.off("mn1")
+
+
+def freeze(site: MariaPair) -> None:
+    site.faults.freeze("mn1")
+
+
+def kill_database(site: MariaPair) -> None:
+    site.first.kill()
+
+
+@pytest.mark.parametrize("fault", [power_cut, kill_database, freeze])
+def test_a_takeover_loses_no_more_than_was_said(site: MariaPair, fault: Fault) -> None:
+    """Given a pair in Peer under writes, when the primary goes down and the operator confirms the
+    plan with the loss that it shows, then mn2 is Active and alone, and what is missing is no more
+    than that loss."""
+    ledger = Ledger(site.write())
+    ledger.writer.wait(200)
+    broken = time.perf_counter()
+    fault(site)
+    site.wait_state("PrimaryDown")
+    plan = site.take_over()
+    acknowledged = ledger.close()
+    assert site.writable() == ("mn2",)
+    assert site.owners() == ["mn2"]
+    missing = set(acknowledged) - site.second.rows()
+    check_loss(plan["data_loss"], missing, acknowledged, (ledger, broken))
+    if site.semi_sync and fault is power_cut:
+        assert plan["data_loss"]["verdict"] == "zero_proven"
+    site.second.sql("INSERT INTO xcatdb.lab_rows VALUES (0)")
+    assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+    service = CLUSTER.address("mn")
+    assert site.lab["sn1"].run("dig", "+short", f"@{service}", "mn.cluster.test").strip() == service
+
+
+def test_what_was_written_without_the_standby_is_in_the_verdict(site: MariaPair) -> None:
+    """Given a pair whose replication alone is cut, the primary written to on and on (a waiting one
+    after somebody there ended the waiting), when it loses its power, then the plan says how many
+    seconds are lost, and no more are missing."""
+    ledger = Ledger(site.write())
+    ledger.writer.wait(100)
+    site.faults.drop_port("mn1", 3306, "mn2")
+    if site.semi_sync:
+        site.first.sql("SET GLOBAL rpl_semi_sync_master_enabled = OFF")
+    ledger.writer.wait(100)
+    wait_until(lambda: site.ask("status")["replication"]["state"] == "stale", "stale", 60)
+    assert site.wait_state("Degraded") == "Degraded"
+    broken = time.perf_counter()
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    plan = site.take_over()
+    assert plan["data_loss"]["verdict"] == "bounded"
+    acknowledged = ledger.close()
+    missing = set(acknowledged) - site.second.rows()
+    assert len(missing) > 50, "the lab's own truth"
+    check_loss(plan["data_loss"], missing, acknowledged, (ledger, broken))
