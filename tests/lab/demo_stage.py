@@ -300,16 +300,22 @@ class Stage:
 
 @contextlib.asynccontextmanager
 async def stage(
-    times: Times = QUICK, platform: str = "linux", mode: str = "service_address"
+    times: Times = QUICK,
+    platform: str = "linux",
+    mode: str = "service_address",
+    more: str = "",
 ) -> AsyncIterator[Stage]:
     """Give a site with a daemon that answers, and leave nothing behind.
 
-    Its path is short, for unix sockets.
+    Its path is short, for unix sockets. `more` is put at the end of the configuration, which is the
+    table of the pages.
     """
     root = Path(tempfile.mkdtemp(prefix="hd-"))
     try:
         layout = lay_out(root, times, platform, mode)
         _hasten(layout)
+        with layout.config.open("a") as config:
+            config.write(more)
         async with WatchedWorld(layout) as world:
             one = Stage(layout, world)
             try:

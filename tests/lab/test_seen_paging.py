@@ -1,0 +1,105 @@
+"""The page arrives: a demo's pair under the real Prometheus and Alertmanager, from kill to return.
+
+Owns that one story, over TLS and with a password, and that every delivered expression gives data in
+it. `missing` names what is not installed; nothing stands in for it.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hamnd.adapters.clock import SystemClock
+from tests.lab import promql
+from tests.lab.demo_stage import Stage, confirm, plan, stage, until_ready
+from tests.lab.monitoring import Monitoring, missing, monitored
+from tests.unit.adapters.test_http import certificate
+
+LACKS = missing("prometheus", "prometheus-alertmanager", "openssl")
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+]
+
+NOT_HERE = {
+    "hamnd_hold_expires_timestamp_seconds": "nobody holds the pages",
+    "hamnd_last_drill_timestamp_seconds": "no drill in this story",
+    "hamnd_last_rehearsal_timestamp_seconds": "no rehearsal in this story",
+    "hamnd_sync_age_seconds": "the demo watches no file sets",
+    "hamnd_sync_age_limit_seconds": "the demo watches no file sets",
+    "hamnd_sync_duration_seconds": "the demo watches no file sets",
+    "hamnd_loss_bytes_bound": "nothing is lost in this story",
+    "hamnd_loss_seconds_bound": "nothing is lost in this story",
+    'type=~"FilesFresh.*"': "the demo watches no file sets",
+    'type="FuseClear"': "the model has no such condition yet",
+    'cluster=""': "every target is labelled",
+    'node=""': "every target is labelled",
+}
+"""What a series that gives nothing must contain, and why that is right here."""
+
+
+async def test_a_killed_primary_pages_and_so_does_its_return(tmp_path: Path) -> None:
+    """Given a ready pair that Prometheus scrapes over TLS with a password, when the primary loses
+    its power, the page arrives; when the takeover is confirmed it resolves; when the old primary
+    has power again, its page arrives; and every expression gave data meanwhile."""
+    made, key = certificate(tmp_path, "first")
+    users = tmp_path / "users"
+    users.write_text("prometheus:se:cret\n")
+    for secret in (key, users):
+        secret.chmod(0o600)
+    guards = f'certificate_file = "{made}"\nkey_file = "{key}"\nusers_file = "{users}"\n'
+    scrape = (
+        f"    scheme: https\n    tls_config: {{ca_file: {made}}}\n"
+        "    basic_auth: {username: prometheus, password: 'se:cret'}\n"
+    )
+    async with stage(more=guards) as one:
+        labels = {"cluster": "demo", "node": "aixmn2"}
+        target = {"targets": [f"127.0.0.1:{one.layout.metrics_port}"], "labels": labels}
+        await until_ready(one)
+        began = SystemClock().now().wall_s
+        async with monitored(tmp_path, [target], scrape) as watched:
+            await tell(one, watched)
+            await every_expression_gave_data(watched, began)
+
+
+async def tell(one: Stage, watched: Monitoring) -> None:
+    prometheus, receiver = watched.prometheus, watched.receiver
+    await prometheus.until('hamnd_takeover_ready{status="True"} == 1')
+    assert receiver.pages == []
+    one.world.fault("kill")
+    await receiver.until("pager", "PrimaryDownUnconfirmed", "firing")
+    page = receiver.bodies[0]["alerts"][0]
+    assert page["labels"]["cluster"] == "demo"
+    assert "hamnctl plan takeover" in page["annotations"]["description"]
+    await confirm(one, await plan(one))
+    await prometheus.until('ALERTS{alertname="TakingOver"}')
+    await receiver.until("pager", "PrimaryDownUnconfirmed", "resolved")
+    await one.until_status(lambda status: status["state"] == "Active", "Active")
+    await prometheus.until('hamnd_state{state="Active"} == 1')
+    one.world.fault("power-on")
+    await receiver.until("pager", "OldPrimaryReturned", "firing")
+    fired = {alert for _, alert, _ in receiver.pages}
+    assert fired <= {"PrimaryDownUnconfirmed", "OldPrimaryReturned", "TwoActives"}, fired
+    assert await prometheus.query("hamnd_confirm_seconds_p95")
+
+
+async def every_expression_gave_data(watched: Monitoring, began: float) -> None:
+    """Every selector of a rule, every expression of the dashboard, over the whole story."""
+    prometheus, now = watched.prometheus, SystemClock().now().wall_s
+    read = {s for rule in promql.rules() for s in promql.selectors(rule["expr"])}
+    empty = {one for one in read if not await prometheus.over(one, began, now)}
+    for title, found in promql.panels().items():
+        for expression in found:
+            if not await prometheus.over(expression, began, now):
+                empty.add(f"{title}: {expression}")
+    for expression in promql.annotated():
+        if not await prometheus.over(expression, began, now):
+            empty.add(expression)
+    surprising = {one for one in empty if not any(part in one for part in NOT_HERE)}
+    assert surprising == set()
+    assert "hamnd_unconfirmed_seconds" in read - empty, "the test itself reads something"
+    for rule in (await prometheus.ask("rules"))["groups"]:
+        assert all(one["health"] == "ok" for one in rule["rules"]), rule
