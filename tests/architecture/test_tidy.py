@@ -184,4 +184,4 @@ def test_nothing_committed_names_a_workplace() -> None:
 
 def test_constraints_are_names_and_versions_only() -> None:
     for line in (CHECKOUT / "constraints.txt").read_text().splitlines():
-        assert re.fullmatch(r"[A-Za-z0-9_.-]+==[A-Za-z0-9.+]+", line), line
+        assert re.fullmatch(r"[A-Za-z0-9_.-]+==([0-9]+!)?[A-Za-z0-9.+]+", line), line
