@@ -55,10 +55,16 @@ def _ready(session: Session) -> int:
 
 
 def _explain(session: Session) -> int:
+    from hamnd.views import replication
     from hamnd.views.explain import has_condition, render_explain
 
     document = session.look("explain")
     name = session.args.name
+    if name and name.lower() == replication.NAME:
+        session.screen.show(
+            document, replication.render_replication(document, session.screen.width)
+        )
+        return exits.OK
     if name and not has_condition(document, name):
         session.screen.complain(*render_explain(document, name, session.screen.width))
         return exits.USAGE

@@ -24,7 +24,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "ready": ("looking", "Tell whether a takeover would work now; exit 0 only when it would",
               "hamnctl ready || hamnctl explain"),
     "explain": ("looking", "Explain this state: the evidence, and what would change it",
-                "hamnctl explain ReplicationPeer"),
+                "hamnctl explain replication"),
     "witnesses": ("looking", "Show what each service node reaches of the primary",
                   "hamnctl witnesses"),
     "history": ("reading", "List what the journal recorded, oldest first",

@@ -104,6 +104,8 @@ class Replication:
     """Standbys that this node's own settings would wait for once it is primary."""
     clear: str = ""
     """What the operator can run where the database is down."""
+    details: tuple[str, ...] = ()
+    """What else the engine knows, a sentence each, for whoever asks for an explanation."""
     system: str | None = None
     """What tells this database from every other one, where it has such an identifier."""
     has_link: bool = True

@@ -381,6 +381,11 @@ class Site:
         return self.node == self.standby.name
 
     @property
+    def own(self) -> Node:
+        """This management node."""
+        return self.standby if self.is_on_standby else self.primary
+
+    @property
     def partner(self) -> Node:
         """The other management node."""
         return self.primary if self.is_on_standby else self.standby

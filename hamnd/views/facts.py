@@ -84,7 +84,12 @@ def replication_part(view: Replication | None, now: Instant) -> Part | None:
         "peer_window_s": view.peer_window_s,
         "peer_window_end": view.peer_window_end,
         "problems": list(view.problems),
+        "bad_flags": list(view.bad_flags),
+        "details": list(view.details),
         "timeline": view.timeline,
+        "verified_at": seconds(view.verified_at),
+        "heard_at": seconds(view.heard_at),
+        "waits_for": view.waits_for,
     }
 
 

@@ -74,8 +74,7 @@ def _hosts(site: Site) -> frozenset[str]:
     moving = {word for one in site.identity for word in (one.address, *_names(one.name))}
     if site.takes_primary_address:
         return HERE | moving | {site.primary.address, *_names(site.primary.name)}
-    own = site.standby if site.is_on_standby else site.primary
-    return HERE | moving | {own.address, *_names(own.name)}
+    return HERE | moving | {site.own.address, *_names(site.own.name)}
 
 
 def _names(name: str) -> tuple[str, str]:

@@ -40,6 +40,7 @@ from hamnd.core.replication.postgresql_view import (
     seen_standby,
 )
 from hamnd.dialects.postgresql import commands
+from hamnd.dialects.postgresql.layout import slot_of
 from hamnd.dialects.postgresql.returned import returned
 from hamnd.dialects.postgresql.status import answer_of, format_lsn, parse_status, why_not
 from hamnd.dialects.shell import last_lines, unanswered
@@ -86,7 +87,7 @@ class PostgresEngine:
             return blind(report, lost.sentence if lost is not None else why_not(report))
         partner = PrimaryWord.of(reports.get(PARTNER_TOPIC), report, terms.policy)
         if status.in_recovery:
-            return seen_standby(report, status, partner)
+            return seen_standby(report, status, partner, slot_of(terms.site.own))
         return seen_primary(report, status)
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:

@@ -16,7 +16,6 @@ from hamnd.core.replication import postgresql_pairing as pairs
 from hamnd.dialects.postgresql import commands
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
-from hamnd.model.site import Node, Site
 from hamnd.model.work import Action
 
 PROMOTE_MARGIN_S = 10
@@ -41,7 +40,7 @@ def setup_steps(terms: Terms) -> tuple[Step, ...]:
 def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """The returned old primary follows this node (guide §9); its own data is kept first."""
     site = terms.site
-    pair = pairs.Pairing(terms, _here(site), site.partner)
+    pair = pairs.Pairing(terms, site.own, site.partner)
     is_new = task.way is Way.RESEED
     way = (
         (pairs.copy(pair),)
@@ -61,7 +60,7 @@ def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
 def switchover_steps(terms: Terms) -> tuple[Step, ...]:
     """The primary is stopped in order, and follows from then on; its log needs no rewinding."""
     site = terms.site
-    pair = pairs.Pairing(terms, _here(site), site.partner)
+    pair = pairs.Pairing(terms, site.own, site.partner)
     # Cloned from a primary that waited for it, it would wait itself: until `replicate` for nobody.
     wanted = Promotion("graceful", Verdict.PASS, "it handed over", waits_for=site.partner.name)
     return (
@@ -100,8 +99,3 @@ def promote_step(terms: Terms, promotion: Promotion, after: str = "fuse") -> Ste
         wait_s=30.0,
         reversible=False,
     )
-
-
-def _here(site: Site) -> Node:
-    """Return this node with its addresses."""
-    return site.standby if site.is_on_standby else site.primary

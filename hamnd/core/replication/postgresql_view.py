@@ -17,7 +17,7 @@ from hamnd.core.policy import Policy
 from hamnd.core.replication.postgresql_loss import OFF_DELAY_S, SyncMode
 from hamnd.dialects.postgresql.status import answer_of, parse_status
 from hamnd.model.health import Positions, Replication
-from hamnd.model.postgres import ServerAnswer, ServerStatus
+from hamnd.model.postgres import ServerAnswer, ServerStatus, Slot
 from hamnd.model.work import Report
 
 TOPIC = "psql"
@@ -26,6 +26,11 @@ SILENT_MARGIN_S = 5.0
 """What a sign of life that was asked for may take, beyond half of wal_receiver_timeout."""
 NOTHING_CAME_S = 2.0
 """A primary that wrote sends it at once: so long after it has, a silent receiver is a stale one."""
+LOSING = {
+    "lost": "is lost: the log that this standby needs is gone, rejoin copies anew",
+    "unreserved": "is about to be lost: it may keep no more log (max_slot_wal_keep_size)",
+}
+"""What becomes of a standby whose slot says so."""
 FLUSHED_LEVELS = ("on", "remote_apply")
 """Values of synchronous_commit that wait for the standby's disk."""
 
@@ -54,8 +59,10 @@ class PrimaryWord:
         return cls(status, report.started.wall_s, status.flushed, is_fresh)
 
 
-def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | None) -> Replication:
-    """Return the normal form of a server in recovery."""
+def seen_standby(
+    report: Report, status: ServerStatus, partner: PrimaryWord | None, slot: str
+) -> Replication:
+    """Return the normal form of a server in recovery; `slot` is the one that keeps its log."""
     receiver = status.receiver
     problems = list(status.problems)
     if status.is_paused:
@@ -65,6 +72,9 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
         problems.append("this standby is a copy of another cluster: the system identifiers differ")
         partner = None
     state = _state_of(status, partner)
+    kept = None if partner is None else _slot_of(partner.status, slot)
+    if kept is not None and kept.wal_status in LOSING:
+        problems.append(f"slot {slot} on the primary {LOSING[kept.wal_status]}")
     primary = None if receiver is None else receiver.latest_end
     flushed = None if partner is None else partner.flushed
     told = [one for one in (primary, flushed) if one is not None]
@@ -89,12 +99,30 @@ def seen_standby(report: Report, status: ServerStatus, partner: PrimaryWord | No
         is_database_up=True,
         uptime_s=int(status.at - status.started_at),
         problems=tuple(problems),
+        details=_details(status, kept),
         verified_at=_verified_at(status, partner),
         heard_at=None if receiver is None else receiver.heard_at,
         timeline=status.timeline,
         system=status.system,
         waits_for=", ".join(status.sync.names) if status.sync is not None else "",
     )
+
+
+def _slot_of(primary: ServerStatus, name: str) -> Slot | None:
+    return next((one for one in primary.slots if one.name == name), None)
+
+
+def _details(here: ServerStatus, slot: Slot | None) -> tuple[str, ...]:
+    """Return what only PostgreSQL has to tell of a standby."""
+    facts = []
+    if here.receiver is not None and here.receiver.silent_s is not None:
+        limit_s = here.receiver_timeout_s / 2 + SILENT_MARGIN_S
+        silent_s = here.receiver.silent_s
+        facts.append(f"the receiver heard nothing for {silent_s:.0f} s; {limit_s:.0f} s are normal")
+    if slot is not None:
+        use = "in use" if slot.is_active else "not in use"
+        facts.append(f"slot {slot.name} on the primary: {use}, {slot.wal_status or 'kept'}")
+    return tuple(facts)
 
 
 def _state_of(status: ServerStatus, partner: PrimaryWord | None) -> str | None:

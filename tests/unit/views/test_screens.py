@@ -19,6 +19,7 @@ from hamnd.views.card import plan_document, render_card, render_plan
 from hamnd.views.explain import explain_document, render_explain
 from hamnd.views.offline import journal_status
 from hamnd.views.ready import ready_document, ready_of, render_ready
+from hamnd.views.replication import render_replication
 from hamnd.views.run import render_refusal, render_run, run_document
 from hamnd.views.status import render_status, status_document
 from hamnd.views.text import HEIGHT, WIDTH
@@ -51,6 +52,10 @@ def _ready(one: Pair) -> list[str]:
 
 def _explain(one: Pair, name: str | None = None) -> list[str]:
     return render_explain(explain_document(one.state, one.now, one.terms), name)
+
+
+def _replication(one: Pair) -> list[str]:
+    return render_replication(explain_document(one.state, one.now, one.terms))
 
 
 def _witnesses(one: Pair) -> list[str]:
@@ -122,6 +127,8 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     "explain_link_cut": lambda: _explain(pair().link_cut()),
     "explain_down": lambda: _explain(pair().primary_down()),
     "explain_active": lambda: _explain(pair().active(returned=True)),
+    "explain_replication": lambda: _replication(pair().in_peer()),
+    "explain_replication_cut": lambda: _replication(pair().link_cut()),
     "explain_one_step": lambda: _explain(pair().not_ready(), "consoles"),
     "explain_unknown_name": lambda: _explain(pair().in_peer(), "ReplicationPear"),
     "witnesses": lambda: _witnesses(pair().link_cut()),
