@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from hamnd.model.instant import Instant
 from hamnd.model.record import Record
-from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Reach, Read, Report, Swap
+from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Pull, Reach, Read, Report, Swap
 
 
 class Clock(Protocol):
@@ -56,6 +56,14 @@ class Files(Protocol):
 
         A switch that outlasts its limit is LOST: it may come to its end all the same.
         """
+        ...
+
+
+class Puller(Protocol):
+    """Brings trees of the partner here."""
+
+    async def pull(self, request: Pull, timeout_s: float) -> Report:
+        """Pull once; exit code 0 when all is here. What it found out is in its last line."""
         ...
 
 

@@ -28,9 +28,11 @@ from hamnd.core.events import (
     PlanRequested,
     RetryRequested,
     SkipRequested,
+    SyncRequested,
 )
 from hamnd.core.state import Refusal
 from hamnd.errors import HamndError
+from hamnd.model.copying import CopyKind
 from hamnd.model.names import LossVerdict, PlanKind
 from hamnd.model.plan import Override, PlanRequest
 
@@ -51,6 +53,7 @@ class Verb(StrEnum):
     READY = "ready"
     EXPLAIN = "explain"
     WITNESSES = "witnesses"
+    FILES = "files"
     PLANS = "plans"
     RUN = "run"
     WATCH = "watch"
@@ -62,6 +65,7 @@ class Verb(StrEnum):
     CONCLUDE = "conclude"
     ATTEST = "attest"
     CLEAR = "clear"
+    SYNC = "sync"
     JOURNAL_RESTART = "journal-restart"
 
 
@@ -71,6 +75,7 @@ LOOKS = frozenset(
         Verb.READY,
         Verb.EXPLAIN,
         Verb.WITNESSES,
+        Verb.FILES,
         Verb.PLANS,
         Verb.RUN,
         Verb.WATCH,
@@ -85,6 +90,7 @@ SCHEMAS: Mapping[Verb, str] = MappingProxyType(
         Verb.READY: "hamnd.ready/1",
         Verb.EXPLAIN: "hamnd.explain/1",
         Verb.WITNESSES: "hamnd.witnesses/1",
+        Verb.FILES: "hamnd.files/1",
         Verb.PLANS: "hamnd.plans/1",
         Verb.RUN: "hamnd.run/1",
         Verb.PLAN: "hamnd.plan/1",
@@ -95,6 +101,7 @@ SCHEMAS: Mapping[Verb, str] = MappingProxyType(
         Verb.CONCLUDE: "hamnd.run/1",
         Verb.ATTEST: "hamnd.done/1",
         Verb.CLEAR: "hamnd.done/1",
+        Verb.SYNC: "hamnd.files/1",
         Verb.JOURNAL_RESTART: "hamnd.done/1",
     }
 )
@@ -124,6 +131,7 @@ class Form(StrEnum):
     WORD = "one of the known words"
     FLAG = "true or false"
     OVERRIDES = 'a list of {"gate": …, "reason": …}'
+    NAMES = "a list of names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +161,11 @@ DOCUMENTS: Mapping[Verb, tuple[Field, ...]] = MappingProxyType(
         Verb.CONCLUDE: (_REASON,),
         Verb.ATTEST: (Field("how", Form.WORD, words=ATTEST_HOW), _REASON),
         Verb.CLEAR: (_REASON,),
+        Verb.SYNC: (
+            Field("sets", Form.NAMES, required=False),
+            Field("verify", Form.FLAG, required=False),
+            Field("accept_deletions", Form.FLAG, required=False),
+        ),
         Verb.JOURNAL_RESTART: (_REASON,),
     }
 )
@@ -201,6 +214,13 @@ def _overrides_problems(name: str, value: Any) -> list[str]:
     return problems
 
 
+def _names_problems(name: str, value: Any) -> list[str]:
+    if not isinstance(value, list) or len(value) > OVERRIDES_MAX:
+        return [f"{name} is not {Form.NAMES} of at most {OVERRIDES_MAX}"]
+    problems = (_text_problem(f"{name}[{index}]", one) for index, one in enumerate(value))
+    return [problem for problem in problems if problem is not None]
+
+
 _OVERRIDE_KEYS = frozenset({"gate", "reason"})
 
 
@@ -215,6 +235,8 @@ def _field_problems(field: Field, value: Any) -> list[str]:
             return [f"{field.name} is not one of {', '.join(field.words)}"]
         case Form.FLAG:
             return [] if isinstance(value, bool) else [f"{field.name} is not {Form.FLAG}"]
+        case Form.NAMES:
+            return _names_problems(field.name, value)
         case Form.OVERRIDES:
             return _overrides_problems(field.name, value)
 
@@ -267,9 +289,16 @@ def decode(verb: Verb, body: Mapping[str, Any], actor: str) -> Asked:
             return AttestRequested(str(body["how"]), reason, actor)
         case Verb.CLEAR:
             return ClearRequested(reason, actor)
-        case Verb.JOURNAL_RESTART:
+        case Verb.SYNC:
+            return _sync_request(body, actor)
+        case _:
             return JournalRestart(reason, actor)
-    raise ValueError(f"{verb} asks for nothing")
+
+
+def _sync_request(body: Mapping[str, Any], actor: str) -> SyncRequested:
+    kind = CopyKind.VERIFY if body.get("verify") else CopyKind.COPY
+    accepts = bool(body.get("accept_deletions"))
+    return SyncRequested(tuple(body.get("sets", ())), actor, kind, accepts)
 
 
 def _plan_request(body: Mapping[str, Any]) -> PlanRequest:

@@ -77,6 +77,12 @@ class TickSource:
         )
         self._scheduler.add_job(tick, trigger, id=name, name=name, replace_existing=True)
 
+    def next_at(self, name: str) -> float | None:
+        """Return when a tick comes next, in epoch seconds; None where there is none."""
+        job = self._scheduler.get_job(name)
+        moment = None if job is None else getattr(job, "next_run_time", None)
+        return None if moment is None else float(moment.timestamp())
+
     def forget(self, name: str) -> None:
         """End a tick; there need not be one of that name."""
         if self._scheduler.get_job(name) is not None:

@@ -20,12 +20,13 @@ from hamnd.model.work import (
     FenceStatus,
     Look,
     LookRequest,
+    Pull,
     Reach,
     Read,
     Report,
     Swap,
 )
-from hamnd.ports import Clock, CommandRunner, FenceDevice, Files, Reacher
+from hamnd.ports import Clock, CommandRunner, FenceDevice, Files, Puller, Reacher
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +37,7 @@ class Adapters:
     reacher: Reacher
     files: Files
     fence: FenceDevice | None = None
+    puller: Puller | None = None
 
 
 class RoutingWorld:
@@ -65,6 +67,10 @@ class RoutingWorld:
                 if request.host != self._node:
                     return self._could_not(f"files are switched on {self._node} only")
                 return await self._adapters.files.swap(request, timeout_s)
+            case Pull():
+                if self._adapters.puller is None or request.host != self._node:
+                    return self._could_not(f"files are pulled to {self._node} only")
+                return await self._adapters.puller.pull(request, timeout_s)
             case Fence() | FenceStatus():
                 if self._adapters.fence is None:
                     return self._could_not("no fence agent is configured ([fence] agent)")

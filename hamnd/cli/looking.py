@@ -1,6 +1,6 @@
-"""status, ready, explain, witnesses: looking, which never changes anything.
+"""status, ready, explain, witnesses, files: looking, which never changes anything.
 
-Owns these four commands. Must not know what the documents mean: views render them.
+Owns these commands. Must not know what the documents mean: views render them.
 """
 
 from __future__ import annotations
@@ -34,6 +34,8 @@ def run(session: Session) -> int:
             return _ready(session)
         case "explain":
             return _explain(session)
+        case "files":
+            return _files(session)
         case _:
             return _witnesses(session)
 
@@ -69,6 +71,14 @@ def _explain(session: Session) -> int:
         session.screen.complain(*render_explain(document, name, session.screen.width))
         return exits.USAGE
     session.screen.show(document, render_explain(document, name, session.screen.width))
+    return exits.OK
+
+
+def _files(session: Session) -> int:
+    from hamnd.views.files import render_files
+
+    document = session.look_or_journal("files")
+    session.screen.show(document, render_files(document, session.screen.width))
     return exits.OK
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hamnd.core.copies import is_file_set
+from hamnd.core.freshness import FRESH_PREFIX, judge_copies
 from hamnd.core.gates import plan_command
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.cfgloc import TOPIC as CFGLOC
@@ -49,6 +51,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         *carry_since(_hook(state, now), before),
         *carry_since(_cfgloc(watch, now, terms), before),
         *carry_since(_routines(state, now), before),
+        *carry_since(judge_copies(state.copies, now, terms), before),
     )
     engine, released = engine_of(terms), judge_released(watch, now, terms)
     question = LossQuestion(
@@ -133,13 +136,18 @@ def _is_suspicious(state: NodeState, conditions: tuple[Condition, ...]) -> bool:
 
 def are_required_true(assessment: Assessment) -> bool:
     """Whether everything that Peer requires is true."""
-    found = [assessment.condition(name) for name in REQUIRED]
-    return all(one is not None and one.status is Status.TRUE for one in found)
+    return all(one is not None and one.status is Status.TRUE for one in _required(assessment))
+
+
+def _required(assessment: Assessment) -> list[Condition | None]:
+    """Return what Peer requires; a copy that is configured has to be fresh."""
+    fresh = [one for one in assessment.conditions if one.type.startswith(FRESH_PREFIX)]
+    return [*(assessment.condition(name) for name in REQUIRED), *fresh]
 
 
 def what_was_lost(assessment: Assessment) -> str:
     """Name the required conditions that are not true, for the reason of a state change."""
-    found = [assessment.condition(name) for name in REQUIRED]
+    found = _required(assessment)
     lost = [one for one in found if one is not None and one.status is not Status.TRUE]
     return "; ".join(f"{one.type}: {one.message}" for one in lost)
 
@@ -217,7 +225,10 @@ def _hook(state: NodeState, now: Instant) -> list[Condition]:
 
 
 def _routines(state: NodeState, now: Instant) -> list[Condition]:
-    """Whether scheduled work came to its end when it last ran; it says itself what it lacks."""
+    """Whether scheduled work came to its end when it last ran; it says itself what it lacks.
+
+    A file set has a condition of its own, that says more.
+    """
     words = {"done": (Status.TRUE, "Done"), "not_done": (Status.FALSE, "NotDone")}
     return [
         Condition(
@@ -229,7 +240,7 @@ def _routines(state: NodeState, now: Instant) -> list[Condition]:
             "schedule",
         )
         for name, run in sorted(state.routines.items())
-        if run.finished_at is not None
+        if run.finished_at is not None and not is_file_set(name)
     ]
 
 

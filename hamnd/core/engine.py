@@ -16,6 +16,7 @@ from typing import assert_never
 from hamnd.core import (
     asking,
     confirming,
+    copying,
     declaring,
     invariants,
     observing,
@@ -35,6 +36,7 @@ from hamnd.core.events import (
     ConcludeRequested,
     ConfirmRequested,
     ConnectionLost,
+    CopyMoved,
     DiskObserved,
     Event,
     Halted,
@@ -49,6 +51,7 @@ from hamnd.core.events import (
     SkipRequested,
     Started,
     StepLooked,
+    SyncRequested,
     TermsChanged,
     Ticked,
 )
@@ -79,6 +82,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     follow_rows(turn)
     follow_run(turn)
     routines.yield_to_run(turn)
+    copying.begin_overdue(turn, event)
     telling.tell_changes(turn)
     _ask(turn, event)
     _remember(turn)
@@ -143,6 +147,9 @@ def _act_on(turn: Turn, event: Event) -> None:
             routines.on_due(turn, event)
         case RoutineActed():
             routines.on_acted(turn, event)
+            copying.on_acted(turn, event)
+        case CopyMoved():
+            copying.on_moved(turn, event)
         case HookCompleted():
             telling.on_hook(turn, event)
         case TermsChanged():
@@ -174,6 +181,8 @@ def _answer(turn: Turn, event: Request) -> None:
             turn.state = replace(turn.state, assessment=assess(turn.state, turn.now, turn.terms))
         case ClearRequested():
             declaring.on_clear(turn, event)
+        case SyncRequested():
+            copying.on_sync(turn, event)
         case _:
             assert_never(event)
 

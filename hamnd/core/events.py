@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.model.copying import CopyKind, Progress
 from hamnd.model.names import LookPurpose, Probe, Rhythm
 from hamnd.model.plan import PlanRequest
 from hamnd.model.work import Looked, Report
@@ -94,11 +95,29 @@ class RoutineActed:
 
 
 @dataclass(frozen=True, slots=True)
+class CopyMoved:
+    """A file set that is being copied tells how far it is; nothing depends on it."""
+
+    name: str
+    progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
 class HookCompleted:
     """The site's own program was told something, or could not be; `about` says what."""
 
     about: str
     report: Report
+
+
+@dataclass(frozen=True, slots=True)
+class SyncRequested:
+    """The operator wants file sets copied now: these, or all of them where none is named."""
+
+    names: tuple[str, ...]
+    actor: str
+    kind: CopyKind = CopyKind.COPY
+    accepts_deletions: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +219,7 @@ Request = (
     | ConcludeRequested
     | AttestRequested
     | ClearRequested
+    | SyncRequested
 )
 """Events that somebody waits for: their Decision carries an answer or a refusal."""
 
@@ -213,6 +233,7 @@ Event = (
     | StepLooked
     | RoutineDue
     | RoutineActed
+    | CopyMoved
     | HookCompleted
     | DiskObserved
     | Halted

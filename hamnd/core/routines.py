@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from hamnd.core.commands import EndRoutine, PerformRoutine
+from hamnd.core.copies import file_routines
 from hamnd.core.events import RoutineActed, RoutineDue
 from hamnd.core.policy import Terms
 from hamnd.core.replication.registry import ROUTINES
@@ -35,27 +36,46 @@ LOST_AFTER_S = 60.0
 def routines_of(terms: Terms) -> tuple[Routine, ...]:
     """Return all scheduled work of a site, by the terms."""
     of_engine = ROUTINES.get(terms.site.engine)
-    return () if of_engine is None else of_engine(terms)
+    return (*(() if of_engine is None else of_engine(terms)), *file_routines(terms))
 
 
 def on_due(turn: Turn, event: RoutineDue) -> None:
     """Start what is due, where law 1 lets it; a beat that finds it running is left out."""
-    routine = _named(turn.terms, event.name)
+    routine = named(turn.terms, event.name)
     if routine is None or why_not(turn.state, turn.terms) is not None:
         return
+    if begin(turn, routine):
+        turn.because = f"scheduled: {routine.title}"
+
+
+def begin(turn: Turn, routine: Routine, actor: str = "hamnd") -> bool:
+    """Begin a routine; False where its group is at work. Whether it may is asked before."""
+    if is_at_work(turn, routine):
+        return False
     before = turn.state.routines.get(routine.name, RoutineRun())
-    if before.is_running and not _is_lost(before, routine, turn):
-        return
     run = replace(
         before,
         number=before.number + 1,
         is_running=True,
+        actor=actor,
         index=0,
         began=turn.now,
         started_at=turn.now.wall_s,
     )
-    turn.because = f"scheduled: {routine.title}"
     _perform(turn, routine, run)
+    return True
+
+
+def is_at_work(turn: Turn, routine: Routine) -> bool:
+    """Whether this routine, or another one of its group, is under way."""
+    group = routine.group or routine.name
+    for one in routines_of(turn.terms):
+        run = turn.state.routines.get(one.name)
+        if run is None or not run.is_running or (one.group or one.name) != group:
+            continue
+        if not _is_lost(run, one, turn):
+            return True
+    return False
 
 
 def why_not(state: NodeState, terms: Terms) -> str | None:
@@ -71,12 +91,28 @@ def why_not(state: NodeState, terms: Terms) -> str | None:
         return "this node owns the epoch: nothing flows onto it"
     if reading is None or reading.role != "standby":
         return "this node is not known to be the standby"
+    if state.watch.partner.role == "standby":
+        return f"the database on {terms.site.partner.name} is a standby too: who is primary?"
     return None
+
+
+def _is_wrong_way(state: NodeState, terms: Terms) -> bool:
+    """Whether this node has become what is copied from: what is under way must not go on.
+
+    What is only unknown for a while ends nothing; it keeps the next run from beginning.
+    """
+    epoch, reading = state.epoch, state.watch.replication
+    return (
+        state.run is not None
+        or state.state not in (State.PEER, State.DEGRADED)
+        or (epoch is not None and epoch.owner == terms.site.node)
+        or (reading is not None and reading.role == "primary")
+    )
 
 
 def on_acted(turn: Turn, event: RoutineActed) -> None:
     """Go on with the next action, or note how the run ended."""
-    routine = _named(turn.terms, event.name)
+    routine = named(turn.terms, event.name)
     run = turn.state.routines.get(event.name)
     if run is None or not run.is_running or (run.number, run.index) != (event.number, event.index):
         return
@@ -96,15 +132,19 @@ def on_acted(turn: Turn, event: RoutineActed) -> None:
 
 
 def yield_to_run(turn: Turn) -> None:
-    """End what is under way once a run is open: the plan's own steps write here now."""
-    if turn.before.run is not None or turn.state.run is None:
+    """End what is under way once a run is open, or nothing may flow onto this node any more.
+
+    In a run the plan's own steps write here.
+    """
+    if _is_wrong_way(turn.before, turn.terms) or not _is_wrong_way(turn.state, turn.terms):
         return
     for name, run in sorted(turn.state.routines.items()):
         if run.is_running:
             turn.commands.append(EndRoutine(name))
 
 
-def _named(terms: Terms, name: str) -> Routine | None:
+def named(terms: Terms, name: str) -> Routine | None:
+    """Return the routine of that name, or None."""
     return next((one for one in routines_of(terms) if one.name == name), None)
 
 
@@ -119,6 +159,7 @@ def _perform(turn: Turn, routine: Routine, run: RoutineRun) -> None:
     record = Record(
         Phase.INTENT,
         "routine_started",
+        run.actor,
         step=routine.name,
         preview=shell.preview(action.request, turn.terms.site),
         evidence=routine.title,
@@ -139,6 +180,7 @@ def _end(turn: Turn, event: RoutineActed, run: RoutineRun, said: tuple[str, str]
         Record(
             Phase.RESULT,
             "routine_finished",
+            run.actor,
             step=event.name,
             exit_code=report.exit_code,
             outcome=outcome,

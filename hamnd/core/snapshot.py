@@ -20,7 +20,8 @@ from cattrs.strategies import configure_tagged_union
 from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
 from hamnd.core.replication import Sample
-from hamnd.core.state import Change, Epoch, FinishedRun, NodeState
+from hamnd.core.state import Change, CopyState, Epoch, FinishedRun, NodeState
+from hamnd.model.copying import CopyFacts
 from hamnd.model.names import Cause, Mode, State
 from hamnd.model.work import ActionRequest, LookRequest
 
@@ -64,6 +65,7 @@ class Durable:
     first_off: float | None
     lie: str = ""
     ended: dict[str, int] = field(default_factory=dict)
+    copies: Mapping[str, CopyState] = field(default_factory=dict)
 
 
 @cache
@@ -101,7 +103,13 @@ def durable(state: NodeState) -> Durable:
         first_off=watch.first_off,
         lie=watch.lie,
         ended=dict(state.ended),
+        copies={name: _resting(one) for name, one in state.copies.items()},
     )
+
+
+def _resting(one: CopyState) -> CopyState:
+    """What runs ends with the process."""
+    return replace(one, accepted=False, facts=CopyFacts(), progress=None)
 
 
 def dump(state: NodeState) -> str:
@@ -145,6 +153,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         finished=kept.finished,
         ended=kept.ended,
         changes=kept.changes,
+        copies=kept.copies,
         watch=watch,
     )
 

@@ -14,6 +14,7 @@ from hamnd.core.commands import Command
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
+from hamnd.model.copying import CopyEnd, CopyFacts, Drift, Progress
 from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, PlanKind, State, Verdict
 from hamnd.model.plan import Plan
@@ -66,6 +67,28 @@ class HookOutcome:
     verdict: Verdict
     sentence: str
     at: float
+
+
+@dataclass(frozen=True, slots=True)
+class CopyState:
+    """What is known of one file set; wall seconds on this node's clock."""
+
+    fresh_as_of: float | None = None
+    """Everything that the primary had then is here, complete and verified."""
+    identical: bool | None = None
+    """Whether the identity here is the primary's, as last compared."""
+    last: CopyEnd | None = None
+    last_copy: CopyEnd | None = None
+    """The last run that was to bring something here."""
+    drift: Drift | None = None
+    question: str = ""
+    """Why it stopped and asks."""
+    accepted: bool = False
+    """The operator answered the question with yes, for one run."""
+    facts: CopyFacts = field(default_factory=CopyFacts)
+    """What the run under way has told so far."""
+    progress: Progress | None = None
+    """How far the run under way is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,6 +147,8 @@ class NodeState:
     """The last hook's outcome since this process began."""
     routines: Mapping[str, RoutineRun] = field(default_factory=dict)
     """Scheduled work by name, since this process began; the journal keeps every run."""
+    copies: Mapping[str, CopyState] = field(default_factory=dict)
+    """What is copied here from the primary, by name."""
     timing: Timing = field(default_factory=Timing)
 
     @property

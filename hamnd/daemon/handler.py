@@ -6,20 +6,23 @@ Owns which document answers which verb, and which HTTP status an ending has. Mus
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from typing import Any
 
 import structlog
 
 from hamnd import wire
+from hamnd.core.copies import routine_name
 from hamnd.core.state import Decision
 from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
+from hamnd.model.copying import CopyKind
 from hamnd.model.plan import Plan
 from hamnd.ports import Caller, Clock, Request, Response
 from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document
-from hamnd.views.facts import skew_s
+from hamnd.views.facts import seconds, skew_s
+from hamnd.views.files import files_document
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
 from hamnd.views.run_facts import eta_of
@@ -33,8 +36,15 @@ log = structlog.get_logger(__name__)
 class ControlHandler:
     """The handler behind the control socket (`ports.Handler`), and its watch stream."""
 
-    def __init__(self, runtime: Runtime, clock: Clock, set_aside: SetAside) -> None:
-        """Take the loop, and what sets a damaged journal aside (blocking)."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        clock: Clock,
+        set_aside: SetAside,
+        next_at: Callable[[str], float | None] = lambda _routine: None,
+    ) -> None:
+        """Take the loop, what sets a damaged journal aside (blocking), and when routines begin."""
+        self._next_at = next_at
         self._runtime = runtime
         self._clock = clock
         self._set_aside = set_aside
@@ -73,8 +83,17 @@ class ControlHandler:
         """Return the one status document of this moment."""
         runtime = self._runtime
         document = status_document(runtime.state, self._clock.now(), runtime.terms)
+        document["files"] = self._files(document["files"])
         refused = runtime.refused_reload
         return {**document, "reload": None if refused is None else refused.as_json()}
+
+    def _files(self, parts: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Return the copies with when each begins next: the scheduler alone knows."""
+        return [{**one, "next_at": seconds(self._begins(one["set"]))} for one in parts]
+
+    def _begins(self, name: str) -> float | None:
+        times = (self._next_at(routine_name(name, kind)) for kind in CopyKind)
+        return min((at for at in times if at is not None), default=None)
 
     def _look(self, verb: Verb) -> dict[str, Any]:
         state, terms, now = self._runtime.state, self._runtime.terms, self._clock.now()
@@ -85,6 +104,9 @@ class ControlHandler:
                 return explain_document(state, now, terms)
             case Verb.WITNESSES:
                 return witnesses_document(state, now, terms)
+            case Verb.FILES:
+                document = files_document(state, now, terms)
+                return {**document, "files": self._files(document["files"])}
             case Verb.PLANS:
                 plans = [self._plan_document(plan) for plan in state.plans]
                 return {"schema": wire.SCHEMAS[verb], "plans": plans}
@@ -146,6 +168,8 @@ class ControlHandler:
     def _answer(self, verb: Verb, decision: Decision) -> dict[str, Any]:
         if decision.answer is not None:
             return self._plan_document(decision.answer)
+        if verb is Verb.SYNC:
+            return self._look(Verb.FILES)
         if wire.SCHEMAS[verb] == wire.SCHEMAS[Verb.ATTEST]:
             state = self._runtime.state
             return {

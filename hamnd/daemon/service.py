@@ -25,7 +25,15 @@ from hamnd.adapters.peer import PeerIdentity
 from hamnd.adapters.scheduler import TickSource
 from hamnd.adapters.supervisor import find_supervisor
 from hamnd.core.engine import step
-from hamnd.core.events import ConnectionLost, Event, Halted, RoutineDue, Started, TermsChanged
+from hamnd.core.events import (
+    ConnectionLost,
+    CopyMoved,
+    Event,
+    Halted,
+    RoutineDue,
+    Started,
+    TermsChanged,
+)
 from hamnd.core.policy import Terms
 from hamnd.core.routines import routines_of
 from hamnd.core.snapshot import dump, restore
@@ -50,6 +58,7 @@ from hamnd.daemon.parts import Core, Item, Limits, Parts
 from hamnd.daemon.runtime import Runtime
 from hamnd.daemon.wiring import Wiring, retire
 from hamnd.errors import HamndError, JournalError
+from hamnd.model.copying import Progress
 from hamnd.model.instant import Instant
 from hamnd.model.names import Rhythm
 from hamnd.model.record import Record
@@ -93,7 +102,7 @@ class Service:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         site = self._first_terms.site
-        wiring = Wiring(self._clock, effective_user(), self._lost)
+        wiring = Wiring(self._clock, effective_user(), self._lost, self._moved)
         self._wiring = wiring
         self._boot_id = await read_boot_id(wiring.local(site), site.node)
         settings = JournalSettings(
@@ -133,7 +142,7 @@ class Service:
         def aside(record: Record, now: Instant) -> Path:
             return set_aside(settings, lock, record, now)
 
-        handler = ControlHandler(self._runtime, self._clock, aside)
+        handler = ControlHandler(self._runtime, self._clock, aside, self._ticks.next_at)
         begin: tuple[Event, ...] = (Started(self._boot_id),)
         if trouble:
             log.critical("journal_unusable", reason=trouble)
@@ -207,7 +216,7 @@ class Service:
 
     def _schedule(self, terms: Terms) -> None:
         """Tick for all scheduled work of these terms, and for nothing else."""
-        wanted = routines_of(terms)
+        wanted = [one for one in routines_of(terms) if one.schedule]
         for name in self._scheduled - {one.name for one in wanted}:
             self._ticks.forget(name)
         for one in wanted:
@@ -216,6 +225,9 @@ class Service:
         self._scheduled = {one.name for one in wanted}
 
     # What adapters and the executor call back
+
+    def _moved(self, name: str, progress: Progress) -> None:
+        self._runtime.post(CopyMoved(name, progress))
 
     def _lost(self, host: str) -> None:
         self._runtime.post(ConnectionLost(host))

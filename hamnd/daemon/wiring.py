@@ -17,10 +17,12 @@ from hamnd.adapters.files import LocalFiles
 from hamnd.adapters.ping import PingRunner
 from hamnd.adapters.process import LocalRunner
 from hamnd.adapters.reach import SocketReacher
+from hamnd.adapters.rsync import WorkerPuller
 from hamnd.adapters.ssh import AsyncsshRunner
 from hamnd.adapters.ssh_program import OpensshRunner
 from hamnd.adapters.world import Adapters, RoutingWorld
 from hamnd.daemon.executor import Executor
+from hamnd.model.copying import Progress
 from hamnd.model.site import Site, Transport
 from hamnd.ports import Clock, CommandRunner, World
 
@@ -58,6 +60,8 @@ class Wiring:
     user: str
     on_lost: Callable[[str], None]
     """Called with the host when its persistent connection breaks: a hint, not evidence."""
+    on_progress: Callable[[str, Progress], None] = lambda _name, _progress: None
+    """Called with how far the pull of a set is."""
 
     def local(self, site: Site) -> LocalRunner:
         """Return a runner for this node."""
@@ -73,7 +77,8 @@ class Wiring:
         if site.fence.agent is not None:
             fence = AgentFence(site.fence, site.node, local, self.clock)
         reacher = SocketReacher(self.clock, Path.home() / CLIENT_CREDENTIAL)
-        adapters = Adapters(runners, reacher, LocalFiles(self.clock), fence)
+        puller = WorkerPuller(site, local, self.on_progress)
+        adapters = Adapters(runners, reacher, LocalFiles(self.clock), fence, puller)
         world = RoutingWorld(site.node, adapters, self.clock)
         return Wired(world, tuple(reversed(runners.values())))
 

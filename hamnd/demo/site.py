@@ -399,6 +399,7 @@ flap_window_s = 60.0
 packets = false
 
 {nim}[files]
+sets = []
 credentials = []
 crontabs = {crontabs}
 

@@ -1,7 +1,8 @@
-"""The last copy from an old primary that still answers ssh: small sets, verified, then switched.
+"""Small sets that are never half of each: staged, verified, then switched.
 
-Owns the pull by rsync over ssh into a staged place beside the target, the manifest, and the switch.
-Must not decide what is salvaged nor when (core.salvaging). Which files they are: xcat-hamn.md §3.
+Owns the pull by rsync over ssh into a staged place beside the target, the manifest, and the switch:
+for the copies of every day (core.filesets), and for the last one from an old primary that still
+answers ssh (core.salvaging). Must not decide what is copied nor when. Which files: xcat-hamn.md §3.
 
 A set is staged below the hidden folder `.hamnd` beside its target, on the same file system, so that
 the switch is one rename: `new/NAME` is what was pulled, `old/NAME` what was there before,
@@ -20,6 +21,7 @@ from hamnd.dialects.shell import (
     ssh_argv,
     unanswered,
 )
+from hamnd.model.filesets import FileSet
 from hamnd.model.names import Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Exec, Look, Reading, Report, Swap
@@ -29,19 +31,31 @@ NOTHING_STAGED = 3
 
 _PULL = """\
 set -eu; umask 077; rsync=$1 shell=$2 from=$3; shift 3
+where=$(echo "$from" | tr -d "[]"); as_of=$(eval "$shell" '"$where"' date +%s)
+changed=0 entries=0
 while [ $# -gt 1 ]; do
 source=$1 target=$2; shift 2; dir=${target%/*}/.hamnd name=${target##*/}; tail=
 case $source in */) tail=/ ;; esac
-mkdir -p "$dir/new" "$dir/old"; rm -rf "$dir/$name.sha256" "$dir/old/$name"
-"$rsync" -as --delete --timeout=5 -e "$shell" "$from:$source" "$dir/new/$name$tail"
-said=$("$rsync" -asnc --delete --timeout=5 --itemize-changes -e "$shell" \
+mkdir -p "$dir/new" "$dir/old"; rm -rf "$dir/$name.sha256"
+case $0 in hamnd-salvage) rm -rf "$dir/old/$name" ;; esac
+"$rsync" -as --no-D --delete --timeout=30 -e "$shell" "$from:$source" "$dir/new/$name$tail"
+said=$("$rsync" -asnc --no-D --delete --timeout=30 --itemize-changes -e "$shell" \
 "$from:$source" "$dir/new/$name$tail")
 [ -z "$said" ] || { echo "$source changed while it was copied" >&2; exit 1; }
 [ -n "$(find "$dir/new/$name" -type f -size +0)" ] || { echo "$source is empty there" >&2; exit 1; }
 (cd "$dir/new" && find "$name" -type f -exec sha256sum {} +) >"$dir/$name.sha256.new"
 mv "$dir/$name.sha256.new" "$dir/$name.sha256"
+entries=$((entries + $(find "$dir/new/$name" | wc -l)))
+said=$([ ! -e "$target" ] || "$rsync" -anc --no-D --delete --itemize-changes \
+"$dir/new/$name$tail" "$target$tail")
+if [ -e "$target" ] && [ -z "$said" ]; then rm -rf "$dir/new/$name"
+else changed=$((changed + 1)); rm -rf "$dir/old/$name"; fi
 done
+printf 'hamnd-copy {"as_of": %s, "entries": %s, "changed": %s, "identical": true, ' \
+"$as_of" "$entries" "$changed"
+printf '"sentence": "verified; %s of the paths had changed"}\\n' "$changed"
 """
+"""What is the same as what is in place is not switched: the one before is the one that differs."""
 _FRESH = 'cd "$1" && sha256sum --quiet -c ".hamnd/$2.sha256"'
 
 
@@ -74,13 +88,36 @@ def leases(site: Site) -> tuple[Salvaged, ...]:
     return (Salvaged(live, f"{site.paths.state_dir}/files/dhcp.leases"),) if live else ()
 
 
-def pull(site: Site, *wanted: Salvaged) -> Action:
-    """Return the action that stages sets and verifies them against the old primary."""
+def members(site: Site, one: FileSet) -> tuple[Salvaged, ...]:
+    """Return the paths of a set, each with where it goes."""
+    return tuple(_member(site, path) for path in one.paths)
+
+
+def _member(site: Site, path: str) -> Salvaged:
+    if path == site.services.dhcp_leases:
+        return leases(site)[0]
+    return Salvaged(path, path.rstrip("/"))
+
+
+def remote(site: Site) -> tuple[str, str, str]:
+    """Return rsync, the ssh command line it starts, and the partner as it names it."""
     where = endpoint(site, site.partner.name)
     shell = quote((*ssh_argv(site, site.partner.name)[:-1], "-o", "LogLevel=ERROR"))
+    return site.tool("rsync"), shell, f"{where.user}@{_bracketed(where.address)}"
+
+
+def pull(site: Site, *wanted: Salvaged, keeps_previous: bool = False) -> Action:
+    """Return the action that stages sets and verifies them against the partner.
+
+    With `keeps_previous`, what was replaced last stays beside a set that did not change; in a
+    takeover it must go, or the way back would bring it.
+    """
     pairs = (word for one in wanted for word in (one.source, one.target))
-    arguments = (site.tool("rsync"), shell, f"{where.user}@{_bracketed(where.address)}", *pairs)
-    request = Exec(site.node, ("sh", "-c", _PULL, "hamnd-salvage", *arguments))
+    arguments = (*remote(site), *pairs)
+    request = Exec(
+        site.node,
+        ("sh", "-c", _PULL, "hamnd-copy" if keeps_previous else "hamnd-salvage", *arguments),
+    )
     return Action(request, reads="salvage.pulled")
 
 
@@ -88,7 +125,7 @@ def switch(site: Site, one: Salvaged) -> Action:
     """Return the action that puts a staged set in its place and keeps the previous one."""
     at = f"{one.parent.rstrip('/')}/.hamnd"
     swap = Swap(site.node, f"{at}/new/{one.name}", one.target, f"{at}/old/{one.name}")
-    return Action(swap)
+    return Action(swap, reads="salvage.switched")
 
 
 def switch_back(site: Site, one: Salvaged) -> Action:
@@ -126,6 +163,13 @@ def read_fresh(report: Report, arguments: tuple[str, ...]) -> Reading:
     if report.exit_code == 0:
         return Reading(Verdict.PASS, f"{target} is as pulled")
     return Reading(Verdict.BLOCK, f"{target} is not what was pulled: {last_lines(report)}")
+
+
+def read_switched(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the set was switched, or what is in place is the same; the manifest proves it."""
+    if unanswered(report) is None and report.exit_code == NOTHING_STAGED:
+        return Reading(Verdict.PASS, "what is in place is the same")
+    return read_exit_zero(report)
 
 
 def read_switched_back(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -26,6 +26,7 @@ from hamnd.model.work import (
     FenceStatus,
     Look,
     LookRequest,
+    Pull,
     Reach,
     Read,
     Reading,
@@ -122,6 +123,8 @@ def preview(request: ActionRequest | LookRequest, site: Site) -> str:
             return _one_line(_edit_text(request, site))
         case Swap():
             return _swap_text(request)
+        case Pull():
+            return _one_line(_pull_text(request, site))
         case Fence() | FenceStatus():
             return _one_line(_fence_text(request.verb, site))
         case Reach():
@@ -257,6 +260,28 @@ def _swap_text(request: Swap) -> str:
     staged, drop = _words(("test", "-e", request.staged)), _words(("rm", "-rf", request.kept))
     switch = _words(("mv", request.staged, request.target))
     return f"{staged} && {drop} && {{ ! {there} || {keep}; }} && {switch}"
+
+
+def _pull_text(request: Pull, site: Site) -> str:
+    """Return the pull by hand: a plain rsync of every path, which brings the same trees here."""
+    shell = _words((*ssh_argv(site, request.source)[:-1],))
+    where = endpoint(site, request.source)
+    host = f"[{where.address}]" if ":" in where.address else where.address
+    dry = ("-n", "-i") if request.is_dry else ()
+    limits = (f"--bwlimit={request.bandwidth_kib}",) if request.bandwidth_kib else ()
+    lines = []
+    for path in request.paths:
+        inside = path if path.endswith("/") else path.rpartition("/")[0] + "/"
+        left_out = (
+            f"--exclude=/{one.removeprefix(inside)}"
+            for one in request.exclude
+            if one.startswith(inside)
+        )
+        only = (*(f"--include=/{one}" for one in request.only), "--exclude=*")
+        what = only if request.only else ("--delete",)
+        options = ("-aHs", *dry, *limits, *left_out, *what, "-e", shell)
+        lines.append(_words((site.tool("rsync"), *options, f"{where.user}@{host}:{path}", path)))
+    return " && ".join(lines)
 
 
 def _fence_text(verb: str, site: Site) -> str:

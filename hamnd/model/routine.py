@@ -25,12 +25,14 @@ class Routine:
     title: str
     """What it does, in the words of an operator."""
     schedule: str
-    """A cron expression that dialects.schedule takes."""
+    """A cron expression that dialects.schedule takes; empty: only at the operator's word."""
     actions: tuple[Action, ...]
     timeout_s: float
     """Limit for each of its actions."""
     jitter_s: float = 0.0
     """So much later, at random, it may begin: many sites share a full hour."""
+    group: str = ""
+    """Of the routines with one group, one runs at a time; empty: it is a group of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class RoutineRun:
 
     number: int = 0
     is_running: bool = False
+    actor: str = "hamnd"
+    """Who had it begin: the schedule, or an operator."""
     index: int = 0
     """The action that is under way."""
     began: Instant | None = None

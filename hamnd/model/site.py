@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from hamnd.model.filesets import FileSet
 from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
 
@@ -334,6 +335,8 @@ class Site:
     """Crontabs with a user in each line: files, and folders of them."""
     credentials: tuple[str, ...] = ()
     """Directories without which nodes do not trust the management node (xcat-hamn.md §8)."""
+    file_sets: tuple[FileSet, ...] = ()
+    """What is copied here while this node is standby."""
     osdeploy: Osdeploy = field(default_factory=Osdeploy)
     nim: Nim = field(default_factory=Nim)
     shield: Shield = field(default_factory=Shield)

@@ -109,7 +109,44 @@ class Read:
     path: str
 
 
-ActionRequest = Exec | Edit | Swap | Fence
+class Compare(StrEnum):
+    """How a pull finds out what differs."""
+
+    CHANGES = "changes"
+    """By what either side says has changed since the last pull; everything once in a while."""
+    CONTENTS = "contents"
+    """By the contents of everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pull:
+    """Bring trees of another host here, by rsync over ssh; or only tell what differs.
+
+    A path is the same on both hosts. Nothing outside of the paths is ever written.
+    """
+
+    host: str
+    source: str
+    """The host that has them."""
+    name: str
+    paths: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    """Paths below the paths that are left alone on both sides."""
+    only: tuple[str, ...] = ()
+    """Names, with * and ?, right below the paths: nothing else is copied, and nothing deleted."""
+    compare: Compare = Compare.CHANGES
+    is_dry: bool = False
+    """Only tell what differs."""
+    may_delete_percent: float = 100.0
+    """It stops and asks where more of what is here would be deleted."""
+    bandwidth_kib: int = 0
+    is_gentle: bool = False
+    """Idle I/O class and lowest priority, on both hosts where they know it."""
+    whole_after_s: float = 604_800.0
+    """Everything is compared again after so long."""
+
+
+ActionRequest = Exec | Edit | Swap | Fence | Pull
 LookRequest = Exec | FenceStatus | Reach | Read
 
 

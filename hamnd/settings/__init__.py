@@ -11,7 +11,16 @@ from dataclasses import dataclass
 
 from hamnd.core.policy import Policy
 from hamnd.model.site import Site
-from hamnd.settings import addresses, declared, keys_daemon, keys_site, keys_takeover, relations
+from hamnd.settings import (
+    addresses,
+    declared,
+    filesets,
+    keys_daemon,
+    keys_files,
+    keys_site,
+    keys_takeover,
+    relations,
+)
 from hamnd.settings.build import build
 from hamnd.settings.here import check_host
 from hamnd.settings.problem import Problem, Severity, error
@@ -21,8 +30,13 @@ from hamnd.settings.schema import Schema
 __all__ = ["SCHEMA", "Loaded", "Problem", "Severity", "check_host", "load"]
 
 SCHEMA = Schema(
-    sections=(*keys_site.SECTIONS, *keys_daemon.SECTIONS, *keys_takeover.SECTIONS),
-    keys=(*keys_site.KEYS, *keys_daemon.KEYS, *keys_takeover.KEYS),
+    sections=(
+        *keys_site.SECTIONS,
+        *keys_daemon.SECTIONS,
+        *keys_takeover.SECTIONS,
+        *keys_files.SECTIONS,
+    ),
+    keys=(*keys_site.KEYS, *keys_daemon.KEYS, *keys_takeover.KEYS, *keys_files.KEYS),
 )
 """Every option of the configuration: validation, defaults and the sample come from it."""
 
@@ -57,7 +71,12 @@ def load(text: str) -> Loaded:
     except tomllib.TOMLDecodeError as bad:
         return Loaded(None, None, (error("", f"this is not TOML: {bad}"),))
     values, found = read(raw, SCHEMA)
-    relations_found = (*addresses.check(values), *relations.check(values), *declared.check(values))
+    relations_found = (
+        *addresses.check(values),
+        *relations.check(values),
+        *declared.check(values),
+        *filesets.check(values),
+    )
     problems = (*found, *relations_found)
     if any(problem.is_error for problem in problems):
         return Loaded(None, None, problems)

@@ -37,6 +37,7 @@ from hamnd.model.site import (
     Transport,
     Witness,
 )
+from hamnd.settings.filesets import build_sets
 from hamnd.settings.reader import Values
 
 
@@ -91,6 +92,7 @@ def _site(values: Values) -> Site:
         shield=Shield(**_under(single, "plan.shield")),
         crontabs=single["files.crontabs"],
         credentials=single["files.credentials"],
+        file_sets=build_sets(values),
         site_steps=tuple(SiteStep(**_set(table)) for table in values.tables["plan.takeover.step"]),
         hooks=Hooks(**_set(_under(single, "hooks"))),
         tools=MappingProxyType(tools),

@@ -257,28 +257,6 @@ SHIELD = (
     ),
 )
 
-FILES = (
-    Key(
-        "files.credentials",
-        kinds.list_of(kinds.absolute_path),
-        "Directories without which nodes do not trust the management node. A takeover takes a last "
-        "copy of them while the old primary still answers ssh; an empty list takes none.",
-        "When xCAT keeps them elsewhere, or for more users' ~/.xcat.",
-        default=("/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/root/.xcat"),
-        aix=("/etc/xcat/ca", "/etc/xcat/cert", "/etc/xcat/hostkeys", "/.xcat"),
-    ),
-    Key(
-        "files.crontabs",
-        kinds.list_of(kinds.absolute_path),
-        "The system's own crontabs, those with a user in each line: files, and folders of them. A "
-        "takeover disarms the lines that would write onto the new active node. On AIX: the folder "
-        "of the users' crontabs, where a user without a file has none.",
-        "When jobs are kept elsewhere too.",
-        default=("/etc/crontab", "/etc/cron.d"),
-        aix=("/var/spool/cron/crontabs",),
-    ),
-)
-
 HOOKS = (
     Key(
         "hooks.state_change",
@@ -300,7 +278,7 @@ HOOKS = (
     ),
 )
 
-KEYS = (*SERVICES, *OSDEPLOY, *NIM, *SITE_STEPS, *SHIELD, *FILES, *HOOKS)
+KEYS = (*SERVICES, *OSDEPLOY, *NIM, *SITE_STEPS, *SHIELD, *HOOKS)
 
 SECTIONS = (
     Section("plan.takeover", "What the site adds to a takeover."),
@@ -313,6 +291,5 @@ SECTIONS = (
     Section("plan.osdeploy", "Which nodes' boot files are written again."),
     Section("plan.nim", "How NIM's database moves (guide §8.8).", platform="aix"),
     Section("plan.shield", "What the old primary is refused after a takeover."),
-    Section("files", "What is copied from the node that is primary."),
     Section("hooks", "Who is told when the state changes."),
 )

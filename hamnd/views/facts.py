@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from hamnd.core.health.rule import slow_freshness_s
 from hamnd.model.health import LEFT_OUT
 from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Probe, Status, Verdict
-from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Reach, Read, Swap
+from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Pull, Reach, Read, Swap
 
 if TYPE_CHECKING:
     from hamnd.core.health.assessment import Assessment
@@ -357,6 +357,8 @@ def request_part(request: ActionRequest | LookRequest, preview: str) -> Part:
             kind, host = "edit", request.host
         case Swap():
             kind, host = "swap", request.host
+        case Pull():
+            kind, host = "pull", request.host
         case Fence():
             kind, host = "fence", request.device
         case FenceStatus():

@@ -19,6 +19,7 @@ from hamnd.model.names import Mode, PlanKind, State, Status
 from hamnd.model.plan import PlanRequest
 from hamnd.views import facts, run_facts
 from hamnd.views.facts import Part
+from hamnd.views.files import files_parts
 from hamnd.views.status_screen import render_status
 from hamnd.views.text import span
 from hamnd.views.verdict import headline
@@ -70,7 +71,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
         "fence": facts.fence_part(state, now, terms),
         "witnesses": witnesses,
         "seen": seen,
-        "files": [],
+        "files": files_parts(state, now, terms),
         "rule": _rule_part(state, now),
         "run": run_facts.run_part(state.run, state.finished),
         "plan": _waiting_plan(state, now, takeover),

@@ -25,6 +25,7 @@ from hamnd.model.work import (
     Fence,
     FenceStatus,
     LookRequest,
+    Pull,
     Reach,
     Read,
     Report,
@@ -106,7 +107,7 @@ class World:
                 self._ask_controller(call, request)
             case Reach():
                 self._reach(call, request)
-            case Read() | Swap():
+            case Read() | Swap() | Pull():
                 raise UnknownArgvError(f"{request}")
             case _:
                 assert_never(request)

@@ -91,6 +91,7 @@ key_file = "/root/.ssh/id_ed25519"
 known_hosts_file = "/root/.ssh/known_hosts"
 connect_timeout_s = 2
 
+{{files}}
 [watch]
 reach_interval_s = 0.5
 reach_suspicion_interval_s = 0.2
@@ -103,6 +104,12 @@ recover_after_s = 2.0
 flap_window_s = 60.0
 """
 
+
+NO_FILES = """\
+[files]
+sets = []
+"""
+"""Nothing is copied, but for the stories of the file sets."""
 
 DB2 = f"""\
 [replication]
@@ -117,14 +124,23 @@ peer_window_s = {{peer_window_s}}
 
 
 def configuration(
-    node: str, replication: str, agent: str = "fence_lab", transport: str = "asyncssh"
+    node: str,
+    replication: str,
+    agent: str = "fence_lab",
+    transport: str = "asyncssh",
+    files: str = NO_FILES,
 ) -> str:
     """Return the hamnd.toml of one node."""
     witnesses = "\n".join(
         f'[[witness]]\nname = "{name}"\naddress = "{CLUSTER.address(name)}"\n' for name in WITNESSES
     )
     return TEXT.format(
-        node=node, agent=agent, transport=transport, witnesses=witnesses, replication=replication
+        node=node,
+        agent=agent,
+        transport=transport,
+        witnesses=witnesses,
+        replication=replication,
+        files=files,
     )
 
 

@@ -13,7 +13,7 @@ from hamnd.dialects.editing import edited
 from hamnd.dialects.processes import PROCESSES
 from hamnd.model.names import Probe
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Edit, Exec, Fence, FenceStatus, Look, Reach, Swap
+from hamnd.model.work import Action, Edit, Exec, Fence, FenceStatus, Look, Pull, Reach, Swap
 from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
 
 CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
@@ -340,7 +340,7 @@ class World:
             user = request.tells[2] if "-u" in request.tells else None
             self.crontabs[user] = edited(self.crontabs[user], request) or self.crontabs[user]
             return
-        if isinstance(request, Swap):
+        if isinstance(request, Swap | Pull):
             return
         argv = request.argv
         match step.removeprefix("undo-"):

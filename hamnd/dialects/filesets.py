@@ -1,0 +1,136 @@
+"""File sets as requests: the pull of a tree, the comparison and verification of a staged set.
+
+Owns the actions and their readers. Must not decide when they run (core.copying). Which files they
+are, and what makes them right: xcat-hamn.md §3.
+"""
+
+from __future__ import annotations
+
+from hamnd.dialects.salvage import Salvaged, remote
+from hamnd.dialects.shell import read_exit_zero
+from hamnd.model.filesets import FileSet
+from hamnd.model.names import Verdict
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Compare, Exec, Pull, Reading, Report
+
+_VERIFY = """\
+set -eu; openssl=$1; shift
+bad() { echo "$1" >&2; exit 1; }
+for target do
+new=${target%/*}/.hamnd/new/${target##*/}; [ -e "$new" ] || continue
+find "$new" -type f | while IFS= read -r file; do
+if grep -q "PRIVATE KEY" "$file"; then
+case $(head -n 1 "$file") in *OPENSSH*) ssh-keygen -y -P "" -f "$file" >/dev/null 2>&1 ;;
+*) "$openssl" pkey -noout -in "$file" -passin pass: >/dev/null 2>&1 ;; esac \\
+|| bad "$file is no private key"
+[ -z "$(find "$file" \\( -perm -0040 -o -perm -0020 -o -perm -0004 -o -perm -0002 \\))" ] \\
+|| bad "$file is a private key that others may read"
+fi
+if grep -q "BEGIN CERTIFICATE-" "$file"; then
+"$openssl" x509 -noout -in "$file" >/dev/null 2>&1 || bad "$file is no certificate"
+ca=${file%/*}/ca.pem
+if [ -f "$ca" ] && [ "$ca" != "$file" ]; then
+"$openssl" verify -no_check_time -CAfile "$ca" "$file" >/dev/null 2>&1 \\
+|| bad "$file was not signed by $ca"
+fi
+fi
+done || exit 1
+done
+"""
+"""Before a set is switched: keys parse and are nobody else's, certificates belong to their CA."""
+
+_COMPARE = """\
+set -eu; rsync=$1 shell=$2 from=$3; shift 3
+as_of=$(eval "$shell" '"$(echo "$from" | tr -d "[]")"' date +%s)
+said=$(while [ $# -gt 1 ]; do
+source=$1 target=$2; shift 2; tail=; case $source in */) tail=/ ;; esac
+"$rsync" -asnc --delete --timeout=30 --out-format="%i $target$tail%n" -e "$shell" \\
+"$from:$source" "$target$tail"
+done)
+awk -v as_of="$as_of" -v said="$said" 'BEGIN {
+n = split(said, line, "\\n"); same = "true"
+for (i = 1; i <= n; i++) {
+if (line[i] == "") continue
+name = substr(line[i], 13); what = substr(line[i], 1, 11)
+if (name ~ /\\/ca-cert\\.pem$/) same = "false"
+if (what ~ /^\\*deleting/) extra++; else if (what ~ /\\+\\+\\+\\+/) missing++; else differ++
+gsub(/[^ -~]/, "?", name); gsub(/["\\\\]/, "?", name)
+if (++shown <= 20) names = names (shown > 1 ? ", " : "") "\\"" name "\\""
+}
+printf "hamnd-copy {\\"as_of\\": %s, \\"identical\\": %s, ", as_of, same
+printf "\\"drift\\": {\\"at\\": %s, ", as_of
+printf "\\"differ\\": %d, \\"missing\\": %d, \\"extra\\": %d, ", differ, missing, extra
+printf "\\"examples\\": [%s]}}\\n", names
+}'
+"""
+"""Compare small sets by their contents, in place, and write nothing."""
+
+
+def pull(site: Site, one: FileSet) -> Action:
+    """Return the action that brings here what changed in a tree."""
+    return Action(_pull(site, one), reads="filesets.pulled")
+
+
+def pull_contents(site: Site, one: FileSet) -> Action:
+    """Return the action that compares the contents of a whole tree and brings what differs."""
+    return Action(_pull(site, one, Compare.CONTENTS), reads="filesets.pulled")
+
+
+def look(site: Site, one: FileSet) -> Action:
+    """Return the action that only tells what of a tree differs."""
+    return Action(_pull(site, one, is_dry=True), reads="filesets.pulled")
+
+
+def _pull(
+    site: Site, one: FileSet, compare: Compare = Compare.CHANGES, is_dry: bool = False
+) -> Pull:
+    return Pull(
+        host=site.node,
+        source=site.partner.name,
+        name=one.name,
+        paths=one.paths,
+        exclude=one.exclude,
+        only=one.only,
+        compare=compare,
+        is_dry=is_dry,
+        may_delete_percent=one.may_delete_percent,
+        bandwidth_kib=one.bandwidth_kib,
+        is_gentle=one.is_gentle,
+        whole_after_s=one.whole_after_s,
+    )
+
+
+def verify_credentials(site: Site, members: tuple[Salvaged, ...]) -> Action:
+    """Return the action that refuses a staged set which nodes could not trust."""
+    targets = tuple(member.target for member in members)
+    argv = ("sh", "-c", _VERIFY, "hamnd-verify", site.tool("openssl"), *targets)
+    return Action(Exec(site.node, argv), reads="filesets.verified")
+
+
+def compare(site: Site, members: tuple[Salvaged, ...]) -> Action:
+    """Return the action that tells in what small sets differ from the partner's."""
+    pairs = (word for member in members for word in (member.source, member.target))
+    argv = ("sh", "-c", _COMPARE, "hamnd-compare", *remote(site), *pairs)
+    return Action(Exec(site.node, argv), reads="filesets.compared")
+
+
+def read_pulled(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when everything is here, by the puller's own account."""
+    return _told(report, "copied and verified")
+
+
+def read_verified(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when keys and certificates are right."""
+    return _told(report, "keys and certificates are right")
+
+
+def read_compared(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the comparison came to its end, whatever it found."""
+    return _told(report, "compared")
+
+
+def _told(report: Report, done: str) -> Reading:
+    reading = read_exit_zero(report)
+    if reading.verdict is Verdict.PASS:
+        return Reading(Verdict.PASS, done)
+    return reading

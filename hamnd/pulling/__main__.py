@@ -1,0 +1,164 @@
+"""Entry of the worker: read the job, look at both sides, confine itself, bring every path here.
+
+Owns the order, the lock of a set and the exit codes: 0 whole, 1 not, 2 stopped and asks. Must not
+know how a path is brought here (passes).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from hamnd.dialects import rsync
+from hamnd.dialects.copying import facts_line
+from hamnd.dialects.rsync import Job
+from hamnd.dialects.shell import quote
+from hamnd.model.copying import CopyFacts, Drift
+from hamnd.pulling.confining import confine
+from hamnd.pulling.line import Line, PullError
+from hamnd.pulling.passes import Sides, bring
+from hamnd.pulling.transfer import Meter, Tally, Tools
+
+VERSION_S = 20.0
+
+_PROBE = """\
+date +%s
+for program in RSYNC; do
+found=$(command -v "$program" 2>/dev/null) && { echo "rsync $found"; "$found" --version; break; }
+done | sed -n '1p;2p'
+find --version 2>/dev/null | sed -n 's/^find (GNU.*/gnu find/p'
+command -v ionice >/dev/null && command -v nice >/dev/null && echo gentle
+:
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Partner:
+    """What the partner told when the pull began."""
+
+    moment: float
+    rsync: str
+    has_find: bool
+    is_gentle: bool
+
+
+def main() -> int:
+    """Carry out the job on standard input."""
+    job = rsync.read_job(sys.stdin.read())
+    code = 0
+    try:
+        facts = _pull(job)
+    except PullError as error:
+        facts, code = CopyFacts(sentence=error.sentence, question=error.question), error.code
+    except OSError as error:
+        told = f"{error.filename or job.name}: {error.strerror or error}"
+        facts, code = CopyFacts(sentence=told), 1
+    sys.stdout.write(facts_line(facts) + "\n")
+    if code:
+        sys.stderr.write(facts.sentence + "\n")
+    return code
+
+
+def _pull(job: Job) -> CopyFacts:
+    folder = Path(job.folder)
+    folder.mkdir(mode=0o750, parents=True, exist_ok=True)
+    tempfile.tempdir = str(folder)
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise PullError(f"another pull of {job.name} is under way") from None
+        for path in job.paths:
+            os.makedirs(path if path.endswith("/") else os.path.dirname(path), exist_ok=True)
+        roots = [path if path.endswith("/") else os.path.dirname(path) for path in job.paths]
+        is_confined = confine((job.folder, *roots))
+        meter = Meter(folder)
+        meter.phase("connecting")
+        with Line(job) as line:
+            return _over(job, line, meter, is_confined)
+
+
+def _over(job: Job, line: Line, meter: Meter, is_confined: bool) -> CopyFacts:
+    partner = _probe(job, line)
+    has_find = _is_gnu_find_here()
+    gentle_here = job.is_gentle and shutil.which("ionice") is not None
+    tools = Tools(job, line, meter, partner.rsync, gentle_here, job.is_gentle and partner.is_gentle)
+    sides = Sides(partner.moment, has_find and partner.has_find)
+    total = Tally()
+    entries = 0
+    for number, path in enumerate(job.paths):
+        outcome = bring(tools, path, number, sides)
+        total.merge(outcome.tally)
+        entries += outcome.entries
+    return _facts(job, partner.moment, total, entries, is_confined)
+
+
+def _facts(job: Job, moment: float, total: Tally, entries: int, is_confined: bool) -> CopyFacts:
+    if job.is_dry:
+        drift = Drift(moment, total.changed, total.created, total.deleted, tuple(total.examples))
+        word = "nothing differs" if not drift.count else f"{drift.count} entries differ"
+        return CopyFacts(as_of=moment, entries=entries, drift=drift, sentence=word)
+    words = [f"{total.created + total.changed} copied or corrected, {total.deleted} deleted"]
+    if total.vanished:
+        words.append("some went away meanwhile, the next pull deletes them")
+    if not is_confined:
+        words.append("not confined: this kernel has no landlock")
+    return CopyFacts(
+        as_of=moment,
+        entries=entries,
+        bytes=total.bytes,
+        changed=total.created + total.changed,
+        deleted=total.deleted,
+        sentence="; ".join(words),
+    )
+
+
+def _probe(job: Job, line: Line) -> Partner:
+    """Ask the partner what time it is and what it has. Raises PullError where rsync is no use."""
+    names = " ".join(quote((name,)) for name in rsync.FOUND_AT)
+    answer = line.ask(_PROBE.replace("RSYNC", names))
+    moment, *rest = answer.out.splitlines() or [""]
+    if not moment.isdigit():
+        raise PullError(f"{job.partner} did not tell its time: {answer.err.strip()[-200:]}")
+    place = next((one.removeprefix("rsync ") for one in rest if one.startswith("rsync /")), "")
+    if not place:
+        raise PullError(f"rsync is not installed on {job.partner}")
+    _check_version(answer.out.partition(place)[2], job.partner)
+    _check_version(_told_here(job.rsync), "this node")
+    return Partner(float(moment), place, "gnu find" in rest, "gentle" in rest)
+
+
+def _told_here(program: str) -> str:
+    """Return what a program of this node says about its version."""
+    argv = (program, "--version")
+    try:
+        done = subprocess.run(argv, capture_output=True, text=True, timeout=VERSION_S, check=False)
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise PullError(f"{program} could not be started here: {error}") from None
+    return done.stdout
+
+
+def _check_version(said: str, where: str) -> None:
+    version = rsync.read_version(said)
+    if version is None:
+        raise PullError(f"rsync on {where} does not tell its version")
+    if version < rsync.VERSION_MIN:
+        wanted, found = (".".join(map(str, one)) for one in (rsync.VERSION_MIN, version))
+        raise PullError(f"rsync {found} on {where} is too old: {wanted} or newer is needed")
+
+
+def _is_gnu_find_here() -> bool:
+    try:
+        return _told_here("find").startswith("find (GNU")
+    except PullError:
+        return False
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,256 @@
+"""What has changed on either side, sorted by what finds the difference.
+
+Owns the two listings of one path and the files of names made from them. Must not run rsync.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO
+
+from hamnd.dialects import rsync
+from hamnd.pulling.listing import Drained, Entry, Listing
+from hamnd.pulling.memory import (
+    Memory,
+    Remembered,
+    adopt_survey,
+    begin_survey,
+    inode_of,
+    linked_names,
+    note_folder_now,
+    note_folders,
+    note_link,
+)
+from hamnd.pulling.transfer import Tools
+
+MARGIN_S = 2.0
+"""Inodes are stamped with a coarse clock; and whoever wrote at that very moment wrote twice."""
+HERE_MAX = 1_000_000
+"""Changes of this side that are kept in memory; it should be ours alone, and there are few."""
+_TYPES = {b"f": stat.S_IFREG, b"l": stat.S_IFLNK, b"d": stat.S_IFDIR}
+_SECOND_NS = 1_000_000_000
+
+
+@dataclass(slots=True)
+class Names:
+    """A file of NUL-ended names below a path, for rsync's --files-from."""
+
+    file: Path
+    count: int = 0
+    out: IO[bytes] | None = None
+
+    def read(self) -> Iterator[bytes]:
+        """Yield the names."""
+        rest = b""
+        with self.file.open("rb") as source:
+            while block := source.read(1 << 18):
+                *whole, rest = (rest + block).split(b"\0")
+                yield from whole
+
+    def add(self, name: bytes) -> None:
+        """Add a name; the path itself has an empty one."""
+        assert self.out is not None
+        self.out.write((name or b".") + b"\0")
+        self.count += 1
+
+
+@dataclass(slots=True)
+class Changes:
+    """What either side says has changed."""
+
+    quick: Names
+    """Another size or time than here, or folders: what rsync sees by itself."""
+    contents: Names
+    """The same size and time: only contents and rights tell."""
+    moved: Names
+    """Folders that are new, or were moved: all below is copied anew where it is not new."""
+    linked: Names
+    """Files that have more than one name, there or here: which names are one file may differ."""
+    folders: Names
+    """Every folder whose names may differ: where something may have to go."""
+    copied_bytes: int = 0
+    copied_files: int = 0
+    entries_there: int = 0
+    entries_here: int = 0
+    is_here_known: bool = True
+    """False: too much has changed on this side; everything has to be compared."""
+    seen: list[tuple[bytes, int]] = field(default_factory=list)
+    """Folders there with their inodes, for the register."""
+
+    @property
+    def all(self) -> tuple[Names, ...]:
+        """Every file of names."""
+        return self.quick, self.contents, self.moved, self.linked, self.folders
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing has changed."""
+        return not any(one.count for one in (self.quick, self.contents, self.moved, self.linked))
+
+
+def list_changes(tools: Tools, path: str, memory: Memory, known: Remembered) -> Changes:
+    """Return what changed since the last pull. Raises PullError where a side cannot be listed."""
+    job = tools.job
+    wanted = rsync.find_changed(path, job.exclude, known.since_there - MARGIN_S)
+    there = Listing(tools.line.command(tools.gently_there(wanted)), job.partner)
+    here = Drained(
+        Listing(
+            tools.gently_here(rsync.find_changed(path, job.exclude, known.since_here)), "this node"
+        ),
+        HERE_MAX,
+    )
+    try:
+        folder = Path(job.folder)
+        changes = Changes(
+            quick=Names(folder / "names.quick"),
+            contents=Names(folder / "names.contents"),
+            moved=Names(folder / "names.moved"),
+            linked=Names(folder / "names.linked"),
+            folders=Names(folder / "names.folders"),
+        )
+        with ExitStack() as stack:
+            for one in changes.all:
+                one.out = stack.enter_context(one.file.open("wb"))
+            register = stack.enter_context(closing(memory.folders()))
+            sorter = _Sorter(changes, path, known)
+            for entry in there:
+                known_inode = inode_of(register, entry.name) if entry.type == b"d" else None
+                sorter.take_there(entry, known_inode)
+            for entry in here.wait():
+                sorter.take_here(entry)
+        changes.entries_there = there.entries
+        changes.entries_here = here.listing.entries
+        changes.is_here_known = not here.is_over
+        return changes
+    finally:
+        there.kill()
+        here.listing.kill()
+
+
+def remember_folders(memory: Memory, changes: Changes) -> None:
+    """Note which folder is which, once the pull is whole."""
+    with closing(memory.folders()) as register:
+        note_folders(register, changes.seen)
+        adopt_survey(register)
+
+
+class _Sorter:
+    """Sorts entries into the files of names."""
+
+    def __init__(self, changes: Changes, path: str, known: Remembered) -> None:
+        self._changes = changes
+        self._root = os.fsencode(path.rstrip("/") + "/")
+        self._since_here_ns = int(known.since_here * _SECOND_NS)
+        self._root_inode = known.root_inode
+
+    def take_there(self, entry: Entry, known_inode: int | None) -> None:
+        """Take an entry that has changed on the partner."""
+        changes = self._changes
+        if entry.type == b"d":
+            changes.seen.append((entry.name, entry.inode))
+            was = known_inode if entry.name else self._root_inode
+            self._folder(entry.name, is_moved=was != entry.inode)
+            return
+        changes.copied_bytes += entry.size
+        changes.copied_files += 1
+        here = self._here(entry.name)
+        if entry.type == b"f" and (entry.links > 1 or (here is not None and here.st_nlink > 1)):
+            changes.linked.add(entry.name)
+        elif here is not None and _looks_same(entry, here):
+            changes.contents.add(entry.name)
+        else:
+            changes.quick.add(entry.name)
+
+    def take_here(self, entry: Entry) -> None:
+        """Take an entry that has changed on this node since our last pull."""
+        if entry.type == b"d":
+            # Renamed, or only its rights changed: what lies below may be another folder's.
+            self._folder(entry.name, is_moved=entry.time_ns < self._since_here_ns)
+        elif entry.type == b"f" and entry.links > 1:
+            self._changes.linked.add(entry.name)
+        else:
+            self._changes.contents.add(entry.name)
+
+    def _folder(self, name: bytes, is_moved: bool) -> None:
+        changes = self._changes
+        if is_moved:
+            changes.moved.add(name + b"/" if name else b"./")
+            return
+        changes.quick.add(name + b"/" if name else b"./")
+        changes.folders.add(name + b"/" if name else b"./")
+
+    def _here(self, name: bytes) -> os.stat_result | None:
+        try:
+            return os.lstat(self._root + name)
+        except OSError:
+            return None
+
+
+def _looks_same(entry: Entry, here: os.stat_result) -> bool:
+    """Whether rsync's own check, by size and second, would leave it alone."""
+    return (
+        stat.S_IFMT(here.st_mode) == _TYPES.get(entry.type)
+        and here.st_size == entry.size
+        and here.st_mtime_ns // _SECOND_NS == entry.time_ns // _SECOND_NS
+    )
+
+
+def survey(tools: Tools, path: str, memory: Memory, changes: Changes) -> None:
+    """Find all names of the files of which one has changed, and which folder is which now.
+
+    Raises PullError where the partner cannot be listed.
+    """
+    wanted = rsync.find_changed(path, tools.job.exclude, None)
+    there = Listing(tools.line.command(tools.gently_there(wanted)), tools.job.partner)
+    try:
+        with closing(memory.folders()) as register:
+            begin_survey(register)
+            register.execute("BEGIN")
+            for entry in there:
+                if entry.type == b"d":
+                    note_folder_now(register, entry.name, entry.inode)
+                else:
+                    note_link(register, entry.name, entry.inode)
+            register.execute("COMMIT")
+            found = linked_names(register, changes.linked.read(), changes.moved.read())
+            whole = Names(changes.linked.file.with_suffix(".all"))
+            with whole.file.open("wb") as whole.out:
+                for name in found:
+                    whole.add(name)
+            changes.linked = whole
+    finally:
+        there.kill()
+
+
+def count(tools: Tools, path: str, memory: Memory) -> tuple[int, int, int]:
+    """Return the entries there and here, and the inode of the path there; register all folders.
+
+    Raises PullError where a side cannot be listed.
+    """
+    job = tools.job
+    wanted = rsync.find_changed(path, job.exclude, None)
+    there = Listing(tools.line.command(tools.gently_there(wanted)), job.partner)
+    here = Drained(Listing(tools.gently_here(wanted), "this node"), 0)
+    root_inode = 0
+    try:
+        with closing(memory.begin_folders()) as register:
+
+            def folders() -> Iterator[tuple[bytes, int]]:
+                nonlocal root_inode
+                for entry in there:
+                    if entry.type == b"d" and entry.name:
+                        yield entry.name, entry.inode
+                    elif entry.type == b"d":
+                        root_inode = entry.inode
+
+            note_folders(register, folders())
+        here.wait()
+        return there.entries, here.listing.entries, root_inode
+    finally:
+        there.kill()
+        here.listing.kill()

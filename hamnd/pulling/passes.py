@@ -1,0 +1,254 @@
+"""The ways to bring a tree here: by what changed, or by comparing everything.
+
+Owns which of the two a pull takes, what rsync is told in either, and when a tree counts as whole.
+Must not know processes (transfer, listing, line).
+
+By what changed: each side lists what its inodes say has changed (find, ctime): there since the last
+pull began, on that host's own clock, here since it ended. What either side names is compared,
+folders by their names, files of the same size and time by their contents, and nothing else is
+looked at. A folder with another inode than it had was moved: all below it is compared. The numbers
+of entries must agree in the end, or everything is compared at once.
+
+Comparing everything is rsync's own way: for the first pull, once in a while, where find is not
+GNU's, and wherever the other way could be wrong.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from hamnd.dialects import rsync
+from hamnd.model.work import Compare
+from hamnd.pulling.changes import Changes, Names, count, list_changes, remember_folders, survey
+from hamnd.pulling.line import PullError
+from hamnd.pulling.memory import Memory, Remembered
+from hamnd.pulling.transfer import Run, Tally, Tools, run
+
+LISTED_MAX = 200_000
+"""Names given to one run of rsync, which keeps them all in memory; more are compared by a walk."""
+ASKS = 2
+"""The worker's exit code where it stopped and asks."""
+DELETE = ("--delete", "--force")
+WALK = ("-r", *DELETE)
+NAMED = ("-d", *DELETE, "--ignore-missing-args")
+ONLY_DELETE = ("--existing", "--ignore-existing")
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What is known of both hosts before a path is looked at."""
+
+    moment_there: float
+    """When the pull began, on the partner's clock: all that it had then will be here."""
+    can_list: bool
+    """Whether both have GNU find."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """A path that is whole, or how it differs where nothing was to be changed."""
+
+    tally: Tally
+    entries: int
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """One path of a set, and what is remembered of it."""
+
+    tools: Tools
+    path: str
+    sides: Sides
+    memory: Memory
+    known: Remembered | None
+
+    @property
+    def subject(self) -> str:
+        """What the memory is of."""
+        return subject_of(self.tools.job, self.path)
+
+    @property
+    def is_dry(self) -> bool:
+        """Whether nothing is to be changed."""
+        return self.tools.job.is_dry
+
+
+def subject_of(job: rsync.Job, path: str) -> str:
+    """Return what the memory of a path is of: anything else is another set."""
+    return "\n".join((job.partner, path, *job.exclude))
+
+
+def bring(tools: Tools, path: str, number: int, sides: Sides) -> Outcome:
+    """Bring one path here, or tell how it differs. Raises PullError where it is not whole."""
+    memory = Memory(Path(tools.job.folder), number)
+    known = memory.read(subject_of(tools.job, path))
+    place = Place(tools, path, sides, memory, known)
+    if tools.job.only or not path.endswith("/"):
+        tally = Tally()
+        options = ("-r", "-c") if tools.job.only else ("-c",)
+        run(tools, Run(path, options, is_dry=place.is_dry), tally)
+        return Outcome(tally, 1)
+    outcome = None
+    if known is not None and _may_list(place, known):
+        outcome = _by_changes(place, known)
+    return outcome or _by_comparing(place)
+
+
+def _may_list(place: Place, known: Remembered) -> bool:
+    """Whether a listing of what changed can be believed."""
+    is_asked = place.tools.job.compare is Compare.CONTENTS
+    is_set_back = place.sides.moment_there < known.since_there or time.time() < known.since_here
+    return place.sides.can_list and not is_asked and not is_set_back
+
+
+def _by_changes(place: Place, known: Remembered) -> Outcome | None:
+    """Bring what changed; None where everything has to be compared all the same."""
+    tools, is_dry = place.tools, place.is_dry
+    tools.meter.phase("listing what changed")
+    began = time.time()
+    changes = list_changes(tools, place.path, place.memory, known)
+    if not changes.is_here_known:
+        return None
+    if changes.moved.count or changes.linked.count:
+        survey(tools, place.path, place.memory, changes)
+    tools.meter.total(changes.copied_files, changes.copied_bytes)
+    _check_deletions(place, changes)
+    tally = Tally(told=set() if is_dry else None)
+    if not changes.is_empty:
+        tools.meter.phase("comparing" if is_dry else "copying")
+        _compare_changes(place, changes, tally)
+    is_due = time.time() - known.whole_at > tools.job.whole_after_s
+    entries = changes.entries_here + (0 if is_dry else tally.created - tally.deleted)
+    if is_due or (not is_dry and entries != changes.entries_there):
+        return None
+    if not is_dry or not tally.count:
+        remember_folders(place.memory, changes)
+        root = next((inode for name, inode in changes.seen if not name), known.root_inode)
+        here = began if is_dry else _moment_here()
+        place.memory.write(
+            replace(
+                known,
+                since_there=place.sides.moment_there,
+                since_here=here,
+                entries=entries,
+                root_inode=root,
+            )
+        )
+    return Outcome(tally, entries)
+
+
+def _compare_changes(place: Place, changes: Changes, tally: Tally) -> None:
+    path, is_dry = place.path, place.is_dry
+    if changes.quick.count > LISTED_MAX:
+        run(place.tools, Run(path, WALK, is_dry=is_dry), tally)
+    elif changes.quick.count:
+        run(place.tools, Run(path, NAMED, changes.quick.file, is_dry), tally)
+    for names in _chunks(changes.contents):
+        run(place.tools, Run(path, (*NAMED, "-c"), names, is_dry), tally)
+    anew = "-c" if is_dry else "-I"  # written anew, a file is no longer one with its other names
+    if changes.moved.count:
+        options = (*WALK, anew, "--ignore-missing-args")
+        run(place.tools, Run(path, options, changes.moved.file, is_dry), tally)
+    if changes.linked.count:
+        run(place.tools, Run(path, (*NAMED, anew), changes.linked.file, is_dry), tally)
+
+
+def _chunks(names: Names) -> list[Path]:
+    """Return files of at most LISTED_MAX names each."""
+    if names.count <= LISTED_MAX:
+        return [names.file] if names.count else []
+    files: list[Path] = []
+    rest = b""
+    written = LISTED_MAX
+    out = None
+    with names.file.open("rb") as source:
+        while block := source.read(1 << 20):
+            *whole, rest = (rest + block).split(b"\0")
+            for name in whole:
+                if written >= LISTED_MAX:
+                    if out is not None:
+                        out.close()
+                    files.append(names.file.with_suffix(f".contents{len(files)}"))
+                    out, written = files[-1].open("wb"), 0
+                assert out is not None
+                out.write(name + b"\0")
+                written += 1
+    if out is not None:
+        out.close()
+    return files
+
+
+def _check_deletions(place: Place, changes: Changes) -> None:
+    """Stop before anything is deleted where it would be more than the site allows."""
+    if place.is_dry or not (changes.folders.count or changes.moved.count):
+        return
+    tally = Tally()
+    for names, options in ((changes.folders, NAMED), (changes.moved, WALK)):
+        if names.count:
+            wanted = (*options, *ONLY_DELETE, "--ignore-missing-args")
+            run(place.tools, Run(place.path, wanted, names.file, is_dry=True), tally)
+    _ask(place, tally, changes.entries_here)
+
+
+def _ask(place: Place, tally: Tally, entries: int) -> None:
+    share = 100.0 * tally.deleted / max(entries, 1)
+    limit = place.tools.job.may_delete_percent
+    if share <= limit:
+        return
+    names = ", ".join(tally.examples[:3])
+    job = place.tools.job
+    question = (
+        f"{job.partner} no longer has {tally.deleted} of {entries} entries of {place.path} "
+        f"({share:.0f} %, limit {limit:g} %: {names}): nothing was deleted or copied; "
+        f"if that is right: hamnctl sync {job.name} --accept-deletions"
+    )
+    raise PullError(question, ASKS, question)
+
+
+def _by_comparing(place: Place) -> Outcome:
+    """Compare everything, by contents where that was never done or is asked for."""
+    tools, path = place.tools, place.path
+    tools.meter.phase("counting")
+    began = time.time()
+    entries_there, entries_here, root_inode = _counted(place)
+    has_something = any(os.scandir(path))
+    if has_something and not place.is_dry:
+        tools.meter.phase("looking for what would be deleted")
+        tally = Tally()
+        run(tools, Run(path, (*WALK, *ONLY_DELETE), is_dry=True), tally)
+        _ask(place, tally, entries_here or _count_here(path))
+    by_contents = tools.job.compare is Compare.CONTENTS or (has_something and place.known is None)
+    tools.meter.phase("comparing contents" if by_contents else "copying")
+    tally = Tally()
+    run(tools, Run(path, (*WALK, *(("-c",) if by_contents else ())), is_dry=place.is_dry), tally)
+    if not place.is_dry or not tally.count:
+        place.memory.write(
+            Remembered(
+                subject=place.subject,
+                since_there=place.sides.moment_there,
+                since_here=began if place.is_dry else _moment_here(),
+                whole_at=time.time(),
+                entries=entries_there,
+                root_inode=root_inode,
+            )
+        )
+    return Outcome(tally, entries_there or _count_here(path))
+
+
+def _counted(place: Place) -> tuple[int, int, int]:
+    if not place.sides.can_list:
+        return 0, 0, 0
+    return count(place.tools, place.path, place.memory)
+
+
+def _count_here(path: str) -> int:
+    """Count without GNU find."""
+    return 1 + sum(len(folders) + len(files) for _, folders, files in os.walk(path))
+
+
+def _moment_here() -> float:
+    """Return a moment after which no inode carries a stamp of ours."""
+    return time.time() + 0.01

@@ -1,0 +1,84 @@
+"""File sets in the configuration: the guide's defaults, and what is refused."""
+
+from __future__ import annotations
+
+import pytest
+
+from hamnd.model.filesets import FileSet, SetKind, SetMode
+from hamnd.settings import Loaded, load
+from tests.unit.settings.configs import MINIMAL
+
+
+def loaded(more: str) -> Loaded:
+    return load(f"{MINIMAL}\n{more}")
+
+
+def sets_of(more: str = "") -> dict[str, FileSet]:
+    found = loaded(more)
+    assert found.site is not None, found.problems
+    return {one.name: one for one in found.site.file_sets}
+
+
+def problems(more: str) -> str:
+    return " | ".join(problem.line() for problem in loaded(more).problems)
+
+
+def test_the_guides_sets_are_there_without_a_word() -> None:
+    found = sets_of()
+    assert list(found) == ["credentials", "keys", "hosts", "install"]
+    assert found["credentials"].kind is SetKind.ATOMIC
+    assert found["credentials"].paths[0] == "/etc/xcat/ca/"
+    assert found["hosts"].paths == ("/etc/hosts",)
+    assert found["keys"].only == ("id", "id_*")
+    assert "/root/.ssh/id_ed25519" in found["keys"].exclude
+    assert found["install"].is_gentle
+
+
+def test_leases_are_a_set_where_the_site_has_them() -> None:
+    told = '[plan.services]\ndhcp_leases = "/var/lib/dhcpd/dhcpd.leases"\n'
+    assert sets_of(told)["leases"].paths == ("/var/lib/dhcpd/dhcpd.leases",)
+
+
+def test_a_known_set_is_changed_by_its_name_and_keeps_the_rest() -> None:
+    told = '[[files.set]]\nname = "install"\nmode = "observe"\ncheck_cron = "5 4 * * *"\n'
+    install = sets_of(told)["install"]
+    assert (install.mode, install.check_cron) == (SetMode.OBSERVE, "5 4 * * *")
+    assert install.paths == ("/install/",)
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/etc/xcat/cfgloc", "names this node's own database"),
+        ("/root/.ssh/authorized_keys", "who may log in"),
+        ("/etc/xcat/", "holds /etc/xcat/cfgloc"),
+        ("/etc/ssh/ssh_host_rsa_key", "host keys"),
+        ("/etc/named.conf", "makedns -n"),
+        ("/etc/", "a directory of the system"),
+        ("/data/../etc/", "not a plain path"),
+    ],
+)
+def test_what_must_never_be_copied_is_refused(path: str, why: str) -> None:
+    told = f'[[files.set]]\nname = "mine"\npaths = ["{path}"]\n'
+    assert why in problems(told)
+    assert loaded(told).site is None
+
+
+def test_it_is_copied_by_its_name_and_with_a_reason() -> None:
+    told = '[[files.set]]\nname = "mine"\npaths = ["/etc/xcat/cfgloc"]\n'
+    overridden = f'{told}override = ["/etc/xcat/cfgloc"]\n'
+    assert "override needs one" in problems(overridden)
+    reasoned = f'{overridden}reason = "the service address is in it"\n'
+    assert sets_of(reasoned)["mine"].paths == ("/etc/xcat/cfgloc",)
+
+
+def test_an_unknown_set_needs_paths_and_two_sets_never_share_one() -> None:
+    assert "hamnd knows no set of that name" in problems('[[files.set]]\nname = "mine"\n')
+    two = '[[files.set]]\nname = "{}"\npaths = ["{}"]\n'
+    told = two.format("one", "/data/") + two.format("other", "/data/images/")
+    assert "overlaps" in problems(told)
+
+
+def test_a_schedule_that_is_none_is_refused_with_the_reason() -> None:
+    told = '[[files.set]]\nname = "install"\ncron = "61 * * * *"\n'
+    assert "61" in problems(told)
