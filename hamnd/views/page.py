@@ -80,6 +80,8 @@ TITLES = {
 MARK_WORDS = {GOOD: "good", BAD: "bad", UNKNOWN: "unknown"}
 TONES = {"good": "all is well", "warn": "look at it", "bad": "act now"}
 OUTCOME_MARKS = {"done": GOOD, "not_done": BAD, "unknown": UNKNOWN}
+GAP_KEY = '<span class="key gap" aria-hidden="true"></span>'
+REPLAY_KEY = '<span class="key replay" aria-hidden="true"></span>'
 _ROW = re.compile(r"^(?P<label>[A-Z]{2,6}) +(?P<mark>[*!?](?= ))? *(?P<text>.*)$")
 _FAR = re.compile(r" {12,}")
 """What stands between a row's sentence and its age on the right margin of an endless line."""
@@ -222,7 +224,7 @@ def _states(document: Document) -> str:
         lasted = f'<time data-for="{int(since)}">{span(made - since)}</time>'
         told += f" for {lasted} (since {when(made, since)})"
     because = document.get("because")
-    why = f" because {_text(because)}" if because else ""
+    why = f": {_text(because)}" if because else ""
     return f'<ol class="states">{"".join(cells)}</ol><p>{told}{why}</p>'
 
 
@@ -257,7 +259,7 @@ def _marked(mark: str, said: str) -> str:
 def _age(now: object, then: object) -> str:
     """Return a moment as an age that the page's script keeps counting."""
     if not isinstance(now, int | float) or not isinstance(then, int | float):
-        return "an unknown time"
+        return "no time"
     stamp = when(now, then)
     return f'<time data-since="{int(then)}">{span(now - then)} ago</time> ({stamp})'
 
@@ -286,8 +288,8 @@ def _plot(points: Sequence[Point]) -> str:
     last, most = points[-1], max(point.gap_bytes or 0 for point in known)
     covered = span(points[-1].at - points[0].at)
     told = f"now {size(last.gap_bytes)}, at most {size(most)} in the last {covered}"
-    replay = f"; replay gap now {size(last.replay_gap_bytes)}"
-    told += replay if last.replay_gap_bytes is not None else ""
+    if last.replay_gap_bytes is not None:
+        told += f"; replay gap now {size(last.replay_gap_bytes)} {REPLAY_KEY}"
     top = max(most, *(point.replay_gap_bytes or 0 for point in points), 1)
     begin, length = points[0].at, max(1, points[-1].at - points[0].at)
 
@@ -307,8 +309,7 @@ def _plot(points: Sequence[Point]) -> str:
     return (
         f'<figure><svg viewBox="0 0 600 120" preserveAspectRatio="none" aria-hidden="true">'
         f'<path class="axis" d="M0 118H600"/>{replays}{gaps}</svg>'
-        f'<figcaption>Log gap <span class="key gap" aria-hidden="true"></span> {told} '
-        f'<span class="key replay" aria-hidden="true"></span></figcaption></figure>'
+        f"<figcaption>Log gap {GAP_KEY} {told}</figcaption></figure>"
     )
 
 

@@ -253,10 +253,11 @@ def _run_words(document: Document, run: Document, told: str) -> list[str]:
         where = f" at {run['paused_step']}" if run.get("paused_step") else ""
         return [f"The {run.get('kind')} {name} is PAUSED{where}. It waits for you.",
                 *_pause_reason(run)]  # fmt: skip
-    running = ", ".join(str(step.get("id")) for step in steps if step.get("outcome") == "running")
+    under_way = [str(step.get("id")) for step in steps if step.get("outcome") == "running"]
+    running = f"{', '.join(under_way)} {'runs' if len(under_way) == 1 else 'run'}"
     return [
         f"{told}: {done} of {plural(len(steps), 'step')} done"
-        + (f", {running} runs." if running else ".")
+        + (f", {running}." if under_way else ".")
     ]
 
 
