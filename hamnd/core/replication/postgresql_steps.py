@@ -13,7 +13,7 @@ from __future__ import annotations
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion, Rejoin, Way
 from hamnd.core.replication import postgresql_pairing as pairs
-from hamnd.dialects.postgresql import commands
+from hamnd.dialects.postgresql import commands, held
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
 from hamnd.model.work import Action
@@ -84,6 +84,7 @@ def promote_step(terms: Terms, promotion: Promotion, after: str = "fuse") -> Ste
     if promotion.waits_for:
         # Before the promotion: not one commit may wait for a standby that is not there.
         actions = (commands.wait_for_nobody(site), *actions)
+    space = () if site.postgresql.data_dir is None else (held.has_space(site),)
     title = f"promote PostgreSQL ({promotion.variant})"
     return Step(
         id="promote",
@@ -92,7 +93,7 @@ def promote_step(terms: Terms, promotion: Promotion, after: str = "fuse") -> Ste
         host=site.node,
         depends_on=(after,),
         actions=() if is_primary else actions,
-        readiness=(commands.can_promote(site),),
+        readiness=(commands.can_promote(site), *space),
         preconditions=() if is_primary else (commands.is_standby(site),),
         postconditions=(commands.is_writable(site),),
         timeout_s=timeout_s,

@@ -18,6 +18,8 @@ from hamnd.model.work import Action, Exec, Look
 
 STOP_S = 60
 STATUS_S = 8
+SPACE_KIB_MIN = 65_536
+"""Four segments of the log: with less a server that just became primary stops soon."""
 RECOVER_S = 600
 """A crashed server replays its own log at most so long before it is given up."""
 
@@ -55,6 +57,13 @@ held=$1; need=$(du -sk "$held" | cut -f 1) || exit 2
 free=$(df -Pk "${held%/*}" | awk 'NR == 2 { print $4 }')
 [ "$free" -gt "$need" ] && { echo "$need KiB are kept, $free KiB are free"; exit 0; }
 echo "keeping $held needs $need KiB beside it, $free KiB are free"; exit 1
+"""
+_SPACE = """\
+data=$1 least=$2
+free=$(df -Pk "$data" | awk 'NR == 2 { print $4 }') || exit 2
+[ "$free" -ge "$least" ] && { echo "$((free / 1024)) MiB are free at $data"; exit 0; }
+echo "the disk of $data is full, $((free / 1024)) MiB are left: make room, then start the server"
+exit 1
 """
 _MOVE = """\
 set -eu; held=$1 kept=$2
@@ -162,6 +171,13 @@ def keep(site: Site, host: str, label: str, is_moved: bool) -> Action:
     where = places(site)
     text = _MOVE if is_moved else _COPY
     return script(site, host, text, "keep", where.held, where.kept(label))
+
+
+def has_space(site: Site) -> Look:
+    """Return the look that proves this node's server able to write: a full disk stops it."""
+    told = f"the disk of PostgreSQL on {site.node} is not full"
+    words = (places(site).data, str(SPACE_KIB_MIN))
+    return scripted(site, site.node, told, _SPACE, "space", *words)
 
 
 def has_room(site: Site, host: str) -> Look:
