@@ -1,0 +1,99 @@
+"""The steps of set-up, rejoin and switchover of a PostgreSQL pair: their order and their contents.
+
+Owns what holds for every plan that is made of them. That they work is told by tests/lab.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from hamnd.core.replication import Promotion, Rejoin, Setup, Switchover, Takeover, Task, Way
+from hamnd.core.replication.postgresql import ENGINE
+from hamnd.dialects import shell
+from hamnd.dialects.readers import READERS
+from hamnd.errors import PermanentError
+from hamnd.model.names import Verdict
+from hamnd.model.plan import Step
+from hamnd.model.site import PostgresSite
+from tests.unit.core.builders import site, terms
+
+PASSFILE = "/var/lib/postgresql/hamnd.pgpass"
+PLACES = PostgresSite(data_dir="/var/lib/pgsql/data", replication_passfile=PASSFILE)
+TERMS = terms(site(engine="postgresql", postgresql=PLACES))
+KEPT = "timeline-1-0_3002198-0_3002338"
+TASKS: tuple[Task, ...] = (
+    Setup(),
+    Rejoin(Way.REINTEGRATE, KEPT, "0/3002198 to 0/3002338 of timeline 1"),
+    Rejoin(Way.RESEED, KEPT),
+    Switchover(),
+    Takeover(Promotion("accepted-force", Verdict.PASS, "")),
+)
+
+
+def steps(task: Task) -> dict[str, Step]:
+    return {step.id: step for step in ENGINE.steps(TERMS, task)}
+
+
+@pytest.mark.parametrize("task", TASKS, ids=lambda one: type(one).__name__)
+def test_every_step_comes_after_what_it_needs_and_is_proven(task: Task) -> None:
+    found = ENGINE.steps(TERMS, task)
+    assert found == ENGINE.steps(TERMS, task), "pure"
+    names = [step.id for step in found]
+    for number, step in enumerate(found):
+        assert set(step.depends_on) - {"fuse"} <= set(names[:number]), step.id
+        assert step.postconditions, f"{step.id} proves nothing"
+        looks = (*step.readiness, *step.preconditions, *step.postconditions)
+        assert all(look.reads in READERS for look in looks)
+        assert all(action.reads in READERS for action in step.actions)
+    if not isinstance(task, Takeover):
+        assert names[-1] == "replicate"
+
+
+@pytest.mark.parametrize("way", list(Way))
+def test_nothing_of_a_returned_server_is_touched_before_it_is_held_and_kept(way: Way) -> None:
+    found = ENGINE.steps(TERMS, Rejoin(way, KEPT))
+    assert [step.id for step in found][:2] == ["hold", "preserve"]
+    changing = [step for step in found if step.host == "aixmn1" and step.id != "hold"]
+    for step in changing:
+        assert step.id == "preserve" or "preserve" in _before(found, step), step.id
+    kept = " ".join(str(action.request) for action in steps(Rejoin(way, KEPT))["preserve"].actions)
+    assert KEPT in kept
+
+
+def _before(found: tuple[Step, ...], step: Step) -> set[str]:
+    """All that a step waits for, directly or not."""
+    known = {one.id: one for one in found}
+    waiting, seen = list(step.depends_on), set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in known and name not in seen:
+            seen.add(name)
+            waiting += known[name].depends_on
+    return seen
+
+
+def test_a_rewind_waits_for_the_checkpoint_that_makes_it_true() -> None:
+    """Without it pg_rewind goes by the old timeline, and fails in silence (lab.md §6)."""
+    assert {"db-checkpoint", "db-recover"} <= set(
+        steps(Rejoin(Way.REINTEGRATE, KEPT))["db-rewind"].depends_on
+    )
+
+
+def test_the_password_is_a_path_in_every_line_that_is_shown() -> None:
+    shown = [
+        shell.preview(action.request, TERMS.site)
+        for task in TASKS
+        for step in ENGINE.steps(TERMS, task)
+        for action in step.actions
+    ]
+    assert any(PASSFILE in line for line in shown)
+    assert not any("PASSWORD '" in line for line in shown)
+
+
+def test_a_site_that_names_no_data_directory_hears_what_is_missing() -> None:
+    bare = terms(site(engine="postgresql", postgresql=PostgresSite()))
+    assert ENGINE.steps(bare, TASKS[-1])
+    for task in TASKS[:-1]:
+        with pytest.raises(PermanentError, match="data_dir is not set"):
+            ENGINE.steps(bare, task)
+    assert ENGINE.return_looks(bare, None) == {}
