@@ -92,16 +92,16 @@ def test_what_is_no_answer_is_none() -> None:
     [
         (
             (
-                'psql: error: connection to server at "10.1.0.4", port 5432 failed: FATAL:  password '
-                'authentication failed for user "hamnd_replication"'
+                'psql: error: connection to server at "10.1.0.4", port 5432 failed: FATAL:  '
+                'password authentication failed for user "hamnd_replication"'
             ),
             "the password of role hamnd_replication is refused",
         ),
         ("fe_sendauth: no password supplied", "the passfile has no line"),
         (
             (
-                'FATAL:  no pg_hba.conf entry for replication connection from host "10.1.0.3", user '
-                '"hamnd_replication", no encryption'
+                'FATAL:  no pg_hba.conf entry for replication connection from host "10.1.0.3", '
+                'user "hamnd_replication", no encryption'
             ),
             "lets nobody in as hamnd_replication from 10.1.0.3",
         ),
