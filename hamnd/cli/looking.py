@@ -14,13 +14,14 @@ from hamnd.cli.session import Session
 from hamnd.views.status_screen import render_status
 
 RETRY_S = 2.0
-CLEAR_SCREEN = "\x1b[H\x1b[2J"
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
     """Add the arguments of one of these commands."""
     if command == "status":
-        parser.add_argument("--watch", action="store_true", help="draw anew on every change")
+        parser.add_argument(
+            "--watch", action="store_true", help="stay, and draw anew on every change; q quits"
+        )
     if command == "explain":
         parser.add_argument("name", nargs="?", metavar="NAME", help="a condition, or a step")
 
@@ -91,7 +92,11 @@ def _witnesses(session: Session) -> int:
 
 
 def _watch(session: Session) -> int:
-    """Draw the status on every change; a daemon that goes away is waited for."""
+    """Watch on the whole terminal; into a pipe, print the status anew on every change."""
+    if session.screen.can_draw and not session.screen.as_json:
+        from hamnd.cli.watching import watch
+
+        return watch(session)
     while True:
         try:
             for document in session.client.stream("watch"):
@@ -114,9 +119,7 @@ def _watched(document: dict[str, Any], width: int) -> list[str]:
 
 def _draw(session: Session, document: dict[str, Any]) -> None:
     screen = session.screen
-    if screen.is_terminal and not screen.as_json:
-        screen.out.write(CLEAR_SCREEN)
     screen.show(document, _watched(document, screen.width))
-    if not screen.is_terminal and not screen.as_json:
+    if not screen.as_json:
         screen.say([""])
     screen.flush()

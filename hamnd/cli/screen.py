@@ -23,7 +23,8 @@ RED, GREEN, YELLOW, CYAN, BOLD = "31", "32", "33", "36", "1"
 MARK = re.compile(r"^(?P<before>[A-Z]{2,6} +| )(?P<mark>[*!?>-])(?= )")
 ALARM = re.compile(
     r"\b(Do NOT|NOT READY|NOT KNOWN|NOT YET KNOWN|does NOT|DOWN|FROZEN|CUT OFF|PAUSED|REFUSED|"
-    r"HAS RETURNED|is PRIMARY|INCOMPLETE|OLD:|EXPIRED|BLOCK|OVERRIDDEN|no way back|not SERVE)"
+    r"NOT LIVE|HAS RETURNED|is PRIMARY|INCOMPLETE|OLD:|EXPIRED|BLOCK|OVERRIDDEN|no way back|"
+    r"not SERVE)"
 )
 CALM = re.compile(r"\b(and protects|protects it|READY: |DONE\.)")
 LABEL = re.compile(r"^[A-Z]{2,6}(?= |$)")
@@ -41,6 +42,8 @@ class Screen:
         self.as_json = False
         self.is_terminal = self.out.isatty()
         self.has_colour = self.is_terminal and _wants_colour()
+        self.can_draw = self.is_terminal and os.environ.get("TERM", "dumb") != "dumb"
+        """Whether the cursor can be moved."""
         columns = _columns(self.out) if self.is_terminal else WIDTH
         self.width = max(NARROW, min(columns, WIDTH))
         self.wide = max(NARROW, min(columns, WIDE))
@@ -70,6 +73,10 @@ class Screen:
     def flush(self) -> None:
         """Send everything on its way."""
         self.out.flush()
+
+    def encodable(self, text: str) -> str:
+        """Return a line as standard output can carry it."""
+        return self._encodable(text, self.out)
 
     @staticmethod
     def _encodable(text: str, to: IO[str]) -> str:

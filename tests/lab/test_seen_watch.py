@@ -1,0 +1,137 @@
+"""`hamnctl status --watch` in a real terminal, on a real daemon that dies and returns underneath.
+
+Owns that story, told in tmux. HAMND_PICTURES names a folder in which what was drawn is kept.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.lab.demo_stage import LIMIT_S, Stage, confirm, plan, stage, until_ready
+from tests.lab.monitoring import missing
+
+LACKS = missing("tmux")
+PICTURES = os.environ.get("HAMND_PICTURES", "")
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.slow,
+    pytest.mark.timeout(300),
+    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+]
+POLL_S = 0.1
+
+
+class Terminal:
+    """A terminal of 80x24 with a shell in it, whose environment is the demo's."""
+
+    def __init__(self, one: Stage) -> None:
+        self._server = ["tmux", "-L", f"hamnd-{os.getpid()}", "-f", "/dev/null"]
+        environment = {**os.environ, **one.layout.environment, "PS1": "$ ", "LC_ALL": "C.UTF-8"}
+        environment.pop("TMUX", None)
+        size = ("-x", "80", "-y", "24")
+        self._call("new-session", "-d", "-s", "s", *size, "sh", environment=environment)
+
+    def _call(self, *argv: str, environment: dict[str, str] | None = None) -> str:
+        done = subprocess.run(
+            [*self._server, *argv], capture_output=True, text=True, env=environment, check=True
+        )
+        return done.stdout
+
+    def type(self, text: str) -> None:
+        self._call("send-keys", "-t", "s", "-l", text)
+
+    def enter(self) -> None:
+        self._call("send-keys", "-t", "s", "Enter")
+
+    def resize(self, columns: int, lines: int) -> None:
+        self._call("resize-window", "-t", "s", "-x", str(columns), "-y", str(lines))
+
+    def screen(self, *options: str) -> str:
+        return self._call("capture-pane", "-p", "-t", "s", *options)
+
+    async def until(self, words: str, *, gone: bool = False) -> str:
+        """Wait until words stand on the screen, or no longer do."""
+        try:
+            async with asyncio.timeout(LIMIT_S):
+                while (words in self.screen()) is gone:  # noqa: ASYNC110  (a terminal tells nobody)
+                    await asyncio.sleep(POLL_S)
+        except TimeoutError:
+            raise AssertionError(f"{words!r}, gone={gone}:\n{self.screen()}") from None
+        return self.screen()
+
+    def keep(self, name: str) -> None:
+        if PICTURES:
+            (Path(PICTURES) / f"{name}.ansi").write_text(self.screen("-e"))
+
+    def close(self) -> None:
+        self._call("kill-server")
+
+
+async def test_it_is_live_says_when_it_is_not_and_gives_the_terminal_back() -> None:
+    async with stage() as one:
+        await until_ready(one)
+        terminal = Terminal(one)
+        try:
+            terminal.type("echo before")
+            terminal.enter()
+            await terminal.until("before\n")
+            program = shlex.join([sys.executable, "-P", "-m", "hamnd.cli.main"])
+            terminal.type(f"{program} status --watch; echo code $?")
+            terminal.enter()
+            drawn = await terminal.until("protects aixmn1")
+            assert "observed           expected" in drawn
+            assert "before" not in drawn
+            assert len(drawn.splitlines()) == 24
+            terminal.keep("watch")
+            await a_daemon_that_dies(one, terminal)
+            await a_night(one, terminal)
+            terminal.type("q")
+            given_back = await terminal.until("code 0")
+            assert "before" in given_back
+            assert "q quits" not in given_back
+            terminal.type("echo af")
+            terminal.type("ter")
+            terminal.enter()
+            await terminal.until("\nafter\n")
+        finally:
+            terminal.close()
+
+
+async def a_daemon_that_dies(one: Stage, terminal: Terminal) -> None:
+    await one.kill()
+    told = await terminal.until("NOT LIVE for")
+    assert "protects aixmn1" in told, "what was known stays readable"
+    await terminal.until("NOT LIVE for 2 s")
+    await one.start()
+    await terminal.until("NOT LIVE", gone=True)
+    await until_ready(one)
+    await terminal.until("protects aixmn1")
+
+
+async def a_night(one: Stage, terminal: Terminal) -> None:
+    one.world.fault("kill")
+    drawn = await terminal.until("aixmn1 is DOWN")
+    assert "hamnctl plan takeover" in drawn
+    terminal.keep("watch-down")
+    with one.world.holding(lambda call: call.tool == "makedns") as hold:
+        await confirm(one, await plan(one))
+        await one.until(hold.caught.wait, "a step that lasts")
+        drawn = await terminal.until("> dns")
+        assert "steps" in drawn
+        assert "[#" in drawn
+        terminal.keep("watch-run")
+        terminal.resize(140, 30)
+        await terminal.until(" | ")
+        terminal.resize(60, 14)
+        await terminal.until("...")
+        assert (await terminal.until("q quits")).count("\n") <= 14
+        terminal.resize(80, 24)
+    drawn = await terminal.until("aixmn2 is the MANAGEMENT NODE")
+    assert "TakingOver -> Active" in drawn
