@@ -33,7 +33,7 @@ from hamnd.core.events import (
 from hamnd.core.state import Refusal
 from hamnd.errors import HamndError
 from hamnd.model.copying import CopyKind
-from hamnd.model.names import LossVerdict, PlanKind
+from hamnd.model.names import LOSS_CLASSES, PlanKind
 from hamnd.model.plan import Override, PlanRequest
 
 PREFIX = "/v1/"
@@ -150,7 +150,7 @@ DOCUMENTS: Mapping[Verb, tuple[Field, ...]] = MappingProxyType(
     {
         Verb.PLAN: (
             Field("kind", Form.WORD, words=PLAN_KINDS),
-            Field("accept_loss", Form.WORD, required=False, words=tuple(map(str, LossVerdict))),
+            Field("accept_loss", Form.WORD, required=False, words=LOSS_CLASSES),
             Field("overrides", Form.OVERRIDES, required=False),
             Field("continue", Form.FLAG, required=False),
         ),
@@ -305,7 +305,7 @@ def _plan_request(body: Mapping[str, Any]) -> PlanRequest:
     accepted = body.get("accept_loss")
     return PlanRequest(
         kind=PlanKind(body["kind"]),
-        accept_loss=None if accepted is None else LossVerdict(accepted),
+        accept_loss=accepted,
         overrides=tuple(
             Override(entry["gate"], entry["reason"]) for entry in body.get("overrides", ())
         ),

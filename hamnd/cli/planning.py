@@ -11,7 +11,7 @@ from typing import Any
 from hamnd import wire
 from hamnd.cli import exits
 from hamnd.cli.session import Session, Stop
-from hamnd.model.names import LossVerdict
+from hamnd.model.names import LOSS_CLASSES
 from hamnd.views.card import blocking_gates, render_plan
 
 REASON = "why; it goes to the journal and the report"
@@ -47,9 +47,9 @@ def _configure_plan(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--verbose", action="store_true", help="every gate and every command")
     parser.add_argument(
         "--accept-loss",
-        choices=[verdict.value for verdict in LossVerdict],
+        choices=LOSS_CLASSES,
         metavar="CLASS",
-        help="accept the printed class of loss: " + ", ".join(v.value for v in LossVerdict),
+        help="accept the printed class of loss: " + ", ".join(LOSS_CLASSES),
     )
     parser.add_argument(
         "--override", metavar="GATE", action="append", default=[],

@@ -66,7 +66,7 @@ def question_of(
         cause=state.cause,
         begun=frozenset() if kept is None else runs.begun_steps(kept),
         does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy),
-        shown_loss=None if shown is None else shown.loss.verdict,
+        shown_loss=None if shown is None else shown.loss.class_,
         is_owner=None if state.epoch is None else state.epoch.owner == terms.site.node,
     )
 

@@ -79,8 +79,8 @@ class Facts:
     fence_sentence: str
     has_fence_evidence: bool = False
     """Evidence alone, without any override."""
-    loss: LossVerdict = LossVerdict.UNKNOWN
-    """What a takeover would lose now, whatever was shown when it was confirmed."""
+    loss: str = LossVerdict.UNKNOWN.value
+    """The class of what a takeover would lose now, whatever was shown when it was confirmed."""
 
 
 @dataclass(frozen=True, slots=True)

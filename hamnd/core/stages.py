@@ -228,18 +228,18 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts, is_proven: bool = Fal
     return Move(_with(run, step, acting), (command,), (record,))
 
 
-def why_not_promote(plan: Plan, loss: LossVerdict) -> str | None:
+def why_not_promote(plan: Plan, loss: str) -> str | None:
     """Return why this form of promotion is not right with the loss as it is now (law 4), or None.
 
     The plan was agreed to on a picture that may have become worse while the run was paused.
     """
-    if plan.variant == "force-after-proof" and loss is not LossVerdict.ZERO_PROVEN:
-        return f"what is lost became worse since it was confirmed: {loss.value}, not zero_proven"
+    if plan.variant == "force-after-proof" and loss != LossVerdict.ZERO_PROVEN:
+        return f"what is lost became worse since it was confirmed: {loss}, not zero_proven"
     if plan.variant == "accepted-force":
         accepted = plan.request.accept_loss
         if accepted is None or LOSS_RANK[loss] > LOSS_RANK[accepted]:
-            said = "nothing" if accepted is None else accepted.value
-            return f"what is lost became worse since it was confirmed: {loss.value}, not {said}"
+            said = "nothing" if accepted is None else str(accepted)
+            return f"what is lost became worse since it was confirmed: {loss}, not {said}"
     return None
 
 

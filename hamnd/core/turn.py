@@ -81,7 +81,7 @@ class Turn:
             sentence = f"{sentence}; the controller is not believed: {lie} while it said off"
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
-        here, loss = self.terms, self.state.assessment.loss.verdict
+        here, loss = self.terms, self.state.assessment.loss.class_
         return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence, loss)
 
     def note_finished(self, run: Run) -> None:

@@ -42,6 +42,7 @@ FIXED_IN_A_RUN: tuple[tuple[str, Callable[[Site], object]], ...] = (
     ("replication.sqlite", lambda site: site.sqlite),
     ("replication.dump", lambda site: site.dump),
     ("replication.mariadb", lambda site: site.mariadb),
+    ("replication.shared_disk", lambda site: site.shared_disk),
     ("fence.agent", lambda site: site.fence.agent),
     ("fence.options", lambda site: site.fence.options),
     ("fence.secret_files", lambda site: site.fence.secret_files),

@@ -84,7 +84,7 @@ def _kill(site: Site) -> str:
     """Return what ends every process of the database at once, run as its owner."""
     if site.engine in ("postgresql", "dump"):
         return 'pkill -KILL -u "$(id -u)" "^(postgres|postmaster)"'
-    if site.engine == "sqlite":
+    if site.engine in ("sqlite", "shared_disk"):
         return "pkill -KILL -f ^xcatd:"  # whoever writes into its tables (xcat-hamn.md §4.1)
     if site.engine == "mariadb":
         return 'pkill -KILL "^(mariadbd|mysqld)"'

@@ -25,6 +25,7 @@ from hamnd.dialects import (
     reach,
     salvage,
     serving,
+    shared_disk,
     shell,
     shielding,
     witness,
@@ -129,6 +130,7 @@ _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     postgresql.READERS,
     copies.READERS,
     dump.READERS,
+    shared_disk.READERS,
 )
 READERS: Mapping[str, Reader] = MappingProxyType(
     {**_HERE, **{name: one for readers in _ELSEWHERE for name, one in readers.items()}}

@@ -108,6 +108,12 @@ class LossVerdict(ManyValued):
     UNKNOWN = "unknown"
 
 
+ENTIRE_DATABASE = "entire-database"
+"""Class of a loss that can be everything: two machines may write one disk (design §12)."""
+LOSS_CLASSES = (*(verdict.value for verdict in LossVerdict), ENTIRE_DATABASE)
+"""What `--accept-loss` takes: the verdicts, and the one that no verdict is bad enough for."""
+
+
 class FenceGrade(StrEnum):
     """How well it is proven that the old primary is off; see `GRADE_ORDER` (design §4)."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hamnd.model.names import Cause, FenceGrade, LossVerdict, PlanKind, Verdict
+from hamnd.model.names import ENTIRE_DATABASE, Cause, FenceGrade, LossVerdict, PlanKind, Verdict
 from hamnd.model.work import Action, Look
 
 
@@ -79,6 +79,13 @@ class Loss:
     estimated_bytes: int | None = None
     peer_window_end: int | None = None
     """Frozen PEER_WINDOW_END, epoch seconds on the primary's clock."""
+    is_entire: bool = False
+    """What is lost can be the whole database: its class is entire-database."""
+
+    @property
+    def class_(self) -> str:
+        """What the operator has to accept: the verdict's word, or entire-database."""
+        return ENTIRE_DATABASE if self.is_entire else self.verdict.value
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +101,8 @@ class PlanRequest:
     """What the operator asked for."""
 
     kind: PlanKind
-    accept_loss: LossVerdict | None = None
+    accept_loss: str | None = None
+    """One of `LOSS_CLASSES`."""
     overrides: tuple[Override, ...] = ()
     is_successor: bool = False
 

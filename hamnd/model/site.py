@@ -175,6 +175,29 @@ class MariaSite:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedFilesystem:
+    """One file system on the shared disk."""
+
+    device: str
+    mountpoint: str
+    options: str = "defaults"
+
+
+@dataclass(frozen=True, slots=True)
+class SharedDiskSite:
+    """A disk that both nodes can reach, and one at a time has mounted (guide §2)."""
+
+    volume_group: str | None = None
+    unit: str | None = None
+    """The database's service, started once the disk is mounted."""
+    reserve: tuple[str, ...] = ()
+    """The site's own command that reserves the disk for the node it runs on."""
+    reservation_check: tuple[str, ...] = ()
+    """The site's own command that ends with 0 when this node alone holds the reservation."""
+    filesystems: tuple[SharedFilesystem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class FenceSite:
     """How the old primary can be proven off (design §4)."""
 
@@ -323,6 +346,7 @@ class Site:
     sqlite: SqliteSite = field(default_factory=SqliteSite)
     dump: DumpSite = field(default_factory=DumpSite)
     mariadb: MariaSite = field(default_factory=MariaSite)
+    shared_disk: SharedDiskSite = field(default_factory=SharedDiskSite)
     engine: str = "db2"
     """Name of the replication engine."""
     cfgloc: str = "/etc/xcat/cfgloc"
@@ -370,6 +394,7 @@ class Site:
             "mariadb": self.mariadb.os_user,
             "sqlite": "root",
             "dump": self.dump.os_user,
+            "shared_disk": "root",
         }
         return owners.get(self.engine, self.db2.instance_owner)
 

@@ -29,6 +29,8 @@ from hamnd.model.site import (
     PostgresSite,
     ServiceAddress,
     Services,
+    SharedDiskSite,
+    SharedFilesystem,
     Shield,
     Site,
     SiteStep,
@@ -81,6 +83,7 @@ def _site(values: Values) -> Site:
         sqlite=SqliteSite(**_under(single, "replication.sqlite")),
         dump=DumpSite(**_under(single, "replication.dump")),
         mariadb=_mariadb(single),
+        shared_disk=_shared_disk(values),
         engine=single["replication.engine"],
         cfgloc=single["replication.cfgloc"],
         fence=_fence(single),
@@ -150,3 +153,11 @@ def _gap(single: Mapping[str, Any]) -> dict[str, Any]:
     """Return the engine's limit in bytes; what is copied lags by time and has none."""
     limit = single.get(f"replication.{single['replication.engine']}.gap_bytes_max")
     return {} if limit is None else {"gap_bytes_max": limit}
+
+
+def _shared_disk(values: Values) -> SharedDiskSite:
+    tables = values.tables.get("replication.shared_disk.filesystem", ())
+    found = tuple(SharedFilesystem(**_set(table)) for table in tables)
+    return SharedDiskSite(
+        **_set(_under(values.single, "replication.shared_disk")), filesystems=found
+    )

@@ -240,6 +240,15 @@ def _metrics(site: Site) -> Iterator[Problem]:
             yield from _file(path, f"metrics.{name}", secret=is_secret)
 
 
+def _shared_disk(site: Site) -> Iterator[Problem]:
+    if site.shared_disk.volume_group is None or site.platform is not Platform.LINUX:
+        return
+    for name in ("vgs", "vgchange"):
+        if shutil.which(site.tool(name), path=site.tool_path) is None:
+            told = "this program cannot be started, and the volume group needs it"
+            yield error(f"tools.{name}", told, value=f'"{site.tool(name)}"', hint="install lvm2")
+
+
 def _dump(site: Site) -> Iterator[Problem]:
     if not _has_user(site.dump.os_user):
         yield error(
@@ -297,5 +306,6 @@ _ENGINES = {
     "mariadb": _mariadb,
     "sqlite": _sqlite,
     "dump": _dump,
+    "shared_disk": _shared_disk,
 }
 """What each engine needs of this host besides programs."""

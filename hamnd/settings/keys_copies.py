@@ -66,7 +66,7 @@ def _copy_keys(engine: str, what: str, schedule: str, stale_after_s: float) -> t
     )
 
 
-KEYS = (
+COPIES = (
     Key(
         "replication.sqlite.directory",
         kinds.absolute_path,
@@ -110,6 +110,68 @@ KEYS = (
     *_copy_keys("dump", "a dump of the database is", "0 * * * *", 8100.0),
 )
 
+SHARED_DISK = (
+    Key(
+        "replication.shared_disk.volume_group",
+        kinds.label,
+        "Volume group on the disk: LVM on Linux, the logical volume manager's on AIX. It must not "
+        "be activated at boot (auto_activation_volume_list, chvg -a n).",
+        "Leave it out where the file systems lie on plain devices.",
+        default=None,
+        example="xcatvg",
+    ),
+    Key(
+        "replication.shared_disk.unit",
+        kinds.unit,
+        "Service of the database that lies on the disk, started once it is mounted.",
+        "Leave it out where xCAT's own SQLite tables lie on it.",
+        default=None,
+        example="postgresql",
+    ),
+    Key(
+        "replication.shared_disk.reserve",
+        kinds.command,
+        "The site's own command that reserves the disk for the node it runs on, before it is "
+        "mounted (SCSI-3 persistent reservation, sg_persist).",
+        "Where the disk can be reserved.",
+        default=None,
+        example=("/usr/local/sbin/reserve-disk",),
+    ),
+    Key(
+        "replication.shared_disk.reservation_check",
+        kinds.command,
+        "A command that only reads and ends with 0 when the node it runs on alone holds the "
+        "reservation. It takes the place of the proof that the old primary's power is off.",
+        "Together with `reserve`; a check that lies costs the entire database.",
+        default=None,
+        example=("/usr/local/sbin/disk-is-mine",),
+    ),
+    Key(
+        "replication.shared_disk.filesystem.device",
+        kinds.absolute_path,
+        "Device of the file system, the same on both nodes (a name below /dev/disk/by-id, or of "
+        "the volume group). On AIX /etc/filesystems says it.",
+        "When the disk changes.",
+        example="/dev/xcatvg/etcxcat",
+    ),
+    Key(
+        "replication.shared_disk.filesystem.mountpoint",
+        kinds.absolute_path,
+        "Where it is mounted on the node that serves; never in /etc/fstab with auto.",
+        "With the layout of the disk.",
+        example="/etc/xcat",
+    ),
+    Key(
+        "replication.shared_disk.filesystem.options",
+        kinds.text,
+        "Options of mount(8).",
+        "For noatime and the like; never one that skips the journal.",
+        default="defaults",
+    ),
+)
+
+KEYS = (*COPIES, *SHARED_DISK)
+
 SECTIONS = (
     Section(
         "replication.sqlite",
@@ -123,5 +185,19 @@ SECTIONS = (
         "standby's own server beside the live database; only a takeover gives it that name. Roles "
         "are not in a dump: CREATE ROLE xcatadm on both servers.",
         engine="dump",
+    ),
+    Section(
+        "replication.shared_disk",
+        "A disk that both nodes can reach. It is mounted by a takeover only while the old "
+        "primary's controller says off, or the reservation is proven; anything weaker needs "
+        "--accept-loss entire-database.",
+        engine="shared_disk",
+    ),
+    Section(
+        "replication.shared_disk.filesystem",
+        "One table for each file system on it, in the order of mounting.",
+        many=True,
+        shown=True,
+        engine="shared_disk",
     ),
 )

@@ -85,6 +85,8 @@ _ENGINE_PROGRAMS = {
     "mariadb": ("mariadb", "MariaDB's client; with MySQL 8 it is mysql."),
     "mariadb_backup": ("mariadb", "Copies a running server, at set-up and rejoin."),
     "mbstream": ("mariadb", "Unpacks that copy on the other node."),
+    "vgs": ("shared_disk", "Sees volume groups on Linux."),
+    "vgchange": ("shared_disk", "Activates a volume group on Linux."),
     "psql": (
         "postgresql dump",
         "PostgreSQL's client; Debian's own is a slow wrapper of /usr/lib/postgresql/15/bin/psql.",

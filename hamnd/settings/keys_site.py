@@ -11,13 +11,6 @@ from hamnd.settings.keys_mariadb import MARIADB
 from hamnd.settings.keys_postgresql import POSTGRESQL
 from hamnd.settings.schema import Key, Section
 
-_LATER = (
-    "is a replication engine that this version does not yet drive: db2, postgresql, mariadb, "
-    "sqlite and dump are"
-)
-
-ENGINES_LATER = {engine: f'"{engine}" {_LATER}' for engine in ("shared_disk",)}
-
 
 def _node_keys(role: str, name: str, address: str) -> tuple[Key, ...]:
     """Return the keys of one of the two nodes."""
@@ -174,7 +167,7 @@ NETWORK = (
 REPLICATION = (
     Key(
         "replication.engine",
-        kinds.choice("db2", "postgresql", "mariadb", "sqlite", "dump", refused=ENGINES_LATER),
+        kinds.choice("db2", "postgresql", "mariadb", "sqlite", "dump", "shared_disk"),
         "What replicates the xCAT database.",
         "Decided when the pair is set up.",
         example="db2",

@@ -368,3 +368,25 @@ def _state_dir_is_our_own(state_dir: Any, socket: Any) -> Iterator[Problem]:
         )
     if socket.rstrip("/") == state_dir.rstrip("/"):
         yield error("paths.socket", "is the same path as paths.state_dir", value=f'"{socket}"')
+
+
+@rule("replication.engine", "fence.minimum", "replication.shared_disk.reservation_check")
+def _disk_needs_power_off(engine: str, minimum: str, check: Any) -> Iterator[Problem]:
+    if engine == "shared_disk" and minimum != "power_off" and not check:
+        yield warning(
+            "fence.minimum",
+            "a shared disk is mounted only on power_off, or on a reservation that is proven: a "
+            "weaker minimum lets a plan begin that then needs --accept-loss entire-database",
+            value=f'"{minimum}"',
+            hint='set fence.minimum = "power_off", or replication.shared_disk.reservation_check',
+        )
+
+
+@rule("replication.shared_disk.reserve", "replication.shared_disk.reservation_check")
+def _reserving_is_proven(reserve: Any, check: Any) -> Iterator[Problem]:
+    if reserve and not check:
+        yield error(
+            "replication.shared_disk.reserve",
+            "has no reservation_check beside it: nobody would know whether it was granted",
+            hint="set replication.shared_disk.reservation_check",
+        )

@@ -28,6 +28,7 @@ NAMES = {
     "mariadb": "MariaDB",
     "sqlite": "copies of xCAT's SQLite tables",
     "dump": "dumps of a PostgreSQL database",
+    "shared_disk": "a disk that both reach",
 }
 
 

@@ -97,6 +97,7 @@ def loss_part(loss: Loss, window_end: int | None, window_remaining_s: int | None
     """Return what a takeover would lose; the window's end is on this node's clock."""
     return {
         "verdict": loss.verdict.value,
+        "class": loss.class_,
         "bytes": loss.bytes,
         "seconds": loss.seconds,
         "estimated_bytes": loss.estimated_bytes,

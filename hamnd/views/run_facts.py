@@ -122,7 +122,7 @@ def request_part(request: PlanRequest) -> Part:
     accepted = request.accept_loss
     return {
         "is_successor": request.is_successor,
-        "accept_loss": None if accepted is None else accepted.value,
+        "accept_loss": None if accepted is None else str(accepted),
         "overrides": [{"gate": one.gate, "reason": one.reason} for one in request.overrides],
     }
 

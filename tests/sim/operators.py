@@ -24,7 +24,7 @@ from hamnd.core.gates import blocking
 from hamnd.core.run import is_past_no_return
 from hamnd.core.state import Decision, NodeState
 from hamnd.demo.db2_node import HostPower
-from hamnd.model.names import LossVerdict, PlanKind, RunStatus, State
+from hamnd.model.names import PlanKind, RunStatus, State
 from hamnd.model.plan import Override, Plan, PlanRequest
 from tests.sim.daemon import Daemon
 from tests.sim.ground import PRIMARY, STANDBY, Ground
@@ -172,11 +172,11 @@ class Operator:
         self.patience.forbidden = frozenset()
         if not refused:
             return plan
-        accept: LossVerdict | None = plan.request.accept_loss
+        accept: str | None = plan.request.accept_loss
         overrides = list(plan.request.overrides)
         for gate in refused:
             if gate.name == "loss":
-                accept = plan.loss.verdict
+                accept = plan.loss.class_
             elif self._may_override(gate.name):
                 overrides.append(Override(gate.name, f"{self.character} operator"))
         request = PlanRequest(
@@ -298,9 +298,7 @@ def _words(event: Event) -> str:
     match event:
         case PlanRequested(request=request):
             accepted = (
-                f" --accept-loss {request.accept_loss.value}"
-                if request.accept_loss is not None
-                else ""
+                f" --accept-loss {request.accept_loss}" if request.accept_loss is not None else ""
             )
             overridden = "".join(f" --override {one.gate}" for one in request.overrides)
             more = " --continue" if request.is_successor else ""

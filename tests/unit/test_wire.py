@@ -83,7 +83,7 @@ def test_every_problem_is_named_at_once() -> None:
     assert refused.value.problems == (
         "reasons is not known",
         "kind is not one of takeover, resume",
-        "accept_loss is not one of zero_proven, zero_likely, bounded, unknown",
+        "accept_loss is not one of zero_proven, zero_likely, bounded, unknown, entire-database",
         "overrides[0].why is not known",
         "overrides[0].reason is empty",
         "overrides[1] is not an object",

@@ -14,18 +14,14 @@ from dataclasses import dataclass
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.policy import Terms
 from hamnd.model.health import Condition
-from hamnd.model.names import Cause, LossVerdict, Mode, PlanKind, State, Status, Verdict
+from hamnd.model.names import LOSS_CLASSES, Cause, Mode, PlanKind, State, Status, Verdict
 from hamnd.model.plan import GateResult, PlanRequest
 
 RANK = {Verdict.PASS: 0, Verdict.OVERRIDDEN: 1, Verdict.UNKNOWN: 2, Verdict.BLOCK: 3}
 """How bad a verdict is; a gate that got a higher rank became worse."""
 
-LOSS_RANK = {
-    LossVerdict.ZERO_PROVEN: 0,
-    LossVerdict.ZERO_LIKELY: 1,
-    LossVerdict.BOUNDED: 2,
-    LossVerdict.UNKNOWN: 3,
-}
+LOSS_RANK: dict[str, int] = {name: rank for rank, name in enumerate(LOSS_CLASSES)}
+"""How bad a class of loss is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +41,7 @@ class Question:
     """Steps that a successor inherits as done or acted: their readiness is history."""
     does_ssh_answer: bool = False
     """The old primary's ssh port answered lately: whoever is there can be told to end."""
-    shown_loss: LossVerdict | None = None
+    shown_loss: str | None = None
     """At confirm: the class that the operator saw and, where he had to, accepted."""
 
     is_owner: bool | None = None

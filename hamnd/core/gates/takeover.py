@@ -112,17 +112,17 @@ def loss(question: Question) -> GateResult:
         return GateResult("loss", Verdict.PASS, f"zero (proven): {why}")
     if _is_accepted(question):
         reason = "accepted by the operator"
-        return GateResult("loss", Verdict.PASS, f"{loss.verdict.value}: {why}", reason=reason)
-    clear = f"{question.plan} --accept-loss {loss.verdict.value}"
-    return GateResult("loss", Verdict.BLOCK, f"{loss.verdict.value}: {why}", clear)
+        return GateResult("loss", Verdict.PASS, f"{loss.class_}: {why}", reason=reason)
+    clear = f"{question.plan} --accept-loss {loss.class_}"
+    return GateResult("loss", Verdict.BLOCK, f"{loss.class_}: {why}", clear)
 
 
 def _is_accepted(question: Question) -> bool:
     """The printed class, no other (law 4); what became better since it was shown is accepted."""
-    accepted, verdict = question.request.accept_loss, question.assessment.loss.verdict
-    if accepted is None or accepted is verdict:
-        return accepted is verdict
-    return question.shown_loss is accepted and LOSS_RANK[verdict] < LOSS_RANK[accepted]
+    accepted, now = question.request.accept_loss, question.assessment.loss.class_
+    if accepted is None or accepted == now:
+        return accepted == now
+    return question.shown_loss == accepted and LOSS_RANK[now] < LOSS_RANK[accepted]
 
 
 def disk(question: Question) -> GateResult:

@@ -30,9 +30,9 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
                 f"{gate.name}: {old.verdict.value} ({old.evidence}) -> "
                 f"{gate.verdict.value} ({gate.evidence})"
             )
-    if LOSS_RANK[fresh.loss.verdict] > LOSS_RANK[shown.loss.verdict]:
+    if LOSS_RANK[fresh.loss.class_] > LOSS_RANK[shown.loss.class_]:
         basis = "; ".join(fresh.loss.basis)
-        worse.append(f"loss: {shown.loss.verdict.value} -> {fresh.loss.verdict.value} ({basis})")
+        worse.append(f"loss: {shown.loss.class_} -> {fresh.loss.class_} ({basis})")
     if shown.reach_class != fresh.reach_class and not _is_quieter(shown, fresh):
         worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
     return tuple(worse)

@@ -26,7 +26,7 @@ def digest_of(plan: Plan, terms: Terms, continues: str = "") -> str:
         "accept_loss": plan.request.accept_loss,
         "fence_minimum": plan.fence_minimum,
         "gates": [[gate.name, gate.verdict] for gate in plan.gates],
-        "loss": plan.loss.verdict,
+        "loss": plan.loss.class_,
         "reach": plan.reach_class,
         "continues": continues,
     }

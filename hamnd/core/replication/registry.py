@@ -14,11 +14,14 @@ from hamnd.core.replication.dump import ENGINE as DUMP
 from hamnd.core.replication.dump import routines as of_dump
 from hamnd.core.replication.mariadb import ENGINE as MARIADB
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
+from hamnd.core.replication.shared_disk import ENGINE as SHARED_DISK
 from hamnd.core.replication.sqlite import ENGINE as SQLITE
 from hamnd.core.replication.sqlite import routines as of_sqlite
 from hamnd.model.routine import Routine
 
-ENGINES: dict[str, Engine] = {one.name: one for one in (DB2, POSTGRESQL, MARIADB, SQLITE, DUMP)}
+ENGINES: dict[str, Engine] = {
+    one.name: one for one in (DB2, POSTGRESQL, MARIADB, SQLITE, DUMP, SHARED_DISK)
+}
 
 ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {
     SQLITE.name: of_sqlite,

@@ -46,6 +46,8 @@ PACKAGES = {
     "mbstream": "mariadb-backup",
     "systemd-nspawn": "systemd-container",
     "systemd-analyze": "systemd",
+    "losetup": "mount",
+    "mkfs.ext4": "e2fsprogs",
     "promtool": "prometheus",
     "prometheus": "prometheus",
     "amtool": "prometheus-alertmanager",

@@ -115,6 +115,7 @@ CFGLOC_PASSWORD = "in-cfgloc-alone"
 CFGLOC = {
     "pg": f"Pg:dbname=xcatdb;host={CLUSTER.address(SERVICE_NAME)}|xcatadm|{CFGLOC_PASSWORD}\n",
     "db2": f"DB2:XCATDB|xcatdb|{CFGLOC_PASSWORD}\n",
+    "sqlite": "SQLite:/etc/xcat\n",
 }
 """What xCAT's own set-up writes, in clear."""
 

@@ -246,7 +246,7 @@ def test_the_printed_class_is_accepted() -> None:
 
 
 def test_the_ranks_of_loss_are_a_complete_order() -> None:
-    assert sorted(LOSS_RANK.values()) == list(range(len(LossVerdict)))
+    assert sorted(LOSS_RANK.values()) == list(range(len(LossVerdict) + 1))
 
 
 # ---- overrides ---------------------------------------------------------------------------------

@@ -152,13 +152,6 @@ def test_a_wrong_value_is_refused_where_it_stands(old: str, new: str, start: str
     assert [line for line in lines(refused) if line.startswith(f"error: {start}")], lines(refused)
 
 
-@pytest.mark.parametrize("engine", ["shared_disk"])
-def test_engines_of_later_are_refused_with_what_is_supported(engine: str) -> None:
-    refused = load(changed('engine = "db2"', f'engine = "{engine}"'))
-    assert len(refused.errors) == 1
-    assert "does not yet drive" in refused.errors[0].line()
-
-
 def test_all_problems_come_at_once() -> None:
     text = (
         changed('"10.1.0.3"', '"nowhere"').replace("prefix = 16", "prefix = 99")

@@ -16,7 +16,7 @@ from hamnd.settings.sample import render_sample
 from hamnd.settings.schema import REQUIRED, Schema
 from tests.unit.settings.configs import MINIMAL
 
-ENGINES = ("db2", "postgresql", "mariadb", "sqlite", "dump")
+ENGINES = ("db2", "postgresql", "mariadb", "sqlite", "dump", "shared_disk")
 OPTION = re.compile(r"^# (\[{1,2}[a-z0-9_.]+\]{1,2}|[a-z0-9_]+ = .*)$")
 
 
@@ -24,7 +24,7 @@ OPTION = re.compile(r"^# (\[{1,2}[a-z0-9_.]+\]{1,2}|[a-z0-9_]+ = .*)$")
 def test_the_committed_sample_is_what_the_keys_say(
     engine: str, checkout: Path, rewrite_sample: bool
 ) -> None:
-    path = checkout / f"config/hamnd.{engine}.toml"
+    path = checkout / f"config/hamnd.{engine.replace('_', '-')}.toml"
     if rewrite_sample:
         path.write_text(render_sample(SCHEMA, engine), encoding="utf-8")
     assert path.read_text(encoding="utf-8") == render_sample(SCHEMA, engine)
@@ -52,7 +52,7 @@ def test_the_sample_loads_and_equals_the_defaults(checkout: Path) -> None:
 def test_the_sample_with_every_option_switched_on_loads_without_a_word(
     engine: str, checkout: Path
 ) -> None:
-    text = (checkout / f"config/hamnd.{engine}.toml").read_text(encoding="utf-8")
+    text = (checkout / f"config/hamnd.{engine.replace('_', '-')}.toml").read_text(encoding="utf-8")
     switched_on = "\n".join(OPTION.sub(r"\1", line) for line in text.splitlines())
     loaded = load(switched_on)
     assert [problem.line() for problem in loaded.problems] == []
@@ -64,7 +64,7 @@ def test_the_sample_with_every_option_switched_on_loads_without_a_word(
 
 @pytest.mark.parametrize("engine", ENGINES)
 def test_every_option_has_its_comment_block(engine: str, checkout: Path) -> None:
-    text = (checkout / f"config/hamnd.{engine}.toml").read_text(encoding="utf-8")
+    text = (checkout / f"config/hamnd.{engine.replace('_', '-')}.toml").read_text(encoding="utf-8")
     for key in SCHEMA.of_site(engine, "linux").keys:
         block = re.search(
             rf"((?:^# .*\n)+)^(?:# )?{key.name} = .*$", _section(text, key.section), re.MULTILINE

@@ -1,0 +1,254 @@
+"""A disk that both management nodes can reach (guide §2, twin-tailed): seen, attached, detached.
+
+Owns the argv and the one text of every call, and what it means. Must not know when one is right
+(core.replication). Linux: LVM (vgs, vgchange) and mount; AIX: lsvg, varyonvg, varyoffvg and mount
+of what /etc/filesystems describes (xcat-hamn.md §10, aix.md §8; not run there yet). Nothing here
+repairs, imports or forces anything: what refuses says so and stays as it is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from hamnd.dialects.shell import declared, last_lines, unanswered, unreadable
+from hamnd.model.names import Verdict
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
+
+_SEE = r"""
+vg=$1 vgs=$2; shift 2
+echo "hamnd-disk 1"
+if [ -n "$vg" ]; then
+if command -v lsvg >/dev/null 2>&1 && [ "$(uname)" = AIX ]; then
+lsvg | grep -qx "$vg" && echo "group visible" || echo "group missing"
+else
+"$vgs" --noheadings -o vg_name "$vg" >/dev/null 2>&1 && echo "group visible" || echo "group missing"
+fi
+fi
+while [ $# -gt 1 ]; do
+device=$1 point=$2; shift 2
+state=$(if [ -r /proc/mounts ]; then
+awk -v p="$point" '$2 == p { n = split($4, o, ","); r = "rw"; for (i = 1; i <= n; i++)
+if (o[i] == "ro") r = "ro"; found = r } END { print found == "" ? "no" : found }' /proc/mounts
+else mount | awk -v p="$point" '$2 == p || $3 == p { f = "rw" } END { print f == "" ? "no" : f }'
+fi)
+there=no; { [ -n "$vg" ] || [ -b "$device" ]; } && there=yes
+echo "disk $state $there $point"
+done
+echo end
+""".lstrip("\n")
+"""Tell the volume group and each file system. Arguments: VG VGS (DEVICE POINT)…"""
+
+_ATTACH = r"""
+set -u
+vg=$1 vgchange=$2; shift 2
+fail() { echo "$*" >&2; exit 1; }
+if [ -n "$vg" ]; then
+if [ "$(uname)" = AIX ]; then lsvg -o | grep -qx "$vg" || varyonvg "$vg" || fail "varyonvg $vg"
+else "$vgchange" -a y "$vg" || fail "vgchange -a y $vg"
+fi
+fi
+while [ $# -gt 2 ]; do
+device=$1 point=$2 options=$3; shift 3
+if [ -r /proc/mounts ] && awk -v p="$point" '$2 == p { f = 1 } END { exit !f }' /proc/mounts; then
+continue
+fi
+mkdir -p "$point" || fail "$point cannot be made"
+if [ "$(uname)" = AIX ]; then mount "$point" || fail "mount $point"
+else mount -o "$options" "$device" "$point" || fail "mount $device $point"
+fi
+done
+echo "attached"
+""".lstrip("\n")
+"""Activate and mount, in the given order. Arguments: VG VGCHANGE (DEVICE POINT OPTIONS)…"""
+
+_DETACH = r"""
+set -u
+vg=$1 vgchange=$2; shift 2
+fail() { echo "$*" >&2; exit 1; }
+for point; do
+if [ -r /proc/mounts ]; then
+awk -v p="$point" '$2 == p { f = 1 } END { exit !f }' /proc/mounts || continue
+elif ! mount | awk -v p="$point" '$2 == p || $3 == p { f = 1 } END { exit !f }'; then continue
+fi
+umount "$point" || fail "umount $point: who uses it says: fuser -vm $point"
+done
+if [ -n "$vg" ]; then
+if [ "$(uname)" = AIX ]; then ! lsvg -o | grep -qx "$vg" || varyoffvg "$vg" || fail "varyoffvg $vg"
+else "$vgchange" -a n "$vg" || fail "vgchange -a n $vg"
+fi
+fi
+echo "detached"
+""".lstrip("\n")
+"""Unmount and deactivate. Arguments: VG VGCHANGE POINT…, the last mounted first"""
+
+
+@dataclass(frozen=True, slots=True)
+class Disk:
+    """What a node sees of the disk."""
+
+    is_visible: bool
+    """The volume group, or every device, is there: it could be mounted."""
+    mounted: tuple[str, ...]
+    """Mount points that are mounted here for writing."""
+    read_only: tuple[str, ...]
+    missing: tuple[str, ...]
+    """Mount points that are not mounted."""
+
+    @property
+    def is_held(self) -> bool:
+        """Whether this node has all of it mounted."""
+        return bool(self.mounted) and not self.missing and not self.read_only
+
+
+def see(site: Site, host: str) -> Look:
+    """Return the look at what a node sees of the disk, and has mounted."""
+    pairs = tuple(
+        word for one in site.shared_disk.filesystems for word in (one.device, one.mountpoint)
+    )
+    words = (site.shared_disk.volume_group or "", site.tool("vgs"), *pairs)
+    return Look(
+        Exec(host, ("sh", "-c", _SEE, "hamnd-disk", *words)),
+        reads="shared_disk.readable",
+        expects=f"{host} tells what it sees of the shared disk",
+        timeout_s=10.0,
+    )
+
+
+def can_attach(site: Site, host: str) -> Look:
+    """Return the look that proves the disk visible on a node, and not mounted there."""
+    look = see(site, host)
+    expects = f"the shared disk is visible on {host} and not mounted there"
+    return Look(look.request, "shared_disk.can_attach", expects, timeout_s=look.timeout_s)
+
+
+def is_held(site: Site, host: str) -> Look:
+    """Return the look that proves the whole disk mounted on a node for writing."""
+    look = see(site, host)
+    expects = f"the shared disk is mounted on {host} for writing"
+    return Look(look.request, "shared_disk.held", expects, timeout_s=look.timeout_s)
+
+
+def is_released(site: Site, host: str) -> Look:
+    """Return the look that proves nothing of the disk mounted on a node."""
+    look = see(site, host)
+    expects = f"nothing of the shared disk is mounted on {host}"
+    return Look(look.request, "shared_disk.released", expects, timeout_s=look.timeout_s)
+
+
+def attach(site: Site, host: str) -> Action:
+    """Return the action that activates the volume group and mounts what is not mounted."""
+    where = site.shared_disk
+    triples = tuple(
+        word for one in where.filesystems for word in (one.device, one.mountpoint, one.options)
+    )
+    words = (where.volume_group or "", site.tool("vgchange"), *triples)
+    return Action(Exec(host, ("sh", "-c", _ATTACH, "hamnd-attach", *words)))
+
+
+def detach(site: Site, host: str) -> Action:
+    """Return the way back from `attach`."""
+    where = site.shared_disk
+    points = tuple(one.mountpoint for one in reversed(where.filesystems))
+    words = (where.volume_group or "", site.tool("vgchange"), *points)
+    return Action(Exec(host, ("sh", "-c", _DETACH, "hamnd-detach", *words)))
+
+
+def take_reservation(site: Site, host: str) -> tuple[Action, ...]:
+    """Return the site's own command that reserves the disk for a node, where there is one.
+
+    Its check follows as an action of its own: what comes after it never starts on a guess.
+    """
+    where = site.shared_disk
+    if not where.reserve:
+        return ()
+    return (Action(Exec(host, where.reserve)), Action(Exec(host, where.reservation_check)))
+
+
+def is_reserved(site: Site, host: str) -> tuple[Look, ...]:
+    """Return the site's own look that proves the reservation this node's alone."""
+    command = site.shared_disk.reservation_check
+    what = f"{host} alone holds the reservation of the shared disk"
+    return (declared(host, command, None, what),) if command else ()
+
+
+def parse_disk(report: Report) -> Disk | None:
+    """Return what a node sees; None where it told nothing whole."""
+    if report.ending is not Ending.EXITED or report.exit_code != 0:
+        return None
+    lines = report.stdout.split("\n")
+    if lines[:1] != ["hamnd-disk 1"] or "end" not in lines:
+        return None
+    rows = [one.split(" ", 3)[1:] for one in lines if one.startswith("disk ")]
+    if not rows or any(len(row) != 3 for row in rows):
+        return None
+
+    def points(state: str) -> tuple[str, ...]:
+        return tuple(point for found, _, point in rows if found == state)
+
+    devices = all(there == "yes" for found, there, _ in rows if found == "no")
+    is_visible = "group missing" not in lines and devices
+    return Disk(is_visible, points("rw"), points("ro"), points("no"))
+
+
+def _judged(report: Report, arguments: tuple[str, ...], wanted: str) -> Reading:
+    del arguments
+    disk = parse_disk(report)
+    if disk is None:
+        return unanswered(report) or unreadable(report)
+    there = ", ".join((*disk.mounted, *disk.read_only)) or "nothing"
+    held = f"mounted: {there}"
+    match wanted:
+        case "held":
+            return Reading(Verdict.PASS if disk.is_held else Verdict.BLOCK, held)
+        case "released":
+            is_free = not disk.mounted and not disk.read_only
+            return Reading(Verdict.PASS if is_free else Verdict.BLOCK, held)
+        case "can_attach" if not disk.is_visible:
+            told = "it is not visible here: cabling, zoning, or a stale volume group"
+            return Reading(Verdict.BLOCK, told)
+        case "can_attach" if disk.mounted or disk.read_only:
+            return Reading(Verdict.BLOCK, f"it is mounted here already: {there}")
+        case _:
+            return Reading(Verdict.PASS, "it is visible" if wanted == "can_attach" else held)
+
+
+def read_readable(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the node told what it sees."""
+    return _judged(report, arguments, "readable")
+
+
+def read_can_attach(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the disk is visible and not mounted."""
+    return _judged(report, arguments, "can_attach")
+
+
+def read_held(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when all of it is mounted for writing."""
+    return _judged(report, arguments, "held")
+
+
+def read_released(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when nothing of it is mounted."""
+    return _judged(report, arguments, "released")
+
+
+def read_reserved(report: Report) -> bool | None:
+    """Whether the site's own check says that the reservation is ours; None: it did not say."""
+    if unanswered(report) is not None:
+        return None
+    return report.exit_code == 0
+
+
+def why(report: Report) -> str:
+    """Return why nothing could be read."""
+    lost = unanswered(report)
+    return lost.sentence if lost is not None else last_lines(report) or "it said nothing"
+
+
+READERS = {
+    "shared_disk.readable": read_readable,
+    "shared_disk.can_attach": read_can_attach,
+    "shared_disk.held": read_held,
+    "shared_disk.released": read_released,
+}
