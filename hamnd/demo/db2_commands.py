@@ -14,16 +14,19 @@ from dataclasses import replace
 from hamnd.demo import db2_sql
 from hamnd.demo import db2_texts as texts
 from hamnd.demo import db2_texts_reports as reports
+from hamnd.demo.db2_images import Files, Images
 from hamnd.demo.db2_link import Link
 from hamnd.demo.db2_node import HadrState, Node, Reply, Role, SyncMode
 from hamnd.demo.db2_operations import Kind, Operations
+from hamnd.demo.db2_parameters import NEEDED
 from hamnd.demo.db2_replies import Call, done, refuse, say
 
 PEER_WINDOW_MARGIN_S = 5
 """TAKEOVER ... PEER WINDOW ONLY wants at least this much before the end (§6.3)."""
 
 _NAMES_DATABASE = (
-    r".*?\b(?:on|for|to|activate|deactivate|backup|rollforward) (?:database |db )?(?:on )?(\w+)"
+    r".*?\b(?:on|for|to|activate|deactivate|backup|restore|rollforward) "
+    r"(?:database |db )?(?:on )?(\w+)"
 )
 
 START_HADR = "START HADR ON DATABASE"
@@ -32,8 +35,9 @@ START_HADR = "START HADR ON DATABASE"
 class Commands:
     """The command words of both nodes, and which shells are connected to a database."""
 
-    def __init__(self, link: Link, operations: Operations) -> None:
+    def __init__(self, link: Link, operations: Operations, files: Files) -> None:
         self.link = link
+        self.images = Images(link.config, files)
         self.operations = operations
         self.config = link.config
         self.sessions: set[tuple[str, str]] = set()
@@ -81,7 +85,8 @@ class Commands:
             ("list application", self._list_applications),
             ("list d", self._list_directory),
             ("terminate", self._terminate),
-            ("backup d", self._backup),
+            ("backup d", self.images.backup),
+            ("restore d", self.images.restore),
             ("rollforward d", self._rollforward),
             ("update db cfg for", self._update_cfg),
             ("update alternate server for d", self._update_alternate),
@@ -94,7 +99,10 @@ class Commands:
         """Return SQL1013N when the command names another database than ours."""
         match = re.match(_NAMES_DATABASE, " ".join(call.words))
         named = match.group(1) if match else ""
-        if not match or named in ("reset", self.config.database.lower()):
+        is_ours = named == self.config.database.lower()
+        if not match or named == "reset":
+            return None
+        if is_ours and (call.node.exists or call.words[0] == "restore"):
             return None
         return say(self.config, call, "SQL1013N", database=named.upper())
 
@@ -155,7 +163,7 @@ class Commands:
             return say(self.config, call, "SQL1776N", reason="6")
         if node.rollforward_pending:
             return say(self.config, call, "SQL1117N", database=self.config.database)
-        wrong = self._wrong_host(call)
+        wrong = self._why_no_hadr(call)
         if wrong is not None:
             return wrong
         node.role = Role.PRIMARY
@@ -174,7 +182,7 @@ class Commands:
             return refuse(self.config, call, "SQL1767N", reason)
         if node.role is Role.STANDARD and not node.rollforward_pending:
             return refuse(self.config, call, "SQL1767N", "1")
-        wrong = self._wrong_host(call)
+        wrong = self._why_no_hadr(call)
         if wrong is not None:
             return wrong
         node.role = Role.STANDBY
@@ -183,12 +191,19 @@ class Commands:
         self.link.open_database(node, call.at)
         return done(self.config, call, START_HADR)
 
-    def _wrong_host(self, call: Call) -> Reply | None:
-        """Return SQL1768N 4 when HADR_LOCAL_HOST is not this machine (§8.1)."""
-        local = call.node.parameters.get("HADR_LOCAL_HOST", call.node.config.address)
-        return (
-            None if call.node.is_called(local) else say(self.config, call, "SQL1768N", reason="4")
-        )
+    def _why_no_hadr(self, call: Call) -> Reply | None:
+        """Return SQL1768N when the configuration does not allow HADR on this machine (§8.1)."""
+        node, parameters = call.node, call.node.parameters
+        services = self.images.files.services(node.name)
+        reasons = {
+            "1": parameters["LOGARCHMETH1"] == "OFF",
+            "8": not all(parameters[name] for name in NEEDED),
+            "4": not node.is_called(parameters["HADR_LOCAL_HOST"]),
+            "5": not _is_service(parameters["HADR_LOCAL_SVC"], services),
+            "6": not _is_service(parameters["HADR_REMOTE_SVC"], services),
+        }
+        wrong = next((reason for reason, holds in reasons.items() if holds), None)
+        return None if wrong is None else say(self.config, call, "SQL1768N", reason=wrong)
 
     def _stop_hadr(self, call: Call) -> Reply:
         node = call.node
@@ -217,8 +232,11 @@ class Commands:
 
     def _why_not_open(self, call: Call) -> Reply | None:
         node = call.node
+        database = self.config.database
         if node.rollforward_pending:
-            return say(self.config, call, "SQL1117N", database=self.config.database)
+            return say(self.config, call, "SQL1117N", database=database)
+        if node.backup_pending:
+            return say(self.config, call, "SQL1116N", database=database)
         if node.poisoned:
             return say(self.config, call, "SQL1776N", reason="6")
         return None
@@ -302,13 +320,6 @@ class Commands:
     def _list_directory(self, call: Call) -> Reply:
         return Reply(reports.directory(self.config, call.node), 0)
 
-    def _backup(self, call: Call) -> Reply:
-        if call.node.active and "online" not in call.words:
-            return say(self.config, call, "SQL1035N")
-        stamp = texts.backup_stamp(call.node.clock(call.at))
-        line = f"Backup successful. The timestamp for this backup image is : {stamp}"
-        return Reply(f"\n{line}\n\n", 0)
-
     def _rollforward(self, call: Call) -> Reply:
         """End the node's life as a standby when it is completed (§10, §11)."""
         node = call.node
@@ -321,7 +332,10 @@ class Commands:
         title = "UPDATE DATABASE CONFIGURATION"
         words = re.split(r"\busing\b", call.text, maxsplit=1, flags=re.IGNORECASE)[-1].split()
         named = (word.upper() for word in words[::2])
+        before = call.node.parameters["LOGARCHMETH1"]
         call.node.parameters.update(zip(named, words[1::2], strict=False))
+        if before == "OFF" and call.node.parameters["LOGARCHMETH1"] != "OFF":
+            call.node.backup_pending = True
         if call.node.active:
             return say(self.config, call, "DB20000I", "SQL1363W", command=title)
         return done(self.config, call, title)
@@ -362,3 +376,8 @@ class Commands:
         values = query.answer(rows)
         text = texts.table(query.column, values, call.bare)
         return Reply(text, 0 if values else int(texts.Exit.NO_ROW))
+
+
+def _is_service(value: str, known: frozenset[str] | None) -> bool:
+    """Whether HADR can listen or connect there: a number, or a name of /etc/services."""
+    return value.isdigit() or known is None or value in known

@@ -228,8 +228,11 @@ class Link:
         self._connect(primary, standby, at)
 
     def _calls(self, node: Node, partner: Node) -> bool:
-        """Whether HADR_REMOTE_HOST of a node is where its partner is now."""
-        return partner.is_called(node.parameters.get("HADR_REMOTE_HOST", partner.config.address))
+        """Whether a node's configuration fits its partner: where it is, and the same times."""
+        mine, yours = node.parameters, partner.parameters
+        same = ("HADR_TIMEOUT", "HADR_PEER_WINDOW")
+        is_equal = all(mine[name] == yours[name] for name in same)
+        return is_equal and partner.is_called(mine["HADR_REMOTE_HOST"])
 
     def _connect(self, primary: Node, standby: Node, at: float) -> None:
         standby.reconnect_due = None

@@ -21,7 +21,7 @@ Faults: `cut` / `heal` (per direction), `kill_host` / `power_on`, `kill_process`
 `thaw`, `slow`, `set_skew`, `set_flags`, `spoil` (one program hangs, fails, lies or is cut short).
 
 MUST NOT know hamnd, xCAT or processes. Not simulated: several standbys, pureScale, delayed replay,
-reads during replay-only windows, restore of backups.
+reads during replay-only windows, times of HADR that UPDATE DB CFG changed on both nodes.
 """
 
 from __future__ import annotations
@@ -30,9 +30,11 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from hamnd.demo.db2_images import Files
 from hamnd.demo.db2_link import Link
 from hamnd.demo.db2_node import Change, HostPower, Node, PairConfig, Reply, Role
 from hamnd.demo.db2_operations import Operations
+from hamnd.demo.db2_parameters import of_pair
 from hamnd.demo.db2_programs import Programs
 from hamnd.demo.db2_replies import Call
 
@@ -86,13 +88,15 @@ class Db2Pair:
     `nodes` may be read freely by tests; only this class and its modules change them.
     """
 
-    def __init__(self, config: PairConfig | None = None, now: float = 0.0) -> None:
+    def __init__(
+        self, config: PairConfig | None = None, now: float = 0.0, files: Files | None = None
+    ) -> None:
         self.config = config or PairConfig()
         primary = Node(self.config.primary, Role.PRIMARY)
         standby = Node(self.config.standby, Role.STANDBY)
         self.link = Link(self.config, primary, standby)
         self.operations = Operations(self.link)
-        self.programs = Programs(self.link, self.operations)
+        self.programs = Programs(self.link, self.operations, files or Files())
         self.nodes = self.link.nodes
         self._spoils: dict[tuple[str, str], Spoil] = {}
         self._cursor = now
@@ -100,6 +104,7 @@ class Db2Pair:
             node.activated_at = node.replay_clock = now
             node.hostname = node.nodes_cfg_hostname = node.name
             node.addresses = frozenset({node.config.address})
+            node.parameters = of_pair(self.config, node.config)
         self.link.join_in_peer(primary, standby, now)
         self.set_load(primary.name, self.config.write_rows_per_s, now)
 

@@ -110,7 +110,8 @@ class NodeConfig:
 class PairConfig:
     """The pair as it is set up. Seconds and bytes throughout.
 
-    `takeover_s` is the time that a takeover takes; `command_s` that of every other command.
+    `takeover_s` is the time that a takeover takes; `backup_s` that of BACKUP and RESTORE,
+    `command_s` that of every other command.
     `write_rows_per_s` is the load on the first primary; `row_bytes` the log one row costs.
     `clients_return_s` is when forced clients connect again (None: they stay away, as xCAT's do
     once xcatd is stopped). `ship_delay_s` is how far ASYNC and SUPERASYNC trail;
@@ -127,6 +128,7 @@ class PairConfig:
     peer_window_s: int = 120
     takeover_s: float = 3.0
     command_s: float = 0.05
+    backup_s: float = 0.2
     reconnect_s: float = 2.0
     write_rows_per_s: float = 5.0
     row_bytes: int = 212
@@ -365,6 +367,9 @@ class Node:
     replay_gap_average: float = 0.0
     flags: tuple[str, ...] = ()
     standby_error_at: float | None = None
+    backup_pending: bool = False
+    exists: bool = True
+    """Whether there is a database of the pair's name at all."""
     load_rows_per_s: float = 0.0
     load_due: float | None = None
     local_catchup_until: float | None = None
@@ -376,7 +381,7 @@ class Node:
     hostname: str = ""
     nodes_cfg_hostname: str = ""
     parameters: dict[str, str] = field(default_factory=dict)
-    """What UPDATE DB CFG set, instead of what the pair was made with."""
+    """The database configuration by name (db2_parameters)."""
     addresses: frozenset[str] = frozenset()
     """What HADR_LOCAL_HOST may name: the machine's own addresses."""
     alternate: tuple[str, str] | None = None

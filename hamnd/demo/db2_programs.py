@@ -12,6 +12,7 @@ from dataclasses import replace
 from hamnd.demo import db2_texts as texts
 from hamnd.demo import db2_texts_pd as pd
 from hamnd.demo.db2_commands import Commands
+from hamnd.demo.db2_images import Files
 from hamnd.demo.db2_link import Link
 from hamnd.demo.db2_node import Node, Reply, Role, Unverified
 from hamnd.demo.db2_operations import Operations
@@ -27,17 +28,18 @@ NAMES = (
     "db2ilist",
     "db2_kill",
     "db2nkill",
+    "db2rfpen",
 )
 
 
 class Programs:
     """Every program of the simulated product, on both nodes."""
 
-    def __init__(self, link: Link, operations: Operations) -> None:
+    def __init__(self, link: Link, operations: Operations, files: Files) -> None:
         self.link = link
         self.operations = operations
         self.config = link.config
-        self.commands = Commands(link, operations)
+        self.commands = Commands(link, operations, files)
 
     def run(self, call: Call) -> Reply:
         """Carry out one command line, the program being its first word."""
@@ -54,6 +56,7 @@ class Programs:
             "db2ilist": self._db2ilist,
             "db2_kill": self._kill,
             "db2nkill": self._kill,
+            "db2rfpen": self._db2rfpen,
         }
         known = programs.get(program)
         if known is None:
@@ -122,6 +125,14 @@ class Programs:
         """Kill the instance: no record is written, the partner's end is reset at once (§6.2)."""
         self.link.close_database(call.node, call.at, orderly=False)
         self._stop_instance(call.node)
+        return Reply("", 0)
+
+    def _db2rfpen(self, call: Call) -> Reply:
+        """Put a closed database into rollforward pending; an old primary loses its role."""
+        node = call.node
+        if node.active or not node.exists:
+            return Reply("db2rfpen: the database cannot be opened.\n", 1)
+        node.role, node.rollforward_pending = Role.STANDARD, True
         return Reply("", 0)
 
     def _db2gcf(self, call: Call) -> Reply:

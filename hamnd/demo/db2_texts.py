@@ -86,6 +86,23 @@ MESSAGES = {
     ),
     "SQL1776N": "The command cannot be issued on an HADR database. Reason code = {reason}.",
     "SQL1777N": "HADR is already started.",
+    "SQL1116N": (
+        'A connection to or activation of database "{database}" cannot be made because of BACKUP'
+        " PENDING.  SQLSTATE=57019"
+    ),
+    "SQL2036N": 'The path for the file or device "{path}" is not valid.',
+    "SQL2413N": (
+        "Online backup is not allowed because the database is not recoverable or a backup pending"
+        " condition is in effect."
+    ),
+    "SQL2540W": (
+        'Restore is successful, however a warning "2539" was encountered during Database Restore'
+        " while processing in No Interrupt mode."
+    ),
+    "SQL2542N": (
+        "No match for a database image file was found based on the source database alias"
+        ' "{database}" and timestamp "{stamp}" provided.'
+    ),
     "SQL6031N": ('Error in the db2nodes.cfg file at line number "1".  Reason code "{reason}".'),
 }
 OLD_MESSAGES = {"SQL1035N": "The database is currently in use.  SQLSTATE=57019"}

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hamnd.demo.db2_node import LOG_START, Layout, Node, PairConfig, Role, log_file, log_page
+from hamnd.demo.db2_node import LOG_START, Node, PairConfig, Role, log_file, log_page
+from hamnd.demo.db2_parameters import LABELS, has
 from hamnd.demo.db2_texts import speaks_english
 from hamnd.demo.db2_texts_pd import OLD_STATES, connect_status, positions, stamp
 
@@ -73,43 +74,25 @@ def _position(position: int) -> str:
 
 def db_cfg(config: PairConfig, node: Node, language: str = "C") -> str:
     """Return GET DB CFG: the persistent role and HADR parameters, and the lines around them."""
-    partner = config.standby if node.name == config.primary.name else config.primary
     role = "HADR database role" if speaks_english(language) else "HADR 数据库角色"
-    pending = "DATABASE" if node.rollforward_pending else "NO"
-    layout = config.layout
+    first = log_file(max(node.log.position, LOG_START))
+    logs = f"/home/{config.instance}/{config.instance}/NODE0000/SQL00001/LOGSTREAM0000/"
     lines = [
         ("Database configuration release level", "", "0x1500"),
-        ("Rollforward pending", "", pending),
+        ("Backup pending", "", "YES" if node.backup_pending else "NO"),
+        ("Rollforward pending", "", "DATABASE" if node.rollforward_pending else "NO"),
         ("Restore pending", "", "NO"),
         ("Log retain for recovery status", "", "RECOVERY"),
-        ("First active log file", "", log_file(max(node.log.position, LOG_START))),
-        ("First log archive method", "LOGARCHMETH1", "DISK:/var/lib/db2/archive/"),
-        ("Log pages during index build", "LOGINDEXBUILD", "ON"),
+        ("Path to log files", "", logs),
+        ("First active log file", "", first),
         (role, "", node.role.value),
-        ("HADR local host name", "HADR_LOCAL_HOST", node.config.address),
-        ("HADR local service name", "HADR_LOCAL_SVC", node.config.service),
-        ("HADR remote host name", "HADR_REMOTE_HOST", partner.address),
-        ("HADR remote service name", "HADR_REMOTE_SVC", partner.service),
-        ("HADR instance name of remote server", "HADR_REMOTE_INST", config.instance),
-        ("HADR timeout value", "HADR_TIMEOUT", str(config.hadr_timeout_s)),
     ]
-    if not layout.is_old:
-        target = f"{partner.name}:{partner.service}"
-        lines.append(("HADR target list", "HADR_TARGET_LIST", target))
-    lines.append(("HADR log write synchronization mode", "HADR_SYNCMODE", config.sync_mode.value))
-    if not layout.is_old:
-        limit = f"AUTOMATIC({config.spool_limit_pages})"
-        lines.append(("HADR spool log data limit (4KB)", "HADR_SPOOL_LIMIT", limit))
-        lines.append(("HADR log replay delay (seconds)", "HADR_REPLAY_DELAY", "0"))
-    window = str(config.peer_window_s)
-    lines.append(("HADR peer window duration (seconds)", "HADR_PEER_WINDOW", window))
-    if layout.number >= Layout.V11_1.number:
-        lines.append(("HADR SSL certificate label", "HADR_SSL_LABEL", ""))
-    if layout.number >= Layout.V11_5.number:
-        lines.append(("HADR SSL Hostname Validation", "HADR_SSL_HOST_VAL", "OFF"))
+    lines += [
+        (LABELS[name], name, value)
+        for name, value in node.parameters.items()
+        if has(config.layout, name)
+    ]
     heading = f"\n       Database Configuration for Database {config.database}\n\n"
-    set_now = node.parameters
-    lines = [(label, name, set_now.get(name, value)) for label, name, value in lines]
     return heading + "".join(_cfg_line(*line) for line in lines) + "\n"
 
 

@@ -33,8 +33,8 @@ from hamnd.dialects import (
 )
 from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
 from hamnd.dialects.copies import readers as copies
+from hamnd.dialects.db2 import held, seeding, switching
 from hamnd.dialects.db2 import readers as db2
-from hamnd.dialects.db2 import switching
 from hamnd.dialects.dump import readers as dump
 from hamnd.dialects.mariadb import readers as mariadb
 from hamnd.dialects.postgresql import readers as postgresql
@@ -126,6 +126,8 @@ _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     software.READERS,
     db2.READERS,
     switching.READERS,
+    held.READERS,
+    seeding.READERS,
     mariadb.READERS,
     postgresql.READERS,
     copies.READERS,

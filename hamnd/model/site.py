@@ -87,6 +87,10 @@ class Db2Site:
     hadr_timeout_s: int = 60
     peer_window_s: int = 120
     gap_bytes_max: int = 1_048_576
+    work_dir: str = "/var/lib/hamnd-db2"
+    """Images on their way, and what a database had that is kept; the same on both nodes."""
+    storage_paths: tuple[str, ...] = ()
+    """Automatic storage paths other than the database's own directory."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ The sample file, the validation and the defaults all come from here.
 from __future__ import annotations
 
 from hamnd.settings import keys_copies, kinds
+from hamnd.settings.keys_db2 import DB2
 from hamnd.settings.keys_mariadb import MARIADB
 from hamnd.settings.keys_postgresql import POSTGRESQL
 from hamnd.settings.schema import Key, Section
@@ -180,54 +181,7 @@ REPLICATION = (
         "When xCAT is told another file (XCATCFG).",
         default="/etc/xcat/cfgloc",
     ),
-    Key(
-        "replication.db2.database",
-        kinds.database,
-        "Alias of the xCAT database in the instance's catalogue.",
-        "When XCAT was installed with another database name.",
-        example="XCATDB",
-    ),
-    Key(
-        "replication.db2.instance_owner",
-        kinds.unix_name,
-        "Unix user that owns the Db2 instance; db2 and db2pd run as this user.",
-        "When the instance has another owner.",
-        example="xcatdb",
-    ),
-    Key(
-        "replication.db2.profile",
-        kinds.absolute_path,
-        "Profile that is sourced before db2 and db2pd. Without it the user's login shell must "
-        "find them.",
-        "When `su - OWNER -c db2pd` does not find its programs.",
-        default=None,
-        example="/home/xcatdb/sqllib/db2profile",
-    ),
-    Key(
-        "replication.db2.hadr_timeout_s",
-        kinds.count(1, 4_294_967_295, "seconds"),
-        "The pair's HADR_TIMEOUT, equal on both sides: silence after which the link is lost.",
-        "Keep it equal to the database's own value; IBM advises 60 or more.",
-        default=60,
-        unit="seconds",
-    ),
-    Key(
-        "replication.db2.peer_window_s",
-        kinds.count(0, 4_294_967_295, "seconds"),
-        "The pair's HADR_PEER_WINDOW: how long after a lost link the primary promises not to "
-        "commit alone. While it runs, a takeover loses nothing.",
-        "Keep it equal to the database's own value; IBM advises 120 or more.",
-        default=120,
-        unit="seconds",
-    ),
-    Key(
-        "replication.db2.gap_bytes_max",
-        kinds.count(0, 2**62, "bytes"),
-        "Log gap between the nodes above which condition ReplicationGap says so.",
-        "Raise it where bulk changes (nodeset of thousands of nodes) make it ring for nothing.",
-        default=1_048_576,
-        unit="bytes",
-    ),
+    *DB2,
     *POSTGRESQL,
     *MARIADB,
 )

@@ -11,7 +11,15 @@ from dataclasses import replace
 
 import pytest
 
-from hamnd.core.replication import Switchover, Task
+from hamnd.core.replication import (
+    Examination,
+    Finding,
+    PartnerDatabase,
+    Rejoin,
+    Switchover,
+    Task,
+    Way,
+)
 from hamnd.core.replication.db2 import ENGINE
 from hamnd.demo.db2_node import PairConfig
 from hamnd.model.plan import Step
@@ -20,7 +28,7 @@ from tests.lab.site.faults import Faults
 from tests.lab.site.fixtures import faults, lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.pair import CONFIG, DB2, configuration
-from tests.lab.site.stepping import StepFailed, carry_out, terms_of
+from tests.lab.site.stepping import StepFailed, carry_out, take_looks, terms_of
 
 __all__ = ["faults", "lab"]
 pytestmark = [pytest.mark.lab, needs_lab()]
@@ -112,3 +120,93 @@ def test_a_link_that_breaks_is_no_reason_to_promote(lab: Lab, faults: Faults) ->
     with pytest.raises(StepFailed, match=r"promote: precondition: STANDBY in DISCONNECTED_PEER"):
         carry_out(lab["mn2"], planned[1:])
     assert db2.state("mn2").startswith("STANDBY")
+
+
+# The way back of the old primary.
+
+
+def taken_over(lab: Lab, faults: Faults, db2: Db2, is_ahead: bool) -> None:
+    """mn1 loses its power, mn2 is primary, mn1 is back with its instance and no database.
+
+    `is_ahead`: mn1 went on alone for a while, so its log has what mn2 never had.
+    """
+    if is_ahead:
+        faults.pair_cut()
+        wait_until(lambda: db2.state("mn1") == "PRIMARY DISCONNECTED", "mn1 goes on alone", 60)
+        assert db2.write("mn1", "lab_rows", "only there")
+    faults.off("mn1")
+    wait_until(lambda: db2.state("mn2") != "STANDBY PEER", "the standby notices", 30)
+    by_force = "db2 takeover hadr on db XCATDB by force"
+    assert "DB20000I" in lab["mn2"].run("su", "-", OWNER, "-c", by_force)
+    faults.heal()
+    faults.on("mn1")
+    wait_until(lambda: lab["mn2"].ask("ssh", "mn1", "true").code == 0, "mn1 is back", 60)
+
+
+def found(lab: Lab) -> Finding:
+    """What the engine makes of the returned old primary, on fresh looks of the new one."""
+    here = terms_of(lab["mn2"])
+    view = ENGINE.view(here, take_looks(lab["mn2"], ENGINE.looks(here)))
+    reports = take_looks(lab["mn2"], ENGINE.return_looks(here, view))
+    return ENGINE.examine(here, Examination(None, PartnerDatabase(), view, reports))
+
+
+def test_an_old_primary_whose_log_ends_where_ours_went_on_joins_as_it_is(
+    lab: Lab, faults: Faults
+) -> None:
+    """Given a primary that lost its power in Peer, and a forced takeover, when it is back and
+    rejoins, then it follows with its own data in Peer, and holds what was written since."""
+    db2 = pair(lab)
+    db2.pair.set_load("mn1", 0.0, db2.now())
+    taken_over(lab, faults, db2, is_ahead=False)
+    task = found(lab).rejoin
+    assert task is not None
+    assert task.way is Way.REINTEGRATE
+    assert db2.write("mn2", "lab_rows", "since")
+    ended = carry_out(lab["mn2"], steps(lab, task))
+    assert ended[-1].outcome == "done"
+    assert (db2.state("mn1"), db2.state("mn2")) == ("STANDBY PEER", "PRIMARY PEER")
+    assert "since" in db2.pair.rows("mn1", "lab_rows")
+    assert {one.outcome for one in carry_out(lab["mn2"], steps(lab, task))} <= {"already", "done"}
+
+
+def test_a_log_that_diverged_is_refused_kept_and_replaced(lab: Lab, faults: Faults) -> None:
+    """Given an old primary that went on alone before it died, when it rejoins with its own data,
+    then Db2 shuts it down and nothing is lost of it; examined again it gets a new copy, what it
+    had is kept, and hamnd says so instead of zero."""
+    db2 = pair(lab)
+    taken_over(lab, faults, db2, is_ahead=True)
+    task = found(lab).rejoin
+    assert task is not None
+    first = tuple(replace(one, wait_s=min(one.wait_s, 5.0)) for one in steps(lab, task))
+    with pytest.raises(StepFailed, match=r"replicate: .*its log has diverged"):
+        carry_out(lab["mn2"], first)
+    assert "only there" in db2.pair.rows("mn1", "lab_rows"), "trying takes nothing away"
+    finding = found(lab)
+    assert finding.rejoin is not None
+    assert finding.rejoin.way is Way.RESEED
+    ended = carry_out(lab["mn2"], steps(lab, finding.rejoin))
+    assert ended[-1].outcome == "done"
+    assert (db2.state("mn1"), db2.state("mn2")) == ("STANDBY PEER", "PRIMARY PEER")
+    kept = lab["mn1"].run("sh", "-c", "cat /var/lib/hamnd-db2/kept/diverged/1/SQL00001/LOG*/*")
+    assert kept == "the log of mn1\n"
+    actual = found(lab).actual
+    assert actual is not None
+    assert "kept there as diverged" in actual
+
+
+def test_an_old_primary_that_serves_is_ended_without_a_record(lab: Lab, faults: Faults) -> None:
+    """Given a split brain, when the old primary is held, then only this node's database serves."""
+    db2 = pair(lab)
+    faults.pair_cut()
+    wait_until(lambda: db2.state("mn2") == "STANDBY REMOTE_CATCHUP_PENDING", "the window ends", 60)
+    lab["mn2"].run("su", "-", OWNER, "-c", "db2 takeover hadr on db XCATDB by force")
+    wait_until(lambda: set(db2.writable()) == {"mn1", "mn2"}, "both accept writes", 60)
+    faults.heal()
+    end = db2.pair.nodes["mn1"].log.records[-1].is_row
+    hold, *_ = steps(lab, Rejoin(Way.RESEED, "diverged"))
+    carry_out(lab["mn2"], (hold,))
+    assert db2.writable() == ("mn2",)
+    assert db2.pair.nodes["mn1"].log.records[-1].is_row is end is True
+    said = lab["mn1"].ask("su", "-", OWNER, "-c", "db2 activate db XCATDB", timeout_s=30).text
+    assert "SQL1768N" in said or "SQL1776N" in said

@@ -17,15 +17,18 @@ from hamnd.core.replication import (
     LossQuestion,
     PartnerDatabase,
     Promotion,
+    Rejoin,
     Switchover,
     Takeover,
     Task,
 )
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
+from hamnd.core.replication.db2_rejoin import rejoin_steps
+from hamnd.core.replication.db2_return import CFG, KEPT, examine_returned
 from hamnd.core.replication.db2_switchover import switchover_steps
 from hamnd.core.replication.db2_takeover import takeover_steps
 from hamnd.core.replication.db2_view import parsed_once, read_view
-from hamnd.dialects.db2 import commands
+from hamnd.dialects.db2 import commands, held
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.errors import PermanentError
 from hamnd.model.hadr import ParseVerdict
@@ -95,40 +98,26 @@ class Db2Engine:
                 return takeover_steps(terms, task.promotion)
             case Switchover():
                 return switchover_steps(terms)
+            case Rejoin():
+                return rejoin_steps(terms, task)
             case _:
                 kind = type(task).__name__.lower()
                 told = f"db2: this hamnd plans no {kind}; the guide has it by hand (§5)"
                 raise PermanentError(told)
 
     def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
-        """Nothing: the old primary's own db2pd, a look of every day, tells where its log ends."""
-        del terms, view
-        return {}
+        """Read the old primary's persistent role, and what hamnd keeps there; start nothing."""
+        del view
+        site = terms.site
+        return {
+            CFG: commands.get_db_cfg(site, site.partner.name),
+            KEPT: held.kept_names(site, site.partner.name),
+        }
 
     def examine(self, terms: Terms, exam: Examination) -> Finding:
-        """Tell the actual loss: by joining as standby, or by its own end of log (§10).
-
-        An old primary joins only when its log has nothing that ours lacks; DB20000I alone is not
-        joining. One that was restored from our backup joins too, and nobody can tell from here.
-        Where our own end is not known (9.x tells only what was replayed) positions tell nothing.
-        """
+        """Tell the actual loss and the way back (§10)."""
         del terms
-        return Finding(_lost(exam))
+        return examine_returned(exam)
 
 
 ENGINE = Db2Engine()
-
-
-def _lost(exam: Examination) -> str | None:
-    view, partner = exam.view, exam.partner
-    if view is not None and view.role == "primary" and view.is_protecting:
-        return (
-            "zero: the old primary joined as standby, so its log holds nothing that ours "
-            "lacks (unless it was re-seeded by hand)"
-        )
-    if partner.role != "primary" or partner.position is None or exam.ours is None:
-        return None
-    lost = partner.position - exam.ours
-    if lost <= 0:
-        return f"zero: the old primary's log ends at {partner.position}, ours went on from there"
-    return f"{lost} B: its log ends at {partner.position}, ours went on from {exam.ours}"

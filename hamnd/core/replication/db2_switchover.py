@@ -8,13 +8,11 @@ are exchanged too is HADR stopped, and started under the new ones (§11).
 from __future__ import annotations
 
 from hamnd.core.policy import Terms
+from hamnd.core.replication.db2_pairing import JOIN_S
 from hamnd.core.replication.db2_rehome import exchange_steps
-from hamnd.dialects.db2 import commands, switching
+from hamnd.dialects.db2 import commands, seeding, switching
 from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode
-
-JOIN_S = 300.0
-"""How long a standby that was away for a switchover may catch up until it is in Peer."""
 
 
 def switchover_steps(terms: Terms) -> tuple[Step, ...]:
@@ -26,11 +24,11 @@ def switchover_steps(terms: Terms) -> tuple[Step, ...]:
 
 
 def _quiesce(terms: Terms) -> Step:
-    """Nobody is connected to the primary any more; all that was committed is in the log shipped.
+    """Nobody is connected to the primary any more; all that was committed is in its log.
 
-    It is activated first: a database that only its connections keep open would close with the last
-    one, and a standby cannot take over from a closed primary. QUIESCE is of no use: xCAT connects
-    as the instance owner, whom it does not keep out.
+    It stays active: an HADR primary does not close with its last connection (IBM, "Database
+    activation and deactivation in an HADR environment"). QUIESCE is of no use: xCAT connects as the
+    instance owner, whom it does not keep out.
     """
     site = terms.site
     old = site.partner.name
@@ -39,8 +37,9 @@ def _quiesce(terms: Terms) -> Step:
         title=f"end what is connected to {site.db2.database} on {old}",
         guide="5.1.9",
         host=old,
-        actions=(commands.activate(site, old), switching.force_applications(site, old)),
+        actions=(switching.force_applications(site, old),),
         preconditions=(
+            seeding.same_level(site),
             switching.in_peer(site, old, "primary"),
             switching.in_peer(site, site.node, "standby"),
             commands.no_takeover_runs(site),

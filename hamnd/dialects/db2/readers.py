@@ -47,6 +47,8 @@ REFUSALS = frozenset(
         "SQL1025N",  # db2stop: databases are still active
         "SQL1032N",  # the instance is not started
         "SQL1035N",  # the database is in use
+        "SQL1013N",  # no database of this name
+        "SQL1116N",  # backup pending
         "SQL1117N",  # rollforward pending
         "SQL1495W",  # DEACTIVATE: there is still a connection
         "SQL1767N",  # START HADR cannot complete
@@ -55,6 +57,10 @@ REFUSALS = frozenset(
         "SQL1770N",  # TAKEOVER HADR cannot complete
         "SQL1773N",  # write on a standby
         "SQL1776N",  # not allowed on an HADR database in this state
+        "SQL2036N",  # BACKUP, RESTORE: not a valid path
+        "SQL2413N",  # BACKUP online: circular logging, or backup pending
+        "SQL2532N",  # RESTORE: the image is of another database
+        "SQL2542N",  # RESTORE: there is no such image
     }
 )
 """Messages that say themselves that the command was not carried out (db2-hadr.md §8, §8.1)."""

@@ -25,6 +25,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from hamnd.demo import db2_programs, executables
+from hamnd.demo.db2_images import Files
 from hamnd.demo.db2_model import Db2Pair, statements
 from hamnd.demo.db2_node import Change, HostPower, NodeConfig, PairConfig
 from tests.lab.site.hosts import Host, Lab, Process, wait_until
@@ -34,6 +35,7 @@ OWNER = "xcatdb"
 PORT = 51012
 PROGRAM = Path(__file__).with_name("db2sysc.py")
 FOLDER = "/opt/lab-db2"
+SERVICES = "DB2_HADR_1 55001/tcp\nDB2_HADR_2 55002/tcp\n"
 TICK_S = 0.02
 WARM_UP_S = 30.0
 """How long the pair has been in PEER when it is made."""
@@ -44,6 +46,26 @@ SLOW_S = 0.02
 REQUEST_BYTES_MAX = 4_194_304
 _ADDRESS = re.compile(r" inet6? ([0-9a-f.:]+)/")
 _SHIFT = re.compile(r"([+-][\d.]+)s")
+
+
+class HostFiles(Files):
+    """The files of the model's machines are those of the lab's hosts."""
+
+    def __init__(self, lab: Lab) -> None:
+        super().__init__()
+        self.lab = lab
+
+    def write(self, node: str, path: str, text: str) -> bool:
+        """Write a file as the instance owner; False where its folder is not there."""
+        done = self.lab[node].ask("su", OWNER, "-c", f"cat >{shlex.quote(path)}", stdin=text)
+        return done.code == 0
+
+    def read(self, node: str, path: str) -> str | None:
+        """Return a file's text, or None where there is none."""
+        try:
+            return self.lab[node].path(path).read_text(errors="surrogateescape")
+        except OSError:
+            return None
 
 
 class Db2:
@@ -62,6 +84,7 @@ class Db2:
                 instance=OWNER,
             ),
             self.now() - WARM_UP_S,
+            HostFiles(lab),
         )
         self.pair.tick(self.now())
         self._lock = threading.RLock()
@@ -120,6 +143,11 @@ class Db2:
             call = f'exec {python} -ISE {FOLDER}/client.py {name} "$@"'
             host.write(f"/usr/local/bin/{name}", f"#!/bin/sh\n{call}\n", 0o755)
         host.run("useradd", "-m", "-s", "/bin/sh", OWNER)
+        own = f"/home/{OWNER}/{OWNER}/NODE0000"
+        host.write(f"{own}/SQL00001/SQLDBCONF", f"the configuration on {host.name}\n")
+        host.write(f"{own}/SQL00001/LOGSTREAM0000/S0000017.LOG", f"the log of {host.name}\n")
+        host.run("sh", "-c", "cat >>/etc/services", stdin=SERVICES)
+        host.run("chown", "-R", OWNER, f"/home/{OWNER}")
 
     def _start_instance(self, name: str) -> None:
         partner = next(other for other in self.pair.nodes if other != name)

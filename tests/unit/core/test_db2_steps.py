@@ -8,7 +8,7 @@ import pytest
 
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Switchover, Task
+from hamnd.core.replication import Rejoin, Switchover, Task, Way
 from hamnd.core.replication.db2 import ENGINE
 from hamnd.dialects.readers import READERS
 from hamnd.dialects.shell import preview
@@ -19,7 +19,10 @@ from tests.unit.core.builders import site, terms
 ALIAS = terms()
 GUIDES_WAY = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS))
 HOME = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS, node="aixmn1"))
-EVERY = [(where, task) for where in (ALIAS, GUIDES_WAY, HOME) for task in (Switchover(),)]
+AS_IT_IS = Rejoin(Way.REINTEGRATE, "diverged-after-5000")
+ANEW = Rejoin(Way.RESEED, "diverged-after-5000", "log from 5000 to 7000")
+TASKS = (Switchover(), AS_IT_IS, ANEW)
+EVERY = [(where, task) for where in (ALIAS, GUIDES_WAY, HOME) for task in TASKS]
 
 
 def lines(step: Step, where: Terms = ALIAS) -> list[str]:
@@ -81,3 +84,35 @@ def test_an_exchange_of_addresses_restarts_hadr_on_both(where: Terms, new: int, 
     assert "as primary" in said["replicate"]
     for name in ("db-rehome", "db-rehome-partner"):
         assert "identity" in steps[name].depends_on
+
+
+def test_a_log_that_has_not_diverged_needs_no_copy() -> None:
+    steps = by_id(ALIAS, AS_IT_IS)
+    start = ["db-mirror", "db-standby", "db-primary", "replicate"]
+    assert list(steps) == ["hold", "preserve", *start]
+    assert not steps["preserve"].actions, "nothing of it is replaced"
+
+
+def test_what_gives_way_is_kept_first_and_named() -> None:
+    steps = by_id(ALIAS, ANEW)
+    assert list(steps)[1:5] == ["preserve", "db-backup", "db-copy", "db-restore"]
+    assert "log from 5000 to 7000 is only there" in steps["preserve"].title
+    assert "kept/diverged-after-5000" in lines(steps["preserve"])[-1]
+    assert not steps["db-restore"].reversible
+    assert steps["db-backup"].host == "aixmn2", "the image is this node's"
+
+
+@pytest.mark.parametrize("task", [AS_IT_IS, ANEW])
+def test_an_old_primary_is_never_shut_down_in_order(task: Task) -> None:
+    """DEACTIVATE or db2stop would write a record that diverges its log (§10)."""
+    hold = by_id(ALIAS, task)["hold"]
+    assert lines(hold)[0].endswith(" kill'") or " kill" in lines(hold)[0]
+    for step in ENGINE.steps(ALIAS, task):
+        assert not [one for one in lines(step) if "db2stop" in one]
+        assert not [one for one in lines(step) if "by force" in one]
+
+
+def test_the_standby_starts_before_the_primary_that_waits_for_it() -> None:
+    steps = by_id(ALIAS, ANEW)
+    assert steps["db-primary"].depends_on == ("db-standby",)
+    assert [steps[one].host for one in ("db-standby", "db-primary")] == ["aixmn1", "aixmn2"]

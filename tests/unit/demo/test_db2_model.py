@@ -613,7 +613,7 @@ def test_offline_backup_of_an_active_database_is_refused() -> None:
 
 def test_messages_are_folded_at_78_with_a_trailing_blank() -> None:
     pair = make()
-    text = db2(pair, B, "backup db XCATDB to /backup", T0 + 1).text
+    text = db2(pair, A, "backup db XCATDB to /backup", T0 + 1).text
     first, second = text.splitlines()[:2]
     assert len(first.rstrip()) <= 78
     assert first.endswith(" ")
@@ -773,3 +773,90 @@ def test_the_directory_tells_the_alternate_server_that_was_set() -> None:
     set_now = "update alternate server for db XCATDB using hostname aixmn2 port 60000"
     assert "DB21056W" in db2(pair, A, set_now, T0 + 2).text
     assert "port number         = 60000\n" in db2(pair, A, "list db directory", T0 + 3).text
+
+
+# Images: backup, restore, and what comes of a restored database.
+
+
+def image_of(pair: Db2Pair, now: float) -> str:
+    told = db2(pair, A, "backup db XCATDB online to /image include logs", now)
+    assert told.exit_code == 0, told.text
+    stamp = re.search(r"\d{14}", told.text)
+    assert stamp is not None
+    return stamp[0]
+
+
+def carried(pair: Db2Pair, stamp: str) -> None:
+    """Copy the image to the other machine."""
+    path = pair.programs.commands.images.path("/image", stamp)
+    files = pair.programs.commands.images.files
+    text = files.read(A, path)
+    assert text is not None
+    files.write(B, path, text)
+
+
+def test_a_restored_database_is_started_as_standby_and_catches_up() -> None:
+    """Rollforward pending until then: no connection, no activation; with its own hosts only."""
+    pair = make()
+    stamp = image_of(pair, T0 + 1)
+    restore = f"restore db XCATDB from /image taken at {stamp} replace history file"
+    db2(pair, B, "deactivate db XCATDB", T0 + 2)
+    assert "SQL1776N" in db2(pair, B, f"{restore} without prompting", T0 + 3).text
+    db2(pair, B, "stop hadr on db XCATDB", T0 + 4)
+    assert "SQL2542N" in db2(pair, B, f"{restore} without prompting", T0 + 5).text
+    carried(pair, stamp)
+    told = db2(pair, B, f"{restore} without prompting", T0 + 6)
+    assert (told.text.split()[0], told.exit_code) == ("SQL2540W", 2)
+    assert "SQL1117N" in db2(pair, B, "activate db XCATDB", T0 + 7).text
+    assert 'Reason code = "4"' in db2(pair, B, "start hadr on db XCATDB as standby", T0 + 8).text
+    hosts = "HADR_LOCAL_HOST 9.114.47.104 HADR_REMOTE_HOST 9.114.47.103"
+    db2(pair, B, f"update db cfg for XCATDB using {hosts}", T0 + 9)
+    assert db2(pair, B, "start hadr on db XCATDB as standby", T0 + 10).exit_code == 0
+    pair.tick(T0 + 40)
+    assert state(pair, B) is HadrState.PEER
+    assert not pair.has_diverged(B)
+
+
+def test_backups_are_refused_where_db2_refuses_them() -> None:
+    pair = make()
+    assert "SQL1776N" in db2(pair, B, "backup db XCATDB online to /image", T0 + 1).text
+    assert "SQL1035N" in db2(pair, A, "backup db XCATDB to /image", T0 + 2).text
+    db2(pair, A, "update db cfg for XCATDB using LOGARCHMETH1 OFF", T0 + 3)
+    assert "SQL2413N" in db2(pair, A, "backup db XCATDB online to /image", T0 + 4).text
+
+
+def test_archived_logs_put_the_database_into_backup_pending() -> None:
+    pair = make()
+    db2(pair, A, "stop hadr on db XCATDB", T0 + 1)
+    db2(pair, A, "update db cfg for XCATDB using LOGARCHMETH1 OFF", T0 + 2)
+    db2(pair, A, "update db cfg for XCATDB using LOGARCHMETH1 DISK:/archive", T0 + 3)
+    db2(pair, A, "force applications all", T0 + 4)
+    db2(pair, A, "deactivate db XCATDB", T0 + 5)
+    assert "SQL1116N" in db2(pair, A, "activate db XCATDB", T0 + 6).text
+    assert db2(pair, A, "backup db XCATDB to /image", T0 + 7).exit_code == 0
+    assert db2(pair, A, "activate db XCATDB", T0 + 8).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [("LOGARCHMETH1 OFF", "1"), ("HADR_LOCAL_HOST 9.9.9.9", "4"), ("HADR_LOCAL_SVC nowhere", "5")],
+)
+def test_hadr_does_not_start_on_a_configuration_that_forbids_it(changes: str, reason: str) -> None:
+    pair = make()
+    pair.programs.commands.images.files.write(
+        B, "/etc/services", "DB2_HADR_1 1/tcp\nDB2_HADR_2 2/tcp"
+    )
+    db2(pair, B, "deactivate db XCATDB", T0 + 1)
+    db2(pair, B, f"update db cfg for XCATDB using {changes}", T0 + 2)
+    told = db2(pair, B, "start hadr on db XCATDB as standby", T0 + 3)
+    assert f'SQL1768N  Unable to start HADR. Reason code = "{reason}".' in told.text
+
+
+def test_db2rfpen_makes_a_closed_database_serve_nobody() -> None:
+    pair = make()
+    db2(pair, A, "stop hadr on db XCATDB", T0 + 1)
+    assert pair.run(A, ("db2rfpen", "on", "XCATDB"), T0 + 2).exit_code == 1, "it is active"
+    pair.kill_process(A, T0 + 3)
+    pair.run(A, ("db2start",), T0 + 4)
+    assert pair.run(A, ("db2rfpen", "on", "XCATDB"), T0 + 5).exit_code == 0
+    assert "SQL1117N" in db2(pair, A, "connect to XCATDB", T0 + 6).text
