@@ -16,7 +16,8 @@ from hamnd.core.health.watch import FenceReading, Track, Watch, XcatdTrack
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Run, Stage, StepRun
 from hamnd.core.replication import Promotion, Skew
-from hamnd.core.state import Change, Epoch, FinishedRun, NodeState
+from hamnd.core.state import Change, FinishedRun, NodeState
+from hamnd.model.epoch import Epoch
 from hamnd.model.health import Condition, FenceEvidence, Positions, Replication, WitnessSight
 from hamnd.model.instant import Instant
 from hamnd.model.names import (

@@ -5,6 +5,7 @@ Owns `RoutingWorld`. Must not know how any adapter works: all come as ports.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import assert_never
@@ -24,6 +25,7 @@ from hamnd.model.work import (
     Reach,
     Read,
     Report,
+    Spread,
     Swap,
 )
 from hamnd.ports import Clock, CommandRunner, FenceDevice, Files, Puller, Reacher
@@ -59,8 +61,8 @@ class RoutingWorld:
 
     async def _dispatch(self, request: ActionRequest | LookRequest, timeout_s: float) -> Report:
         match request:
-            case Exec():
-                return await self._run(request, timeout_s)
+            case Exec() | Spread():
+                return await self._programs(request, timeout_s)
             case Edit():
                 return await self._edit(request, timeout_s)
             case Swap():
@@ -83,6 +85,18 @@ class RoutingWorld:
                 return await self._run(Exec(request.host, ("cat", request.path)), timeout_s)
             case _:
                 assert_never(request)
+
+    async def _programs(self, request: Exec | Spread, timeout_s: float) -> Report:
+        """Run a program here or there; on several hosts together, telling how each ended."""
+        if isinstance(request, Exec):
+            return await self._run(request, timeout_s)
+        started = self._clock.now()
+        reports = await asyncio.gather(
+            *(self._run(Exec(host, request.argv), request.limit_s) for host in request.hosts)
+        )
+        lines = (f"{host}: {_ended(one)}" for host, one in zip(request.hosts, reports, strict=True))
+        told = "".join(f"{line}\n" for line in lines)
+        return Report(Ending.EXITED, started, self._clock.now(), exit_code=0, stdout=told)
 
     async def _edit(self, request: Edit, timeout_s: float) -> Report:
         """Read the text as it is now, and hand it back edited; no report carries any of it."""
@@ -116,6 +130,13 @@ class RoutingWorld:
     def _could_not(self, detail: str) -> Report:
         now = self._clock.now()
         return Report(Ending.COULD_NOT_RUN, now, now, detail=detail)
+
+
+def _ended(report: Report) -> str:
+    if report.ending is not Ending.EXITED:
+        return f"not reached ({report.detail or report.ending})"
+    said = " ".join((report.stdout.strip() or report.stderr).split())
+    return said if report.exit_code == 0 else f"exit code {report.exit_code}: {said}"
 
 
 def _without(said: str, text: str) -> str:

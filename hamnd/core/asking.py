@@ -18,7 +18,7 @@ from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
-from hamnd.dialects import cfgloc, clock, fence, reach, witness
+from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
 from hamnd.model.instant import Instant
 from hamnd.model.names import Probe, Rhythm, State
 from hamnd.model.plan import Step
@@ -89,6 +89,7 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
     site = terms.site
     looks = dict(engine_of(terms).looks(terms))
     looks.update(engine_of(terms).partner_looks(terms))
+    looks["epoch"] = epoch.here(site)
     looks["partner_clock"] = clock.epoch(site, site.partner.name)
     if site.fence.agent is not None:
         looks["fence"] = fence.status(site)
@@ -105,7 +106,10 @@ def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
         looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}
     if not is_partner_displaced(state, terms):
         return looks
-    return {topic: look for topic, look in looks.items() if not is_about_partner(topic)}
+    looks = {topic: look for topic, look in looks.items() if not is_about_partner(topic)}
+    # What the witnesses see of the partner means nothing now; what they keep does.
+    kept = {f"epoch:{one.name}": epoch.there(terms.site, one.name) for one in terms.site.witnesses}
+    return {**looks, **kept}
 
 
 def _close_looks(

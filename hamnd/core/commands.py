@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.model.epoch import Epoch
 from hamnd.model.names import LookPurpose, Probe
 from hamnd.model.work import Action, Look
 
@@ -96,6 +97,18 @@ class EndRoutine:
     name: str
 
 
+@dataclass(frozen=True, slots=True)
+class KeepEpoch:
+    """Write the epoch into hamnd's own state directory on one of the two nodes (law 1).
+
+    Comes home as EpochKept; nothing waits.
+    """
+
+    host: str
+    epoch: Epoch
+    action: Action
+
+
 Command = (
     ProbeRound
     | TakeLook
@@ -106,4 +119,5 @@ Command = (
     | RunHook
     | PerformRoutine
     | EndRoutine
+    | KeepEpoch
 )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.asking import platform_steps
 from hamnd.core.gates import Question
+from hamnd.core.guarding import next_number
 from hamnd.core.health.rule import database_health, does_answer
 from hamnd.core.plans import Draft
 from hamnd.core.policy import Terms
@@ -45,6 +46,7 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
         state.cause,
         reach_class(turn),
         turn.now.wall_s,
+        epoch_number=next_number(state, turn.terms),
         continues="" if kept is None else kept.plan.digest,
         settled_loss=None if kept is None else runs.settled_loss(kept),
     )

@@ -28,6 +28,7 @@ from hamnd.core import (
 from hamnd.core import run as runs
 from hamnd.core.assessing import assess
 from hamnd.core.commands import WriteReport
+from hamnd.core.epochs import follow_epoch, keep_epoch, on_kept
 from hamnd.core.events import (
     AbortRequested,
     ActionCompleted,
@@ -38,6 +39,7 @@ from hamnd.core.events import (
     ConnectionLost,
     CopyMoved,
     DiskObserved,
+    EpochKept,
     Event,
     Halted,
     HookCompleted,
@@ -79,6 +81,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     _fold(turn, event)
     turn.state = replace(turn.state, assessment=assess(turn.state, now, terms))
     _act_on(turn, event)
+    follow_epoch(turn)
     follow_rows(turn)
     follow_run(turn)
     routines.yield_to_run(turn)
@@ -150,6 +153,8 @@ def _act_on(turn: Turn, event: Event) -> None:
             copying.on_acted(turn, event)
         case CopyMoved():
             copying.on_moved(turn, event)
+        case EpochKept():
+            on_kept(turn, event)
         case HookCompleted():
             telling.on_hook(turn, event)
         case TermsChanged():
@@ -253,6 +258,8 @@ def _ask(turn: Turn, event: Event) -> None:
         case Ticked():
             turn.state, more = asking.on_tick(turn.state, event.rhythm, turn.now, turn.terms)
             turn.commands.extend(more)
+            if event.rhythm is Rhythm.REPLICATION:
+                keep_epoch(turn)
         case ConnectionLost():
             turn.because = f"the connection to {event.host} broke: look now"
             turn.state, more = asking.on_tick(turn.state, Rhythm.REACH, turn.now, turn.terms)

@@ -5,6 +5,7 @@ Owns the closed union `Event`. Must not know what is decided on them.
 A look outside of a run is known by its `topic`, one look in flight per topic:
 ``db2pd``, ``dbcfg``, ``psql`` (local database) · ``partner_db``, ``partner_clock`` (over ssh) ·
 ``fence`` (status) · ``witness:NAME`` · ``seen:KEY`` (what the platform wants to know) ·
+``epoch`` (what this node keeps) · ``epoch:NAME`` (what a witness keeps) ·
 ``ready:STEP:N`` (the N-th readiness look of a step) · ``returned…`` (the old primary's own data).
 """
 
@@ -12,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.core.commands import KeepEpoch
 from hamnd.model.copying import CopyKind, Progress
 from hamnd.model.names import LookPurpose, Probe, Rhythm
 from hamnd.model.plan import PlanRequest
@@ -118,6 +120,14 @@ class SyncRequested:
     actor: str
     kind: CopyKind = CopyKind.COPY
     accepts_deletions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EpochKept:
+    """The epoch was written where the command says, or could not be."""
+
+    command: KeepEpoch
+    report: Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,6 +245,7 @@ Event = (
     | RoutineActed
     | CopyMoved
     | HookCompleted
+    | EpochKept
     | DiskObserved
     | Halted
     | TermsChanged

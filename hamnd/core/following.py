@@ -14,6 +14,7 @@ from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.commands import WriteReport
 from hamnd.core.contradicting import heard_against, is_done
+from hamnd.core.epochs import claim_epoch, set_epoch
 from hamnd.core.health.rule import (
     contradiction,
     latest_host_answer,
@@ -22,10 +23,11 @@ from hamnd.core.policy import Policy
 from hamnd.core.progress import Run
 from hamnd.core.replication import Examination, PartnerDatabase
 from hamnd.core.replication.registry import engine_of
-from hamnd.core.roles import claim_epoch, follow_role, set_epoch
+from hamnd.core.roles import follow_role
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
+from hamnd.model.epoch import EpochDoubt
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Outcome, Phase, PlanKind, RunStatus, State
 from hamnd.model.record import Record
@@ -67,7 +69,9 @@ def _follow_degraded(turn: Turn) -> None:
     state, policy = turn.state, turn.terms.policy
     rule = state.assessment.rule
     if rule.cause is not None and rule.is_held and rule.since is not None:
-        turn.fire(Trigger.PRIMARY_DOWN_HELD, Picture(), "; ".join(rule.basis))
+        picture = Picture(is_doubted=state.doubt is not EpochDoubt.NONE)
+        if turn.fire(Trigger.PRIMARY_DOWN_HELD, picture, "; ".join(rule.basis)) is not None:
+            return
         turn.state = replace(
             turn.state,
             cause=rule.cause,
@@ -184,14 +188,17 @@ def _note_salvage(turn: Turn) -> None:
 
 
 def _raise_epoch(turn: Turn) -> None:
-    """Raising the epoch comes first in `promote` (design §5, return guard)."""
-    state = turn.state
-    run = state.run
+    """The epoch is raised with the intent to write it down, or at the latest to promote."""
+    run = turn.state.run
     if run is None or run.plan.kind is PlanKind.UNDO:
         return
-    promote = run.steps.get("promote")
-    if promote is not None and (promote.has_acted or promote.outcome is Outcome.DONE):
-        claim_epoch(turn, run.plan.digest)
+    before = {} if turn.before.run is None else turn.before.run.steps
+    for step_id in ("epoch", "promote"):
+        one, old = run.steps.get(step_id), before.get(step_id)
+        is_so = one is not None and (one.has_acted or one.outcome is Outcome.DONE)
+        was_so = old is not None and (old.has_acted or old.outcome is Outcome.DONE)
+        if is_so and not was_so:
+            claim_epoch(turn, run.plan.digest)
 
 
 def _end_run(turn: Turn) -> None:
@@ -235,7 +242,7 @@ def _give_epoch_back(turn: Turn, run: Run) -> None:
     """An aborted takeover raises the epoch again, for its former owner (design §5)."""
     epoch, partner = turn.state.epoch, turn.terms.site.partner.name
     if epoch is not None and epoch.owner == turn.terms.site.node:
-        set_epoch(turn, partner, "", run.plan.digest)
+        set_epoch(turn, partner, run.plan.digest)
 
 
 def _examine(turn: Turn) -> None:

@@ -6,7 +6,7 @@ one halts all action (runtime). Must not repair anything.
 
 from __future__ import annotations
 
-from hamnd.core.commands import PerformAction
+from hamnd.core.commands import KeepEpoch, PerformAction
 from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequested
 from hamnd.core.gates import is_overridden
 from hamnd.core.health.assessment import Assessment
@@ -15,6 +15,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.progress import Run
 from hamnd.core.stages import why_not_promote
 from hamnd.core.state import Decision, NodeState
+from hamnd.dialects import epoch
 from hamnd.errors import InvariantViolation
 from hamnd.model.names import (
     GRADE_ORDER,
@@ -42,10 +43,32 @@ def check(before: NodeState, event: Event, decision: Decision, terms: Terms) -> 
         _intent_comes_first(decision, action)
         _fence_before_identity(after, action, terms)
         _loss_is_accepted(after, action)
+    for command in decision.commands:
+        if isinstance(command, KeepEpoch):
+            _only_own_directory(after, command, terms)
+    _epoch_only_rises(before, after)
     if actions and after.mode is not Mode.NORMAL:
         raise InvariantViolation("observe_only", "an action would start although hamnd observes")
     if after.mode is Mode.NORMAL and before.mode is not Mode.NORMAL:
         _require(isinstance(event, ClearRequested), "observe_only", "left without the operator")
+
+
+def _only_own_directory(after: NodeState, command: KeepEpoch, terms: Terms) -> None:
+    """Law 1: unasked, the epoch is written into hamnd's own directory on the two nodes alone."""
+    site = terms.site
+    is_pair = command.host in (site.node, site.partner.name)
+    is_known = command.epoch == after.epoch
+    is_it = command.action == epoch.keep(site, command.host, command.epoch)
+    _require(is_pair and is_known and is_it, "law 1", f"something else on {command.host} unasked")
+
+
+def _epoch_only_rises(before: NodeState, after: NodeState) -> None:
+    """Who may serve is never decided by an older epoch, and never twice by the same one."""
+    old, new = before.epoch, after.epoch
+    if old is None or old is new:
+        return
+    same = new is not None and (new.number, new.owner) == (old.number, old.owner)
+    _require(same or (new is not None and new.number > old.number), "epoch", "it went back")
 
 
 def _require(is_true: bool, law: str, detail: str) -> None:

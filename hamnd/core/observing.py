@@ -16,6 +16,7 @@ from hamnd.core.events import (
     StepLooked,
 )
 from hamnd.core.health.rule import HOST_PROBES, freshness_s, is_recent, silence_of
+from hamnd.core.health.sights import fold_epoch
 from hamnd.core.health.watch import (
     ACTS_MAX,
     Act,
@@ -91,6 +92,7 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
     """Fold one look by its topic."""
     topic, looked = event.topic, event.looked
     kind, _, rest = topic.partition(":")
+    watch = fold_epoch(watch, topic, looked.report, terms.site)
     if kind == "ready":
         ready = {**watch.ready, topic: (readers.read_look(looked), looked.report.finished)}
         return replace(watch, ready=ready)

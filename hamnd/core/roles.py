@@ -1,23 +1,22 @@
-"""Who may serve: roles that changed without a plan, and the epoch that names the owner.
+"""Roles that changed without a plan: adoption, and its reverse.
 
-Owns adoption (active by no run of hamnd), its reverse, and the epoch. Must not know runs' steps
-(following) nor plans.
+Owns when a node becomes active by no run of hamnd, and when it no longer is. Must not know runs'
+steps (following) nor plans.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import replace
-
+from hamnd.core.epochs import claim_epoch, set_epoch
+from hamnd.core.guarding import is_epoch_known, newest_epoch
 from hamnd.core.health.rule import is_recent, slow_freshness_s
 from hamnd.core.platforms import platform_of
 from hamnd.core.readiness import proof_age_max_s
-from hamnd.core.state import Epoch, NodeState
+from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
+from hamnd.model.epoch import EpochDoubt
 from hamnd.model.health import Replication
-from hamnd.model.names import Phase, RunStatus, State
-from hamnd.model.record import Record
+from hamnd.model.names import RunStatus, State
 from hamnd.model.work import Ending
 
 
@@ -31,6 +30,10 @@ def follow_role(turn: Turn) -> None:
         _adopt(turn, reading)
     elif reading.role == "standby" and state.state is State.ACTIVE and _gave_up_identity(turn):
         turn.fire(Trigger.STANDBY_HERE, Picture())
+        epoch = turn.state.epoch
+        if epoch is not None and epoch.owner == turn.terms.site.node:
+            # Gone back by hand: whoever serves now, it is not this node.
+            set_epoch(turn, turn.terms.site.partner.name, "")
 
 
 def _adopt(turn: Turn, reading: Replication) -> None:
@@ -46,10 +49,26 @@ def _adopt(turn: Turn, reading: Replication) -> None:
         watch.partner.at, turn.now, slow_freshness_s(policy)
     )
     picture = Picture(
-        is_identity_held=is_fresh and holds_identity(turn), is_partner_serving=is_serving
+        is_identity_held=is_fresh and holds_identity(turn),
+        is_partner_serving=is_serving,
+        is_epoch_clear=_is_epoch_clear(turn),
     )
     if turn.fire(Trigger.PRIMARY_HERE, picture) is None:
         claim_epoch(turn, "")
+
+
+def _is_epoch_clear(turn: Turn) -> bool:
+    """Whether nobody else owns a newer epoch than the one that this node went by.
+
+    An epoch of the partner is no hindrance to a standby that was promoted by hand: it knew that
+    epoch while it was a standby. A node that comes back as a primary under it was taken over from.
+    """
+    state, site = turn.state, turn.terms.site
+    if not is_epoch_known(state, turn.now, turn.terms) or state.doubt is not EpochDoubt.NONE:
+        return False
+    epoch = newest_epoch(state, turn.terms)
+    was_standby = state.watch.standby_end is not None
+    return epoch.owner == site.node or epoch.number == 0 or was_standby
 
 
 def _gave_up_identity(turn: Turn) -> bool:
@@ -75,20 +94,3 @@ def holds_identity(turn: Turn) -> bool:
 def _has_open_run(state: NodeState) -> bool:
     run = state.run
     return run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
-
-
-def claim_epoch(turn: Turn, digest: str) -> None:
-    """This node may serve from now on, in this boot."""
-    node, epoch = turn.terms.site.node, turn.state.epoch
-    if epoch is not None and epoch.owner == node and epoch.boot_id == turn.state.boot_id:
-        return
-    set_epoch(turn, node, turn.state.boot_id, digest)
-
-
-def set_epoch(turn: Turn, owner: str, boot_id: str, digest: str) -> None:
-    """Raise the epoch for an owner, and write it down."""
-    epoch = turn.state.epoch
-    raised = Epoch((epoch.number if epoch is not None else 0) + 1, owner, boot_id)
-    turn.state = replace(turn.state, epoch=raised)
-    evidence = json.dumps({"epoch": raised.number, "owner": owner})
-    turn.record(Record(Phase.DECISION, "epoch_raised", digest=digest, evidence=evidence))

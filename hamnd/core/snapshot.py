@@ -20,8 +20,9 @@ from cattrs.strategies import configure_tagged_union
 from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
 from hamnd.core.replication import Sample
-from hamnd.core.state import Change, CopyState, Epoch, FinishedRun, NodeState
+from hamnd.core.state import Change, CopyState, FinishedRun, NodeState
 from hamnd.model.copying import CopyFacts
+from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import Cause, Mode, State
 from hamnd.model.work import ActionRequest, LookRequest
 
@@ -66,6 +67,7 @@ class Durable:
     lie: str = ""
     ended: dict[str, int] = field(default_factory=dict)
     copies: Mapping[str, CopyState] = field(default_factory=dict)
+    doubt: EpochDoubt = EpochDoubt.NONE
 
 
 @cache
@@ -104,6 +106,7 @@ def durable(state: NodeState) -> Durable:
         lie=watch.lie,
         ended=dict(state.ended),
         copies={name: _resting(one) for name, one in state.copies.items()},
+        doubt=state.doubt,
     )
 
 
@@ -149,6 +152,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         mode_reason=kept.mode_reason,
         boot_id=kept.boot_id,
         epoch=kept.epoch,
+        doubt=kept.doubt,
         run=kept.run,
         finished=kept.finished,
         ended=kept.ended,

@@ -15,21 +15,13 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.watch import Watch
 from hamnd.core.progress import Run
 from hamnd.model.copying import CopyEnd, CopyFacts, Drift, Progress
+from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, PlanKind, State, Verdict
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 from hamnd.model.routine import RoutineRun
 from hamnd.model.work import Look
-
-
-@dataclass(frozen=True, slots=True)
-class Epoch:
-    """Who may serve: number, owner and the owner's boot (design §5, return guard)."""
-
-    number: int
-    owner: str
-    boot_id: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +104,10 @@ class Timing:
     reach_interval_s: float = 0.0
     hooks_running: int = 0
     """How many of the site's own programs have not come home yet."""
+    keeping: frozenset[str] = frozenset()
+    """Where the epoch is being written."""
+    kept: Mapping[str, str] = field(default_factory=dict)
+    """How the last write of the epoch ended, by host."""
     remembered: Instant | None = None
     """When the last sample was written to the journal's memory."""
 
@@ -131,6 +127,9 @@ class NodeState:
     mode_reason: str = ""
     boot_id: str = ""
     epoch: Epoch | None = None
+    """The newest epoch that is known, whoever told it; None: none was ever raised."""
+    doubt: EpochDoubt = EpochDoubt.NONE
+    """Why this node does not count as active although it was."""
     watch: Watch = field(default_factory=Watch)
     assessment: Assessment = field(default_factory=Assessment)
     run: Run | None = None

@@ -31,6 +31,9 @@ class Trigger(StrEnum):
     RESTARTED = "restarted"
     PRIMARY_HERE = "primary_here"
     STANDBY_HERE = "standby_here"
+    SUPERSEDED = "superseded"
+    EPOCH_UNKNOWN = "epoch_unknown"
+    EPOCH_CONFIRMED = "epoch_confirmed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,10 @@ class Picture:
     is_flapping: bool = False
     is_identity_held: bool = False
     is_partner_serving: bool = False
+    is_epoch_clear: bool = False
+    """The epoch is known, and nobody else owns a newer one."""
+    is_doubted: bool = False
+    """This node was active, and its epoch does not, or not yet, let it serve."""
     is_past_no_return: bool = False
 
 
@@ -72,12 +79,17 @@ def _current_and_overridden(picture: Picture) -> bool:
     return picture.is_plan_current and picture.has_overridden_all
 
 
+def _not_doubted(picture: Picture) -> bool:
+    return not picture.is_doubted
+
+
 def _calm(picture: Picture) -> bool:
     return not picture.is_flapping
 
 
 def _identity_held(picture: Picture) -> bool:
-    return picture.is_identity_held and not picture.is_partner_serving
+    is_alone = picture.is_epoch_clear and not picture.is_partner_serving
+    return picture.is_identity_held and is_alone
 
 
 def _before_no_return(picture: Picture) -> bool:
@@ -113,6 +125,8 @@ TABLE: tuple[Row, ...] = (
         Trigger.PRIMARY_DOWN_HELD,
         State.PRIMARY_DOWN,
         "The primary cannot act as management node, and nothing says otherwise.",
+        _not_doubted,
+        "this node was the management node itself: its epoch is in doubt (hamnctl guard)",
     ),
     Row(
         "T04",
@@ -188,7 +202,8 @@ TABLE: tuple[Row, ...] = (
             State.ACTIVE,
             _ADOPTED,
             _identity_held,
-            "this node does not hold the identity, or the partner is known to serve",
+            "this node does not hold the identity, the partner is known to serve, or the epoch is "
+            "not known or another node's (hamnctl guard)",
         )
         for row_id, source in (
             ("T12", State.PEER),
@@ -216,5 +231,26 @@ TABLE: tuple[Row, ...] = (
             ("T17", State.DEGRADED),
             ("T18", State.PRIMARY_DOWN),
         )
+    ),
+    Row(
+        "T19",
+        State.ACTIVE,
+        Trigger.SUPERSEDED,
+        State.DEGRADED,
+        "The partner or a witness shows a newer epoch of another owner.",
+    ),
+    Row(
+        "T20",
+        State.ACTIVE,
+        Trigger.EPOCH_UNKNOWN,
+        State.DEGRADED,
+        "The epoch is not this node's in this boot, and nobody can confirm it.",
+    ),
+    Row(
+        "T21",
+        State.DEGRADED,
+        Trigger.EPOCH_CONFIRMED,
+        State.ACTIVE,
+        "The epoch is confirmed to be this node's.",
     ),
 )

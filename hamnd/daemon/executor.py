@@ -18,6 +18,7 @@ import structlog
 from hamnd.core.commands import (
     Command,
     EndRoutine,
+    KeepEpoch,
     LookAtStep,
     PerformAction,
     PerformRoutine,
@@ -29,6 +30,7 @@ from hamnd.core.commands import (
 )
 from hamnd.core.events import (
     ActionCompleted,
+    EpochKept,
     Event,
     HookCompleted,
     LookCompleted,
@@ -44,6 +46,9 @@ log = structlog.get_logger(__name__)
 
 GRACE_S = 4.0
 """What an adapter gets above its own time limit to end a process group (about 2 s) and say so."""
+
+KEEP_S = 10.0
+"""Limit for writing the epoch to one node."""
 
 Spawn = Callable[[Coroutine[Any, Any, None], str], "asyncio.Task[None]"]
 Deliver = Callable[[Event], Awaitable[None]]
@@ -118,6 +123,8 @@ class Executor:
             case EndRoutine():
                 if command.name in self._routines:
                     self._routines[command.name].cancel()
+            case KeepEpoch():
+                self._launch(self._keep(command, world), f"epoch-{command.host}")
             case WriteReport():
                 self._launch(self._report(command), f"report-{command.digest}")
             case _:
@@ -208,6 +215,10 @@ class Executor:
             self._routines.pop(command.name, None)
         report = home[0] if home else self._made(Ending.LOST, started, "ended: a run began")
         await self._bring(RoutineActed(command.name, command.number, command.index, report))
+
+    async def _keep(self, command: KeepEpoch, world: World) -> None:
+        report = await self._perform(world, command.action, KEEP_S)
+        await self._bring(EpochKept(command, report))
 
     async def _report(self, command: WriteReport) -> None:
         outcome = await asyncio.gather(

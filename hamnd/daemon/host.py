@@ -6,7 +6,6 @@ Must not know the pair, the journal's format or any tool that a plan uses.
 
 from __future__ import annotations
 
-import hashlib
 import os
 import pwd
 import resource
@@ -24,7 +23,8 @@ DESCRIPTORS_MIN = 256
 async def read_boot_id(runner: CommandRunner, node: str, path: str = BOOT_ID_FILE) -> str:
     """Return what tells one boot of this machine from the next.
 
-    Linux has a file for it; elsewhere `who -b` prints the time of the boot. Where neither tells,
+    Linux has a file for it; elsewhere `who -b` prints the time of the boot. hamn-guard tells the
+    same without hamnd. Where neither tells,
     the answer is new each time: a restart then counts as a reboot, the safe direction.
     """
     try:
@@ -34,7 +34,7 @@ async def read_boot_id(runner: CommandRunner, node: str, path: str = BOOT_ID_FIL
         report = await runner.run(Exec(node, ("who", "-b")), timeout_s=5.0)
         said = " ".join(report.stdout.split())
         if report.ending is Ending.EXITED and report.exit_code == 0 and said:
-            return hashlib.sha256(said.encode()).hexdigest()[:32]
+            return said.replace(" ", "_")
         return str(uuid.uuid4())
 
 

@@ -1,6 +1,7 @@
-"""Writes the report of a finished run, and the runbook, to the state directory.
+"""Writes a run's report, the runbook, and what hamn-guard needs, to the state directory.
 
-Owns the files' names, modes and their replacing whole. Must not know what a report says (views).
+Owns the files' names, modes and their replacing whole. Must not know what a report says (views) nor
+what the guard is told (dialects).
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ from pathlib import Path
 
 from hamnd.core.plans.by_hand import takeover_by_hand
 from hamnd.core.policy import Terms
+from hamnd.dialects import guard
 from hamnd.journal import open_journal
+from hamnd.model.site import Site
 from hamnd.views.report import render_report_markdown, report_document
 from hamnd.views.runbook import render_runbook, runbook_document
 
@@ -52,6 +55,15 @@ def write_runbook(terms: Terms) -> Path:
     document = runbook_document(takeover_by_hand(terms), terms.site)
     _replace(folder / "runbook.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
     return _replace(folder / "runbook.txt", "\n".join(render_runbook(document)) + "\n")
+
+
+def write_guard_conf(site: Site) -> Path:
+    """Write what hamn-guard asks and answers by without hamnd. Blocking.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    return _replace(Path(site.paths.state_dir) / guard.NAME, guard.conf(site))
 
 
 def _replace(path: Path, text: str) -> Path:

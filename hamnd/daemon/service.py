@@ -53,7 +53,7 @@ from hamnd.daemon.handler import ControlHandler
 from hamnd.daemon.host import effective_user, free_bytes, read_boot_id
 from hamnd.daemon.ledger import JournalThread, Ledger
 from hamnd.daemon.pages import Pages
-from hamnd.daemon.paperwork import write_report, write_runbook
+from hamnd.daemon.paperwork import write_guard_conf, write_report, write_runbook
 from hamnd.daemon.parts import Core, Item, Limits, Parts
 from hamnd.daemon.runtime import Runtime
 from hamnd.daemon.wiring import Wiring, retire
@@ -62,6 +62,7 @@ from hamnd.model.copying import Progress
 from hamnd.model.instant import Instant
 from hamnd.model.names import Rhythm
 from hamnd.model.record import Record
+from hamnd.model.site import Site
 from hamnd.settings import Problem
 
 log = structlog.get_logger(__name__)
@@ -180,6 +181,7 @@ class Service:
     async def _serve(self) -> None:
         """Tick and answer until told to stop, then let what acts come home."""
         runtime = self._runtime
+        await _tell_guard(self._first_terms.site)
         runtime.spawn(self._reloading(), "reload")
         policy = self._first_terms.policy
         self._ticks.start()
@@ -319,8 +321,17 @@ class Service:
         finally:
             unused = retired if self._wired is wired else wired
             self._runtime.spawn(retire(unused, self._executor), "retire")
+        await _tell_guard(new.site)
         log.info("reloaded", changed=summary)
         await self._write_runbook(new)
+
+
+async def _tell_guard(site: Site) -> None:
+    """Leave in the state directory what hamn-guard needs; without it the guard has the last one."""
+    try:
+        await asyncio.to_thread(write_guard_conf, site)
+    except OSError as error:
+        log.error("guard_not_told", error=str(error), outcome="hamn-guard goes by its last file")
 
 
 def log_problems(problems: tuple[Problem, ...]) -> None:

@@ -317,6 +317,9 @@ name = "{STANDBY}"
 address = "{layout.address(STANDBY)}"
 {ports}
 
+[guard]
+when_unknown = "hold"
+
 [identity]
 mode = "{layout.mode}"
 console = "the demo's own terminal"

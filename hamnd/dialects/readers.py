@@ -15,6 +15,7 @@ from hamnd.dialects import (
     clock,
     cronfiles,
     deployment,
+    epoch,
     fence,
     filesets,
     jobs,
@@ -117,6 +118,7 @@ _HERE: Mapping[str, Reader] = {
 
 _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     clock.READERS,
+    epoch.READERS,
     network.READERS,
     src.READERS,
     inittab.READERS,

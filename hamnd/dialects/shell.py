@@ -31,6 +31,7 @@ from hamnd.model.work import (
     Read,
     Reading,
     Report,
+    Spread,
     Swap,
 )
 
@@ -119,6 +120,9 @@ def preview(request: ActionRequest | LookRequest, site: Site) -> str:
     match request:
         case Exec():
             return _one_line(_pipe(request.stdin) + _exec_text(request, site))
+        case Spread():
+            each = (_exec_text(Exec(host, request.argv), site) for host in request.hosts)
+            return _one_line("{ " + " & ".join(each) + " & wait; }")
         case Edit():
             return _one_line(_edit_text(request, site))
         case Swap():

@@ -1,6 +1,7 @@
 """Witnesses: what a service node can reach of the primary, asked over ssh.
 
-Owns the one fixed script a witness runs and the reading of its three lines. Must not know how many
+Owns the one fixed script a witness runs and the reading of its three lines; what it keeps of the
+epoch is told along (dialects.epoch). Must not know how many
 witnesses policy wants nor how fresh they must be (core.health).
 
 The script tests the primary's own address: ping, the ssh greeting and an xcatd request, at the same
@@ -13,6 +14,7 @@ from __future__ import annotations
 import re
 from math import ceil
 
+from hamnd.dialects import epoch
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.health import WitnessSight
 from hamnd.model.names import Answer, Verdict
@@ -54,9 +56,9 @@ if [ $? -eq 111 ]; then echo xcatd=no; else echo xcatd=error; fi;;
 *) echo xcatd=error;; esac; fi"""
 
 _SCRIPT = (
-    "a=$1; p=$2; x=$3; w=$4; t=; PATH=$PATH:/opt/xcat/bin:/usr/sbin:/sbin; "
+    "a=$1; p=$2; x=$3; w=$4; e=$5; t=; PATH=$PATH:/opt/xcat/bin:/usr/sbin:/sbin; "
     'command -v timeout >/dev/null 2>&1 && t="timeout $((w+1))"; '
-    f"{{ {_PING}; }} & {{ {_BANNER}; }} & {{ {_XCATD}; }} & wait; echo done=ok"
+    f"{{ {_PING}; }} & {{ {_BANNER}; }} & {{ {_XCATD}; }} & wait; echo done=ok; {epoch.TELLING}"
 ).replace("\n", " ")
 
 
@@ -68,7 +70,8 @@ def look(site: Site, witness: Witness, timeout_s: float = 2.0) -> Look:
     partner = site.partner
     seconds = max(1, ceil(timeout_s))
     numbers = (str(partner.ssh_port), str(partner.xcatd_port), str(seconds))
-    argv = ("sh", "-c", _SCRIPT, "hamnd-witness", partner.address, *numbers)
+    words = (partner.address, *numbers, site.paths.state_dir)
+    argv = ("sh", "-c", _SCRIPT, "hamnd-witness", *words)
     return Look(
         Exec(witness.name, argv),
         reads="witness.reaches",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
 
+from hamnd.model.epoch import WhenUnknown
 from hamnd.model.filesets import FileSet
 from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
@@ -305,6 +306,13 @@ class Shield:
 
 
 @dataclass(frozen=True, slots=True)
+class GuardSite:
+    """What the return guard needs to be told (design §5)."""
+
+    when_unknown: WhenUnknown = WhenUnknown.HOLD
+
+
+@dataclass(frozen=True, slots=True)
 class Hooks:
     """What the site wants to have told: a program per kind of event, bounded in time."""
 
@@ -369,6 +377,7 @@ class Site:
     nim: Nim = field(default_factory=Nim)
     shield: Shield = field(default_factory=Shield)
     site_steps: tuple[SiteStep, ...] = ()
+    guard: GuardSite = field(default_factory=GuardSite)
     hooks: Hooks = field(default_factory=Hooks)
     tools: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tool_path: str = "/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin"

@@ -32,6 +32,19 @@ class Exec:
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Run the same program on several hosts at the same time, and wait for none of them long.
+
+    It ends with 0 whatever they answer, and says one line for each; a host that did not answer
+    within `limit_s` may still carry it out.
+    """
+
+    hosts: tuple[str, ...]
+    argv: tuple[str, ...]
+    limit_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class MarkedLine:
     """A line that is edited: its number (from 1), and what of it may be shown."""
 
@@ -146,7 +159,7 @@ class Pull:
     """Everything is compared again after so long."""
 
 
-ActionRequest = Exec | Edit | Swap | Fence | Pull
+ActionRequest = Exec | Spread | Edit | Swap | Fence | Pull
 LookRequest = Exec | FenceStatus | Reach | Read
 
 

@@ -17,6 +17,7 @@ from hamnd.settings import (
     filesets,
     keys_daemon,
     keys_files,
+    keys_guard,
     keys_site,
     keys_takeover,
     relations,
@@ -32,11 +33,18 @@ __all__ = ["SCHEMA", "Loaded", "Problem", "Severity", "check_host", "load"]
 SCHEMA = Schema(
     sections=(
         *keys_site.SECTIONS,
+        *keys_guard.SECTIONS,
         *keys_daemon.SECTIONS,
         *keys_takeover.SECTIONS,
         *keys_files.SECTIONS,
     ),
-    keys=(*keys_site.KEYS, *keys_daemon.KEYS, *keys_takeover.KEYS, *keys_files.KEYS),
+    keys=(
+        *keys_site.KEYS,
+        *keys_guard.KEYS,
+        *keys_daemon.KEYS,
+        *keys_takeover.KEYS,
+        *keys_files.KEYS,
+    ),
 )
 """Every option of the configuration: validation, defaults and the sample come from it."""
 

@@ -11,12 +11,14 @@ from types import MappingProxyType
 from typing import Any
 
 from hamnd.core.policy import Policy
+from hamnd.model.epoch import WhenUnknown
 from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
 from hamnd.model.site import (
     Db2Site,
     DumpSite,
     FenceSite,
+    GuardSite,
     Hooks,
     IdentityMode,
     MariaSite,
@@ -97,6 +99,7 @@ def _site(values: Values) -> Site:
         credentials=single["files.credentials"],
         file_sets=build_sets(values),
         site_steps=tuple(SiteStep(**_set(table)) for table in values.tables["plan.takeover.step"]),
+        guard=GuardSite(WhenUnknown(single["guard.when_unknown"])),
         hooks=Hooks(**_set(_under(single, "hooks"))),
         tools=MappingProxyType(tools),
         tool_path=tool_path,

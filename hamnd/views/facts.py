@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, assert_never
 from hamnd.core.health.rule import slow_freshness_s
 from hamnd.model.health import LEFT_OUT
 from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Probe, Status, Verdict
-from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Pull, Reach, Read, Swap
+from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Pull, Reach, Read, Spread, Swap
 
 if TYPE_CHECKING:
     from hamnd.core.health.assessment import Assessment
@@ -356,6 +356,8 @@ def request_part(request: ActionRequest | LookRequest, preview: str) -> Part:
             kind, host, user, argv = "exec", request.host, request.user, list(request.argv)
         case Edit():
             kind, host = "edit", request.host
+        case Spread():
+            kind, host, argv = "spread", ",".join(request.hosts), list(request.argv)
         case Swap():
             kind, host = "swap", request.host
         case Pull():

@@ -37,6 +37,8 @@ xcatd_port = 3
 [standby]
 name = "mn2"
 address = "127.0.0.1"
+[guard]
+when_unknown = "hold"
 [identity]
 mode = "service_address"
 [[identity.address]]

@@ -8,7 +8,8 @@ understand and want it.
 Commands: `begin` · `live SECONDS` · `until STATE|paused|running:STEP|acting:STEP` · `die` `freeze`
 `return` · `link lost` · `window over` · `probe NAME WORD` · `witness NAME WORD` · `controller WORD`
 · `partner WORD` · `action STEP WORD` · `look READER WORD` · `database KEY VALUE` ·
-`address yes|no` · `site no-device|no-witness` · `policy KEY VALUE` ·
+`address yes|no` · `epoch HOST NUMBER OWNER BOOT|here` · `site no-device|no-witness` ·
+`policy KEY VALUE` ·
 `plan [KIND] [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` ·
 `confirm shown N` · `retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` ·
 `disk RESERVE` · `halt REASON` · `clear` · `crash [SECONDS]` · `reboot SECONDS` ·
@@ -25,6 +26,7 @@ from hamnd.core.events import ClearRequested, DiskObserved, Event, Halted
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
+from hamnd.model.epoch import EpochDoubt
 from hamnd.model.names import (
     FenceGrade,
     LossVerdict,
@@ -154,6 +156,8 @@ class Player:
         state = self.story.state
         cause = "" if state.cause is None else f" ({state.cause.value})"
         parts = [f"{state.state.value}{cause}"]
+        if state.doubt is not EpochDoubt.NONE:
+            parts.append(state.doubt.value)
         if state.mode is not Mode.NORMAL:
             parts.append(f"observe_only: {state.mode_reason}")
         if state.run is not None:
@@ -241,6 +245,9 @@ class Player:
                 setattr(world.database, key, kind(value))
             case "address", [word]:
                 world.has_address = word == "yes"
+            case "epoch", [host, number, owner, boot]:
+                boot = self.story.boot if boot == "here" else boot
+                world.epochs[host] = f"{number} {owner} {boot}"
             case "skew", [seconds]:
                 world.skew_s = float(seconds)
             case _:

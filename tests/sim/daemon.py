@@ -15,6 +15,7 @@ from typing import assert_never
 from hamnd.core.commands import (
     Command,
     EndRoutine,
+    KeepEpoch,
     LookAtStep,
     PerformAction,
     PerformRoutine,
@@ -29,6 +30,7 @@ from hamnd.core.events import (
     ActionCompleted,
     ConnectionLost,
     DiskObserved,
+    EpochKept,
     Event,
     LookCompleted,
     RoundCompleted,
@@ -42,10 +44,12 @@ from hamnd.core.state import Decision, NodeState
 from hamnd.model.names import Probe, Rhythm
 from hamnd.model.record import Record
 from hamnd.model.work import Look, Looked, Report
+from tests.sim.ground import STANDBY
 from tests.sim.laws import Laws
 from tests.sim.transcript import Transcript
 from tests.sim.world import World
 
+KEEP_S = 10.0
 DISK_INTERVAL_S = 60.0
 BEFORE_PERSIST, BEFORE_ACT, BEFORE_REPORT = "before_persist", "before_act", "before_report"
 
@@ -100,6 +104,7 @@ class Daemon:
         self.state = NodeState() if disk.state is None else restore(disk.state, disk.memory)
         if disk.state is not None and not disk.memory:
             self.laws.require(dump(self.state) == disk.state, "snapshot", "dump is not its inverse")
+        self.world.ground.boot_ids[STANDBY] = boot_id
         self.transcript.say("hamnd", f"starts ({boot_id}, {len(disk.records)} records)")
         self.handle(Started(boot_id), self.life)
         for rhythm, seconds in (
@@ -186,10 +191,18 @@ class Daemon:
                 raise AssertionError("no site of the simulation has hooks")
             case PerformRoutine() | EndRoutine():
                 raise AssertionError("no site of the simulation has scheduled work")
+            case KeepEpoch():
+                self._keep(command, life)
             case WriteReport():
                 self.transcript.say("hamnd", f"writes the report of {command.digest}")
             case _:
                 assert_never(command)
+
+    def _keep(self, command: KeepEpoch, life: int) -> None:
+        def came(report: Report) -> None:
+            self.handle(EpochKept(command, report), life)
+
+        self.world.ask(command.action.request, KEEP_S, came)
 
     def _look(self, look: Look, home: Callable[[Looked], object]) -> None:
         def came(report: Report) -> None:

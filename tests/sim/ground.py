@@ -93,6 +93,9 @@ class Ground:
         self.armed: float | None = None
         """When the standby's watcher takes the service address back."""
         self.is_kept = False
+        self.epochs: dict[str, str] = {}
+        """The line that each host keeps of the epoch, on disk."""
+        self.boot_ids = dict.fromkeys((PRIMARY, STANDBY, *witnesses), "boot-1")
         self.restarts_alone = False
         """The primary takes its address and xcatd back whenever it boots."""
         self.is_by_hand = False

@@ -48,22 +48,56 @@ class Shell:
     def start(self, request: Exec, at: float, session: str) -> Job:
         """Start a program now. Raises UnknownArgvError."""
         words = request.argv
+        if "hamnd-keep-epoch" in words:
+            return Job(0.01, lambda _: self._keep_epoch(request.host, words[-3:]))
+        if "hamnd-epoch" in words:
+            return Job(0.005, lambda _: Output(stdout=self._told_epoch(request.host)))
+        if "hamnd-clock" in words:
+            return Job(0.005, lambda now: self._clock(request.host, now))
         if request.host in self.ground.witnesses:
             return self._on_witness(request.host, words)
         name = words[0].rpartition("/")[2]
         if name in DB2:
             return self._db2(request.host, words, at, session)
-        if name == "date":
-            return Job(0.002, lambda now: self._date(request.host, now))
         if name == "sh":
             return self._script(request, at, session)
         if request.host != STANDBY:
             raise UnknownArgvError(f"{request.host}: {words}")
         return self._on_standby(name, request)
 
-    def _date(self, host: str, now: float) -> Output:
+    def _clock(self, host: str, now: float) -> Output:
         node = self.ground.pair.nodes[host]
-        return Output(stdout=f"{node.clock(now):.9f}\n")
+        return Output(stdout=f"{node.clock(now):.9f}\n{self._told_epoch(host)}")
+
+    # The epoch.
+
+    def _told_epoch(self, host: str) -> str:
+        ground = self.ground
+        kept = ground.epochs.get(host, "none")
+        return f"hamnd-epoch={kept}\nhamnd-boot={ground.boot_ids[host]}\n"
+
+    def _keep_epoch(self, host: str, words: Sequence[str]) -> Output:
+        """Keep an epoch, never an older one than is kept."""
+        number, owner, boot = words
+        kept = self.ground.epochs.get(host, "0").split()[0]
+        if int(kept) > int(number):
+            return Output(3, f"a newer epoch is kept: {self.ground.epochs[host]}\n")
+        boot = self.ground.boot_ids[host] if boot == "here" else boot
+        self.ground.epochs[host] = f"{number} {owner} {boot}"
+        return Output(stdout=f"epoch {number} of {owner} is kept\n")
+
+    def read(self, host: str, path: str) -> Job:
+        """Read a file as hamnd's own adapter does; the epoch is the only one."""
+        if not path.endswith("/epoch"):
+            raise UnknownArgvError(f"{host}: {path}")
+
+        def finish(_: float) -> Output:
+            kept = self.ground.epochs.get(host)
+            if kept is None:
+                return Output(1, stderr=f"{path}: No such file or directory")
+            return Output(stdout=f"{kept}\n")
+
+        return Job(0.001, finish)
 
     # Db2.
 
@@ -375,5 +409,6 @@ class Shell:
             xcatd = "ok" if ground.is_readable(PRIMARY) else "failing"
         said = {"ping": "ok" if ping else "no", "banner": "ok" if banner else "no", "xcatd": xcatd}
         text = "".join(f"{test}={word}\n" for test, word in said.items()) + "done=ok\n"
+        text += self._told_epoch(witness)
         is_slow = "no" in said.values()
         return at_once(Output(0, text), (limit_s + 1.2) if is_slow else 0.3)

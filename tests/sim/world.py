@@ -29,6 +29,7 @@ from hamnd.model.work import (
     Reach,
     Read,
     Report,
+    Spread,
     Swap,
 )
 from tests.sim.ground import ADDRESSES, CONTROLLER, PRIMARY, STANDBY, Ground, Mood, Xcatd
@@ -107,10 +108,31 @@ class World:
                 self._ask_controller(call, request)
             case Reach():
                 self._reach(call, request)
-            case Read() | Swap() | Pull():
+            case Read():
+                self._begin(call, self.shell.read(request.host, request.path))
+            case Spread():
+                self._spread(call, request)
+            case Swap() | Pull():
                 raise UnknownArgvError(f"{request}")
             case _:
                 assert_never(request)
+
+    def _spread(self, call: Call, request: Spread) -> None:
+        """Ask all hosts at once; it is home when the last of them answered or its limit is over."""
+        lines: dict[str, str] = {}
+
+        def came(host: str, report: Report) -> None:
+            said = report.stdout.strip() if report.ending is Ending.EXITED else "not reached"
+            lines[host] = f"{host}: {said}\n"
+            if len(lines) == len(request.hosts):
+                self._output(call, Output(stdout="".join(lines[one] for one in request.hosts)))
+
+        for host in request.hosts:
+            self.ask(
+                Exec(host, request.argv),
+                request.limit_s,
+                lambda report, host=host: came(host, report),  # type: ignore[misc]
+            )
 
     def abandon(self, kills: float) -> None:
         """Let everything under way lose its listener; `kills` is the share that dies with it."""

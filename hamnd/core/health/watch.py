@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from hamnd.core.replication import PartnerDatabase, Sample, Skew
+from hamnd.model.epoch import EpochSight
 from hamnd.model.health import FenceEvidence, Replication, WitnessSight
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe
@@ -92,6 +93,8 @@ class Watch:
     xcatd: XcatdTrack = field(default_factory=XcatdTrack)
     gateway: Track = field(default_factory=Track)
     witnesses: Mapping[str, WitnessSight] = field(default_factory=dict)
+    epochs: Mapping[str, EpochSight] = field(default_factory=dict)
+    """What each host keeps of the epoch, as it told last; by host, this node's own file too."""
     replication: Replication | None = None
     legible: Replication | None = None
     """The latest reading that told log positions: what later ones are compared with."""

@@ -23,6 +23,8 @@ class Draft:
     cause: Cause | None
     reach_class: str
     now_wall_s: float
+    epoch_number: int = 1
+    """Number of the epoch under which this node would serve."""
     continues: str = ""
     """Digest of the paused run that this plan continues: a successor has a digest of its own."""
     settled_loss: Loss | None = None

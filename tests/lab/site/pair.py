@@ -66,6 +66,9 @@ prefix = 24
 gateway = "{CLUSTER.address(GATEWAY)}"
 name = "{SERVICE_NAME}"
 
+[guard]
+when_unknown = "hold"
+
 [network]
 gateway = "{CLUSTER.address(GATEWAY)}"
 

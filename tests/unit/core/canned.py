@@ -13,7 +13,19 @@ from hamnd.dialects.editing import edited
 from hamnd.dialects.processes import PROCESSES
 from hamnd.model.names import Probe
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Edit, Exec, Fence, FenceStatus, Look, Pull, Reach, Swap
+from hamnd.model.work import (
+    Action,
+    Edit,
+    Exec,
+    Fence,
+    FenceStatus,
+    Look,
+    Pull,
+    Reach,
+    Read,
+    Spread,
+    Swap,
+)
 from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
 
 CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
@@ -137,6 +149,10 @@ class World:
     running: set[str] = field(default_factory=set)
     """Services that run here: xcatd, dns, dhcp, consoles."""
     has_address: bool = False
+    epochs: dict[str, str] = field(default_factory=dict)
+    """The line that each host keeps of the epoch."""
+    boots: dict[str, str] = field(default_factory=dict)
+    """Each host's present boot, where it matters."""
     has_probe: bool = False
     hook: str = "done"
     """done | fails | hangs: what the site's own program does."""
@@ -189,12 +205,14 @@ class World:
         if word == "unknown":
             return None, ""
         request = look.request
+        if look.reads in ("epoch.told", "epoch.is_kept"):
+            return self._epoch(look)
         if isinstance(request, FenceStatus):
             return self._fence_status(request.verb)
         if isinstance(request, Reach):
             return (0, XCATD_GOOD) if "xcatd" in self.running else (None, "refused")
         if isinstance(request, Exec) and request.host == site.partner.name:
-            return self._over_there(look.reads, at_s)
+            return self._over_there(request.host, look.reads, at_s)
         if look.reads == "witness.reaches":
             return self._witness(look.arguments[0])
         if look.reads == "reach.ping_silent":
@@ -213,11 +231,26 @@ class World:
             return 0, ""
         return (2, "Status: OFF") if self.fence == "off" else (0, "Status: ON")
 
-    def _over_there(self, reads: str, at_s: float) -> Answer:
+    def _epoch(self, look: Look) -> Answer:
+        request = look.request
+        if isinstance(request, Read):
+            kept = self.epochs.get(request.host)
+            return (1, "") if kept is None else (0, f"{kept}\n")
+        assert isinstance(request, Exec)
+        is_dumb = self.witnesses.get(request.host) == "dumb"
+        return (None, "") if is_dumb else (0, self.told(request.host))
+
+    def told(self, host: str) -> str:
+        """What a host tells of the epoch it keeps."""
+        kept, boot = self.epochs.get(host, "none"), self.boots.get(host, "boot-1")
+        return f"hamnd-epoch={kept}\nhamnd-boot={boot}\n"
+
+    def _over_there(self, host: str, reads: str, at_s: float) -> Answer:
         if not self.is_primary_alive:
             return None, ""
         if reads == "clock.epoch":
-            return (None, "") if self.skew_s is None else (0, f"{WALL + at_s + self.skew_s:.6f}\n")
+            now = f"{WALL + at_s + (self.skew_s or 0.0):.6f}\n"
+            return (None, "") if self.skew_s is None else (0, now + self.told(host))
         if self.partner == "good":
             return 0, Database(role="PRIMARY").text(at_s)
         if self.partner == "down":
@@ -231,7 +264,7 @@ class World:
         if word == "dumb":
             return None, ""
         heard = "ok" if word == "reaches" else "no"
-        return 0, f"ping={heard}\nbanner={heard}\nxcatd={heard}\ndone=ok\n"
+        return 0, f"ping={heard}\nbanner={heard}\nxcatd={heard}\ndone=ok\n{self.told(name)}"
 
     def _here(self, look: Look, at_s: float) -> tuple[bool, Answer]:
         """Whether what a look expects of this node is so, and the text that says it."""
@@ -321,6 +354,8 @@ class World:
     def act(self, step: str, action: Action) -> Answer:
         """Do an action of a step, and return what its program tells."""
         word = self.actions.get(step, "done")
+        if action.reads in ("epoch.kept", "epoch.spread"):
+            return self._keep_epoch(step, action)
         if word == "fails":
             return 1, "Error: it failed"
         if word == "refused":
@@ -331,6 +366,21 @@ class World:
             return None, "lost"
         return self._done(action)
 
+    def _keep_epoch(self, step: str, action: Action) -> Answer:
+        """Write the epoch where it is not already a newer one."""
+        word = self.actions.get(step, "done")
+        if word in ("fails", "lost", "hangs"):
+            return (1, "No space left on device") if word == "fails" else (None, "lost")
+        request = action.request
+        assert isinstance(request, Exec | Spread)
+        hosts = request.hosts if isinstance(request, Spread) else (request.host,)
+        number, owner, boot = request.argv[-3:]
+        for host in hosts:
+            if self.witnesses.get(host) != "dumb":
+                here = self.boots.get(host, "boot-1") if boot == "here" else boot
+                self.epochs[host] = f"{number} {owner} {here}"
+        return 0, f"epoch {number} of {owner} is kept"
+
     def _change(self, step: str, action: Action) -> None:
         request = action.request
         if isinstance(request, Fence):
@@ -340,7 +390,7 @@ class World:
             user = request.tells[2] if "-u" in request.tells else None
             self.crontabs[user] = edited(self.crontabs[user], request) or self.crontabs[user]
             return
-        if isinstance(request, Swap | Pull):
+        if isinstance(request, Swap | Pull | Spread):
             return
         argv = request.argv
         match step.removeprefix("undo-"):

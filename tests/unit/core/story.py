@@ -14,6 +14,7 @@ from hamnd.core import engine
 from hamnd.core.commands import (
     Command,
     EndRoutine,
+    KeepEpoch,
     LookAtStep,
     PerformAction,
     PerformRoutine,
@@ -30,6 +31,7 @@ from hamnd.core.events import (
     ConcludeRequested,
     ConfirmRequested,
     DiskObserved,
+    EpochKept,
     Event,
     HookCompleted,
     LookCompleted,
@@ -48,7 +50,7 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import LossVerdict, PlanKind, Probe, Rhythm
 from hamnd.model.plan import Override, Plan, PlanRequest
 from hamnd.model.record import Record
-from hamnd.model.work import Ending, Look, Looked, Report
+from hamnd.model.work import Ending, Look, Looked, Read, Report
 from tests.unit.core.builders import at, probed, service_nodes, site, terms
 from tests.unit.core.canned import World
 
@@ -97,6 +99,7 @@ class Story:
     def begin(self) -> Story:
         """The daemon starts."""
         self._life += 1
+        self.world.boots[self.terms.site.node] = self.boot
         self.feed(Started(self.boot))
         self.feed(DiskObserved(1.0, 1 << 30))
         self._beat(Rhythm.REPLICATION, self.terms.policy.replication_interval_s)
@@ -190,6 +193,8 @@ class Story:
                 self.routines.append(command)
             case EndRoutine():
                 self.ended.append(command.name)
+            case KeepEpoch():
+                self._keep(command)
 
     def _hook(self, command: RunHook) -> None:
         """A hook that hangs comes home when its limit ended it, as the adapters do."""
@@ -201,6 +206,15 @@ class Story:
         report = Report(ending, at(sent), at(sent + seconds), code, "hunter2", "hunter2")
         about = command.about
         self._later(seconds, lambda: HookCompleted(about, report))
+
+    def _keep(self, command: KeepEpoch) -> None:
+        """The partner takes nothing while it is dead."""
+        sent = self.now
+        is_there = command.host == self.terms.site.node or self.world.is_primary_alive
+        code, text = self.world.act("keep", command.action) if is_there else (None, "")
+        ending = Ending.NO_REPLY if code is None else Ending.EXITED
+        report = Report(ending, sent, at(self.now_s + ACTION_S), code, text)
+        self._later(ACTION_S, lambda: EpochKept(command, report))
 
     def _probe(self, command: ProbeRound) -> None:
         sent, words = self.now_s, dict(self.world.probes)
@@ -219,9 +233,11 @@ class Story:
         ending = Ending.TIMED_OUT if code is None else Ending.EXITED
         if code is None and text == "refused":
             seconds, ending = LOOK_S, Ending.REFUSED
+        is_absent = isinstance(look.request, Read) and code == 1
+        said = "No such file or directory" if is_absent else ""
 
         def looked() -> Looked:
-            return Looked(look, Report(ending, started, self.now, code, text))
+            return Looked(look, Report(ending, started, self.now, code, text, said))
 
         return seconds, looked
 

@@ -24,6 +24,7 @@ FULL = Picture(
     has_overridden_all=True,
     is_flapping=False,
     is_identity_held=True,
+    is_epoch_clear=True,
     is_past_no_return=True,
 )
 PAIRS = [(state, trigger) for state in State for trigger in Trigger]
@@ -56,7 +57,9 @@ def test_every_pair_is_a_row_or_an_explicit_refusal(state: State, trigger: Trigg
 
 @pytest.mark.parametrize("row", [row for row in TABLE if row.guard is not None], ids=lambda r: r.id)
 def test_a_guard_that_is_false_refuses_by_its_name(row: Row) -> None:
-    against = Picture(is_flapping=True, is_past_no_return=row.on is Trigger.RUN_UNDONE)
+    against = Picture(
+        is_flapping=True, is_doubted=True, is_past_no_return=row.on is Trigger.RUN_UNDONE
+    )
     found = fsm.fire(row.source, row.on, against)
     assert isinstance(found, Refused)
     assert found.because == row.guard_name

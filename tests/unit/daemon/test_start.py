@@ -32,6 +32,8 @@ address = "127.0.0.2"
 [standby]
 name = "mn2"
 address = "127.0.0.1"
+[guard]
+when_unknown = "hold"
 [identity]
 mode = "service_address"
 [[identity.address]]

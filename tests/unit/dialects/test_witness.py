@@ -84,7 +84,14 @@ def test_the_script_is_one_printable_line_with_the_address_as_an_argument() -> N
     assert isinstance(request, Exec)
     assert request.argv[:2] == ("sh", "-c")
     assert request.argv[2].isprintable()
-    assert request.argv[3:] == ("hamnd-witness", "9.114.47.103", "22", "3001", "2")
+    assert request.argv[3:] == (
+        "hamnd-witness",
+        "9.114.47.103",
+        "22",
+        "3001",
+        "2",
+        "/var/lib/hamnd",
+    )
 
 
 # --- the script itself ---------------------------------------------------------------------
@@ -136,7 +143,7 @@ async def script_says(path: str, port: int, seconds: int = 1) -> dict[str, str]:
     assert isinstance(request, Exec)
     process = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", request.argv[2], "hamnd-witness", "127.0.0.1", str(port), "3001",
-        str(seconds),
+        str(seconds), path,
         env={"PATH": path, "HOME": path, "USER": os.environ.get("USER", "root")},
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -146,7 +153,8 @@ async def script_says(path: str, port: int, seconds: int = 1) -> dict[str, str]:
         out, err = await process.communicate()
     assert process.returncode == 0
     assert err == b""
-    return dict(line.split("=") for line in out.decode().split())
+    lines = (line for line in out.decode().splitlines() if not line.startswith("hamnd-"))
+    return dict(line.split("=") for line in lines)
 
 
 DENIED = 'echo "Error: Permission denied for request" >&2; exit 1'

@@ -14,6 +14,8 @@ address = "10.1.0.3"
 [standby]
 name = "mn2"
 address = "10.1.0.4"
+[guard]
+when_unknown = "hold"
 [identity]
 mode = "service_address"
 [[identity.address]]

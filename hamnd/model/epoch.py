@@ -1,0 +1,55 @@
+"""The epoch: which node may serve as the management node, and who says so (design §5).
+
+Owns the values of the return guard. Must not know how they are kept (dialects.epoch) nor what
+follows from them (core).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from hamnd.model.instant import Instant
+
+NO_BOOT = "-"
+"""Stands for a boot that nobody confirmed, or that the teller does not know."""
+
+
+class WhenUnknown(StrEnum):
+    """What a unit does that asks the guard when nobody can answer."""
+
+    SERVE = "serve"
+    """It starts, with an alarm."""
+    HOLD = "hold"
+    """It waits until somebody can."""
+
+
+class EpochDoubt(StrEnum):
+    """Why a node that was active is Degraded: its epoch does not let it serve."""
+
+    NONE = ""
+    UNKNOWN = "epoch unknown"
+    """The epoch named this node before it was rebooted, and nobody could confirm it."""
+    SUPERSEDED = "superseded"
+    """A newer epoch names another node."""
+
+
+@dataclass(frozen=True, slots=True)
+class Epoch:
+    """Who may serve: number, owner and the owner's boot in which that was last confirmed."""
+
+    number: int
+    owner: str
+    boot_id: str = NO_BOOT
+
+
+@dataclass(frozen=True, slots=True)
+class EpochSight:
+    """What one host keeps: its epoch (None: it keeps none), and in which boot it answered."""
+
+    host: str
+    epoch: Epoch | None
+    boot_id: str
+    at: Instant
+    note: str = ""
+    """The operator's reason where somebody asserted it there."""

@@ -1,0 +1,121 @@
+"""hamn-guard on a site of folders: each host is a state directory, ssh a stand-in that enters it.
+
+Owns the site and how the script is run in it. Must not know what it should answer.
+"""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from hamnd.dialects import guard
+from hamnd.model.epoch import WhenUnknown
+from hamnd.model.site import GuardSite, IdentityMode, Node, Site, Witness
+from tests.builders import site as any_site
+
+SCRIPT = Path(__file__).parents[3] / "hamnd/guard/hamn-guard"
+BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+ADDRESSES = {"mn1": "10.0.0.1", "mn2": "10.0.0.2", "sn1": "10.0.0.21", "sn2": "10.0.0.22"}
+
+SSH = """\
+#!/bin/sh
+# The last two arguments are USER@ADDRESS and the command; what comes before must be exact.
+echo "$*" >>"$SITE/ssh.log"
+while [ $# -gt 2 ]; do shift; done
+host=${1#*@}
+[ ! -e "$SITE/$host/hangs" ] || exec sleep 60
+[ ! -e "$SITE/$host/down" ] || { echo "ssh: connect to host $host: timed out" >&2; exit 255; }
+HAMND_STATE_DIR=$SITE/$host exec sh -c "$2"
+"""
+LOGGER = '#!/bin/sh\necho "$*" >>"$SITE/syslog"\n'
+SYSTEMCTL = '#!/bin/sh\necho "$*" >>"$SITE/systemctl.log"\n'
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """How the script ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def text(self) -> str:
+        return self.out + self.err
+
+
+@dataclass
+class Room:
+    """Two nodes and two witnesses; the script runs on mn1, the configured primary."""
+
+    place: Path
+    shell: str = "sh"
+    when_unknown: WhenUnknown = WhenUnknown.HOLD
+    mode: IdentityMode = IdentityMode.SERVICE_ADDRESS
+
+    def __post_init__(self) -> None:
+        programs = self.place / "bin"
+        programs.mkdir()
+        for name, text in (("ssh", SSH), ("logger", LOGGER), ("systemctl", SYSTEMCTL)):
+            (programs / name).write_text(text)
+            (programs / name).chmod(0o755)
+        for address in ADDRESSES.values():
+            (self.place / address).mkdir()
+        self.configure()
+
+    def configure(self) -> None:
+        (self.folder("mn1") / guard.NAME).write_text(guard.conf(self.site))
+
+    @property
+    def site(self) -> Site:
+        return any_site(
+            node="mn1",
+            primary=Node("mn1", ADDRESSES["mn1"]),
+            standby=Node("mn2", ADDRESSES["mn2"]),
+            witnesses=tuple(Witness(one, ADDRESSES[one]) for one in ("sn1", "sn2")),
+            guard=GuardSite(self.when_unknown),
+            identity_mode=self.mode,
+        )
+
+    def folder(self, host: str) -> Path:
+        return self.place / ADDRESSES[host]
+
+    def keep(self, host: str, line: str | None) -> None:
+        """Have a host keep an epoch: a line, `down` for a host that does not answer, or none."""
+        folder = self.folder(host)
+        if line == "down":
+            (folder / "down").touch()
+        elif line is not None:
+            (folder / "epoch").write_text(f"{line}\n")
+
+    def kept(self, host: str) -> str | None:
+        path = self.folder(host) / "epoch"
+        return path.read_text() if path.exists() else None
+
+    def said(self, name: str) -> str:
+        path = self.place / name
+        return path.read_text() if path.exists() else ""
+
+    def start(self, *words: str) -> subprocess.Popen[str]:
+        environment = {
+            "PATH": f"{self.place / 'bin'}:/usr/bin:/bin:/usr/sbin:/sbin",
+            "SITE": str(self.place),
+            "HAMND_STATE_DIR": str(self.folder("mn1")),
+            "HAMN_GUARD_RUN_DIR": str(self.place / "run"),
+            "HAMN_GUARD_PAUSE": "0.1",
+        }
+        return subprocess.Popen(
+            [*shlex.split(self.shell), str(SCRIPT), *words],
+            env=environment,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+        )
+
+    def guard(self, *words: str) -> Done:
+        process = self.start(*words)
+        out, err = process.communicate(timeout=60)
+        return Done(process.returncode, out, err)

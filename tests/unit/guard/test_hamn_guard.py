@@ -1,0 +1,222 @@
+"""hamn-guard as it is delivered, under every shell that this machine has.
+
+Owns the stories of one node asking: what it answers, what it writes, what a unit gets to hear.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from hamnd.core.epochs import follow_epoch
+from hamnd.core.guarding import EXIT_CODE, guard_answer
+from hamnd.core.health.watch import Watch
+from hamnd.core.policy import Policy, Terms
+from hamnd.core.state import NodeState
+from hamnd.core.turn import Turn
+from hamnd.dialects import epoch as dialect
+from hamnd.model.epoch import EpochSight, WhenUnknown
+from hamnd.model.instant import Instant
+from hamnd.model.site import IdentityMode
+from tests.unit.guard.guard_site import BOOT, SCRIPT, Room
+
+SHELLS = tuple(one for one in ("dash", "ksh", "bash --posix") if shutil.which(one.split()[0]))
+NOW = Instant(100.0, 1_000_000.0)
+
+
+@pytest.fixture
+def room(tmp_path: Path) -> Room:
+    return Room(tmp_path)
+
+
+@pytest.fixture(params=SHELLS)
+def each_shell(request: pytest.FixtureRequest, tmp_path: Path) -> Room:
+    return Room(tmp_path, shell=request.param)
+
+
+@pytest.mark.skipif(shutil.which("shellcheck") is None, reason="package shellcheck")
+def test_shellcheck_has_nothing_to_say() -> None:
+    done = subprocess.run(
+        ["shellcheck", "-s", "sh", SCRIPT], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_while_the_epoch_names_this_node_in_this_boot_nobody_is_asked(each_shell: Room) -> None:
+    each_shell.keep("mn1", f"5 mn1 {BOOT}")
+    done = each_shell.guard()
+    assert (done.code, done.err) == (0, "")
+    assert "epoch 5 names mn1, in this boot" in done.out
+    assert each_shell.said("ssh.log") == ""
+
+
+def test_after_a_reboot_a_witness_confirms_and_then_nobody_is_asked_again(each_shell: Room) -> None:
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    each_shell.keep("mn2", "down")
+    each_shell.keep("sn1", "5 mn1 -")
+    done = each_shell.guard("check")
+    assert (done.code, done.out) == (0, "may serve: epoch 5 names mn1, confirmed by sn1\n")
+    assert each_shell.kept("mn1") == f"5 mn1 {BOOT}\n"
+    asked = each_shell.said("ssh.log")
+    assert asked.count("BatchMode=yes") == 3
+    assert asked.count("StrictHostKeyChecking=yes") == 3
+    assert each_shell.guard().code == 0
+    assert each_shell.said("ssh.log") == asked
+
+
+def test_a_newer_epoch_of_the_other_node_is_believed_and_remembered(each_shell: Room) -> None:
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    each_shell.keep("mn2", "down")
+    each_shell.keep("sn2", "6 mn2 -")
+    done = each_shell.guard()
+    assert (done.code, done.out) == (3, "")
+    assert "epoch 6 names mn2 (told by sn2), not mn1" in done.err
+    each_shell.keep("sn1", "down")
+    each_shell.keep("sn2", "down")
+    assert each_shell.guard().code == 3
+    assert each_shell.kept("mn1") == "6 mn2 -\n"
+
+
+def test_who_cannot_ask_anybody_cannot_know_and_is_told_what_decides(each_shell: Room) -> None:
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    for host in ("mn2", "sn1", "sn2"):
+        each_shell.keep(host, "down")
+    done = each_shell.guard()
+    assert done.code == 5
+    assert "mn2 (ssh: connect to host 10.0.0.2: timed out)" in done.err
+    assert "hamn-guard assert --reason TEXT decides" in done.err
+    assert each_shell.kept("mn1") == "5 mn1 boot-before\n"
+
+
+def test_a_host_that_hangs_is_ended_and_holds_nobody_for_long(each_shell: Room) -> None:
+    conf = each_shell.folder("mn1") / "guard.conf"
+    conf.write_text(conf.read_text().replace("ssh_timeout=5", "ssh_timeout=-4"))
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    (each_shell.folder("mn2") / "hangs").touch()
+    each_shell.keep("sn1", "5 mn1 -")
+    assert each_shell.guard().code == 0
+
+
+def test_before_any_epoch_the_configured_primary_may_serve_where_somebody_agrees(
+    room: Room,
+) -> None:
+    assert room.guard().code == 0
+    assert room.kept("mn1") == f"0 mn1 {BOOT}\n"
+
+
+def test_the_operators_word_raises_the_epoch_and_is_told_to_everybody(each_shell: Room) -> None:
+    each_shell.keep("mn1", "6 mn2 -")
+    each_shell.keep("mn2", "down")
+    each_shell.keep("sn1", "7 mn2 -")
+    done = each_shell.guard("assert", "--reason", "mn2 burnt down;\n$(reboot) 'it' did")
+    assert done.code == 0
+    assert done.out.splitlines() == ["epoch 8: mn1 may serve from now on", "sn1 keeps it too",
+                                     "sn2 keeps it too"]  # fmt: skip
+    assert "mn2 was not told" in done.err
+    first, note = (each_shell.kept("mn1") or "").splitlines()
+    assert first == f"8 mn1 {BOOT}"
+    assert note.endswith(": mn2 burnt down; $(reboot) 'it' did")
+    assert each_shell.kept("sn1") == f"8 mn1 {BOOT}\n"
+    assert each_shell.guard().code == 0
+
+
+def test_an_assertion_without_a_reason_is_refused(room: Room) -> None:
+    for words in (("assert",), ("assert", "--reason"), ("assert", "--reason", "")):
+        assert room.guard(*words).code == 2
+    assert room.kept("mn1") is None
+
+
+def test_a_unit_is_held_and_started_once_somebody_confirms(each_shell: Room) -> None:
+    """Given nobody answers, when xcatd asks, then it is held, the waiter is started, and when a
+    witness comes back the waiter starts what was held."""
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    for host in ("mn2", "sn1", "sn2"):
+        each_shell.keep(host, "down")
+    assert each_shell.guard("unit", "xcatd.service").code == 5
+    assert "--no-block start hamn-guard.service" in each_shell.said("systemctl.log")
+    assert "xcatd.service is held" in each_shell.said("syslog")
+    waiter = each_shell.start("release")
+    (each_shell.folder("sn1") / "down").unlink()
+    each_shell.keep("sn1", "5 mn1 -")
+    _, err = waiter.communicate(timeout=60)
+    assert waiter.returncode == 0
+    assert "starting xcatd.service, which was held" in err
+    assert "--no-block start xcatd.service" in each_shell.said("systemctl.log")
+    assert each_shell.guard("unit", "xcatd.service").code == 0
+
+
+def test_where_unknown_means_serve_a_unit_starts_with_an_alarm(tmp_path: Path) -> None:
+    room = Room(tmp_path, when_unknown=WhenUnknown.SERVE)
+    room.keep("mn1", "5 mn1 boot-before")
+    for host in ("mn2", "sn1", "sn2"):
+        room.keep(host, "down")
+    assert room.guard().code == 5
+    assert room.guard("unit", "xcatd.service").code == 0
+    assert "xcatd.service starts although nobody knows" in room.said("syslog")
+    room.keep("mn1", "6 mn2 -")
+    assert room.guard("unit", "xcatd.service").code == 3
+
+
+def test_a_database_whose_persistent_role_is_standby_may_always_start(room: Room) -> None:
+    room.keep("mn1", "6 mn2 -")
+    signal = room.place / "standby.signal"
+    words = ("unit", "postgresql.service", "--unless", str(signal))
+    assert room.guard(*words).code == 3
+    signal.touch()
+    assert room.guard(*words).code == 0
+
+
+def test_without_its_file_or_with_a_damaged_epoch_it_cannot_know(each_shell: Room) -> None:
+    each_shell.keep("mn1", "rubbish")
+    done = each_shell.guard()
+    assert (done.code, "cannot be read, and nobody tells" in done.err) == (5, True)
+    each_shell.keep("sn1", "6 mn2 -")
+    assert each_shell.guard().code == 3
+    (each_shell.folder("mn1") / "guard.conf").unlink()
+    done = each_shell.guard("unit", "xcatd.service")
+    assert (done.code, "there is no guard.conf" in done.err) == (5, True)
+
+
+def test_the_network_is_nobodys_business_where_the_address_is_an_alias(room: Room) -> None:
+    room.keep("mn1", "6 mn2 -")
+    assert room.guard("network", "networking.service").code == 0
+    room.mode = IdentityMode.PRIMARY_ADDRESS
+    room.configure()
+    # A node whose own network files do not name the cluster's address.
+    assert room.guard("network", "networking.service").code == 0
+
+
+# ---- the twin: the engine judges the same facts alike --------------------------------------------
+
+OWN = (None, "5 mn1 boot-before", "5 mn2 -")
+"""Without the one of this boot: then the script asks nobody, while hamnd learns at any time."""
+PARTNER = ("down", None, "5 mn1 -", "4 mn2 boot-x", f"4 mn2 {BOOT}", "6 mn2 boot-x", "5 mn2 -")
+WITNESS = ("down", None, "5 mn1 -", "6 mn2 -", "4 mn1 -")
+
+
+@pytest.mark.parametrize("own", OWN)
+def test_script_and_engine_give_the_same_answer(own: str | None, tmp_path: Path) -> None:
+    for number, (partner, witness) in enumerate((p, w) for p in PARTNER for w in WITNESS):
+        (tmp_path / str(number)).mkdir()
+        room = Room(tmp_path / str(number))
+        facts = {"mn1": own, "mn2": partner, "sn1": witness, "sn2": "down"}
+        for host, line in facts.items():
+            room.keep(host, line)
+        told = room.guard()
+        assert told.code == _engine_says(room, facts), (facts, told.text)
+
+
+def _engine_says(room: Room, facts: dict[str, str | None]) -> int:
+    terms = Terms(room.site, Policy())
+    sights = {
+        host: EpochSight(host, None if line is None else dialect.parse(line), BOOT, NOW)
+        for host, line in facts.items()
+        if line != "down"
+    }
+    turn = Turn(NodeState(boot_id=BOOT), NOW, terms)
+    turn.state = NodeState(boot_id=BOOT, watch=Watch(epochs=sights))
+    follow_epoch(turn)
+    return EXIT_CODE[guard_answer(turn.state, terms).may_serve]
