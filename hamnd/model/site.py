@@ -121,6 +121,8 @@ class PostgresSite:
     """Its password on either node; None: pg_hba.conf lets it in without one."""
     slot_keep_mib: int = 1024
     """How much log a slot may keep for an absent standby; 0: no slot."""
+    heartbeat_s: int = 0
+    """How often a row of hamnd's own is written on the primary; 0: never."""
     synchronous: bool = False
     """Whether set-up and rejoin end with a primary that waits for its standby."""
 

@@ -146,6 +146,16 @@ POSTGRESQL = (
         unit="MiB",
     ),
     Key(
+        "replication.postgresql.heartbeat_s",
+        kinds.divisor_of_a_minute,
+        "How often the standby has a row written on the primary, in schema hamnd of the xCAT "
+        "database: then something always has to arrive, and a pair on which nobody works is found "
+        "out at once when nothing does. 0: never. Each beat is two records of the journal.",
+        "Where wal_receiver_timeout cannot be lowered: half of it is the other way to notice.",
+        default=0,
+        unit="seconds",
+    ),
+    Key(
         "replication.postgresql.synchronous",
         kinds.flag,
         "Whether set-up and rejoin end with a primary whose every commit waits for the standby's "

@@ -235,6 +235,16 @@ def _share(value: Any) -> float:
 SOCKET_PATH_MAX = 107
 """Bytes of a unix socket's name on Linux: sun_path is 108 with its final zero byte (unix(7))."""
 
+
+def _divisor_of_a_minute(value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise Unfit(f"is {type_name(value)}, not an integer")
+    if value and (value < 5 or 60 % value):
+        raise Unfit("does not divide a minute")
+    return value
+
+
+divisor_of_a_minute = Kind("0, or 5, 6, 10, 12, 15, 20, 30 or 60 seconds", _divisor_of_a_minute)
 flag = Kind("true | false", _flag)
 text = Kind("a text without line breaks", _text_of)
 address = Kind("an IPv4 or IPv6 address", _address)

@@ -162,3 +162,26 @@ def test_a_database_that_was_promoted_by_hand_is_adopted(lab: Lab) -> None:
     refused = site.hamnctl("--json", "plan", "takeover")
     assert refused.code == 3 or '"verdict": "block"' in refused.out
     assert site.writable() == ("mn2",)
+
+
+def test_on_an_idle_pair_a_heartbeat_is_missed_at_once(lab: Lab) -> None:
+    """Given a pair on which nobody works and a heartbeat of five seconds, then it stays in Peer
+    while all is well; and when the log alone is cut off, in silence, the receiver that
+    goes on saying "streaming" is called stale long before its own limit of 35 s."""
+    site = PostgresPair(lab, more="heartbeat_s = 5")
+    site.watch()
+    site.wait_state("Peer")
+    beats = "SELECT count(*) FROM hamnd.heartbeat WHERE at > now() - interval '20 s'"
+    wait_until(lambda: site.second.ask(beats).out.strip() == "1", "the beat is on mn2", 30)
+    assert site.ask("status")["replication"]["state"] == "streaming"
+    rules = (
+        "table inet cut {\n chain in {\n type filter hook input priority -5;\n"
+        f" ip saddr {lab['mn1'].address} tcp sport 5432 drop\n }}\n}}\n"
+    )
+    lab["mn2"].run("nft", "-f", "-", stdin=rules)
+    took_s = wait_until(
+        lambda: site.ask("status")["replication"]["state"] == "stale", "a stale link", 25
+    )
+    assert took_s < 25
+    assert site.second.sql("SELECT status FROM pg_stat_wal_receiver") == "streaming"
+    assert "heartbeat:postgresql" in site.hamnctl("history", "--all").text

@@ -39,7 +39,7 @@ from hamnd.core.replication.postgresql_view import (
     seen_primary,
     seen_standby,
 )
-from hamnd.dialects.postgresql import commands
+from hamnd.dialects.postgresql import commands, pairing
 from hamnd.dialects.postgresql.layout import slot_of
 from hamnd.dialects.postgresql.returned import returned
 from hamnd.dialects.postgresql.status import answer_of, format_lsn, parse_status, why_not
@@ -47,9 +47,12 @@ from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.health import Replication
 from hamnd.model.plan import Loss, Step
 from hamnd.model.postgres import ServerAnswer
+from hamnd.model.routine import Routine
 from hamnd.model.work import Look, Report
 
 PARTNER_TOPIC = "partner_db"
+HEARTBEAT = "heartbeat:postgresql"
+BEAT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,3 +156,14 @@ class PostgresEngine:
 
 
 ENGINE = PostgresEngine()
+
+
+def routines(terms: Terms) -> tuple[Routine, ...]:
+    """Return the heartbeat, where the site has one: an idle pair has nothing else to miss."""
+    site, period_s = terms.site, terms.site.postgresql.heartbeat_s
+    if not period_s:
+        return ()
+    seconds = "0" if period_s == 60 else f"*/{period_s}"
+    title = f"write the heartbeat row on {site.partner.name}"
+    action = pairing.beat(site, site.partner.name)
+    return (Routine(HEARTBEAT, title, f"{seconds} * * * * *", (action,), BEAT_S),)

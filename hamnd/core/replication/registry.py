@@ -14,6 +14,7 @@ from hamnd.core.replication.dump import ENGINE as DUMP
 from hamnd.core.replication.dump import routines as of_dump
 from hamnd.core.replication.mariadb import ENGINE as MARIADB
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
+from hamnd.core.replication.postgresql import routines as of_postgresql
 from hamnd.core.replication.shared_disk import ENGINE as SHARED_DISK
 from hamnd.core.replication.sqlite import ENGINE as SQLITE
 from hamnd.core.replication.sqlite import routines as of_sqlite
@@ -24,6 +25,7 @@ ENGINES: dict[str, Engine] = {
 }
 
 ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {
+    POSTGRESQL.name: of_postgresql,
     SQLITE.name: of_sqlite,
     DUMP.name: of_dump,
 }

@@ -188,6 +188,24 @@ def sends(site: Site, host: str, node: Node) -> Look:
     return judged(site, host, f"{host} streams to {node.name}", statement)
 
 
+def beat(site: Site, host: str) -> Action:
+    """Return what writes the heartbeat row, in a schema of hamnd's own (design law 1).
+
+    It waits for no standby: what it is for is to be missed there.
+    """
+    return sql(
+        site,
+        host,
+        "SET client_min_messages = warning",
+        "SET synchronous_commit = local",
+        "CREATE SCHEMA IF NOT EXISTS hamnd",
+        "CREATE TABLE IF NOT EXISTS hamnd.heartbeat (one boolean PRIMARY KEY CHECK (one), "
+        "at timestamptz NOT NULL)",
+        "INSERT INTO hamnd.heartbeat VALUES (true, clock_timestamp()) "
+        "ON CONFLICT (one) DO UPDATE SET at = excluded.at",
+    )
+
+
 def receives(site: Site, host: str) -> Look:
     """Return the look that proves a standby receiving; its start alone proves nothing."""
     return judged(site, host, f"{host} receives the log", _RECEIVES)

@@ -39,9 +39,9 @@ def over_postgres(more: str = "") -> str:
 class PostgresPair(Pair):
     """xCAT over PostgreSQL; `synchronous`: every commit waits for mn2's disk."""
 
-    def __init__(self, lab: Lab, *, synchronous: bool = False) -> None:
+    def __init__(self, lab: Lab, *, synchronous: bool = False, more: str = "") -> None:
         self.synchronous = synchronous
-        self.replication = over_postgres()
+        self.replication = over_postgres(more)
         super().__init__(lab)
 
     def replicate(self) -> None:
