@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: help demo test check matrix bench lab lab-test venv clean
+.PHONY: generated help demo test check matrix bench lab lab-test venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -17,6 +17,7 @@ help:
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make lab-test             only the stories between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"
+	@echo "make generated            write anew what is made from the code: manuals, completion, dashboard"
 	@echo "make venv                 only make the virtual environment"
 	@echo "make clean                remove it"
 
@@ -54,6 +55,11 @@ matrix: $(VENV)/.dev
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
+
+generated: $(VENV)/.dev
+	$(BIN)/python man/build.py
+	$(BIN)/python config/grafana/build.py
+	HAMND_REWRITE=sample $(BIN)/pytest -q tests/unit/settings/test_sample.py
 
 lab: $(VENV)/.dev
 	@$(BIN)/python -m tests.lab.site $(ARGS)

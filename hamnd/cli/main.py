@@ -144,7 +144,12 @@ def _common(default: object) -> argparse.ArgumentParser:
     return common
 
 
-def _parser(command: str | None) -> argparse.ArgumentParser:
+def whole_parser() -> argparse.ArgumentParser:
+    """Return the parser with every command in full: manuals and completion are made from it."""
+    return _parser(None, is_whole=True)
+
+
+def _parser(command: str | None, *, is_whole: bool = False) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="hamnctl",
         description="Look after a pair of xCAT management nodes. Looking never changes anything; "
@@ -168,7 +173,7 @@ def _parser(command: str | None) -> argparse.ArgumentParser:
             parents=[_common(argparse.SUPPRESS)],
             allow_abbrev=False,
         )
-        if name == command:
+        if is_whole or name == command:
             importlib.import_module(f"hamnd.cli.{module_name}").configure(one, name)
     return parser
 

@@ -47,9 +47,12 @@ def render_watch(document: Document, width: int, height: int, trouble: str = "")
     beside = _beside(document, width - left_width - len(GUTTER) if is_wide else width)
     if is_wide:
         main = _main(document, left_width, room - EVENTS_MIN)
-        body = _columns(main, beside, left_width)[:room]
+        body = _columns(main, beside, left_width)
     else:
-        body = [*_main(document, left_width, room - len(beside) - EVENTS_MIN), *beside][:room]
+        body = _main(document, left_width, room - len(beside) - EVENTS_MIN)
+        if len(body) + len(beside) + EVENTS_MIN <= room:  # the steps of a run come first
+            body += beside
+    body = body[:room]
     events = _events(document, width, room - len(body))
     gap = [""] * (room - len(body) - len(events))
     return fit([*head, *body, *gap, *events, *foot], width)
@@ -62,8 +65,7 @@ def _main(document: Document, width: int, height: int) -> list[str]:
     if run is None or run.get("status") != "running":
         return [*render_status(document, width, max(4, height - len(bars))), *bars]
     head = [clean(line) for line in document.get("headline") or []]
-    lines = [*(cut(line, width) for line in head[:2]), *bars, *render_run(document, width)]
-    return lines[:height]
+    return [*(cut(line, width) for line in head[:2]), *bars, *render_run(document, width)]
 
 
 def _bars(document: Document, width: int) -> list[str]:

@@ -55,6 +55,8 @@ PACKAGES = {
     "chromium": "chromium",
     "lynx": "lynx",
     "tmux": "tmux",
+    "bash": "bash",
+    "openssl": "openssl",
     "fish": "fish",
     "zsh": "zsh",
     "mandoc": "mandoc",
