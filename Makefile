@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: generated help demo test check matrix bench lab lab-test venv clean
+.PHONY: generated help demo test check matrix bench lab lab-test aix-bundle venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -18,6 +18,7 @@ help:
 	@echo "make lab-test             only the stories between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"
 	@echo "make generated            write anew what is made from the code: manuals, completion, dashboard"
+	@echo "make aix-bundle           what installs hamnd on AIX without a network, in dist/aix"
 	@echo "make venv                 only make the virtual environment"
 	@echo "make clean                remove it"
 
@@ -63,6 +64,10 @@ generated: $(VENV)/.dev
 
 lab: $(VENV)/.dev
 	@$(BIN)/python -m tests.lab.site $(ARGS)
+
+aix-bundle: $(VENV)/.run
+	@rm -rf dist/aix
+	@aix-src/bundle $(BIN)/python dist/aix
 
 clean:
 	rm -rf $(VENV) build dist .demo .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

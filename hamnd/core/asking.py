@@ -51,6 +51,8 @@ def on_tick(
         case Rhythm.READINESS:
             seen = _seen_looks(terms)
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
+            if not is_standby:  # what the old primary told while it was one is kept
+                seen = {one: look for one, look in seen.items() if not is_about_partner(one)}
             looks = readiness_looks(state, terms) if is_standby else ()
             state = replace(state, readiness=looks)
             proofs = {
@@ -123,7 +125,7 @@ def _close_looks(
     unread = tuple(
         topic
         for topic in _seen_looks(terms)
-        if (report := state.watch.reports.get(topic)) is None or report.ending is not Ending.EXITED
+        if not is_about_partner(topic) and _is_unread(state, topic)
     )
     slow = _slow_looks(state, terms)
     ages = dict.fromkeys(FLEETING, FLEETING_AGE_MAX_S)
@@ -136,6 +138,11 @@ def _close_looks(
         and ((sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= age_max_s)
     }
     return _send(state, due, now)
+
+
+def _is_unread(state: NodeState, topic: str) -> bool:
+    report = state.watch.reports.get(topic)
+    return report is None or report.ending is not Ending.EXITED
 
 
 def _send(

@@ -60,6 +60,7 @@ from hamnd.core.events import (
 from hamnd.core.following import follow_rows, follow_run
 from hamnd.core.health.evidence import void_contradicted
 from hamnd.core.health.watch import Disk, Watch
+from hamnd.core.kept import kept_facts
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
@@ -276,6 +277,7 @@ def _ask(turn: Turn, event: Event) -> None:
 
 def _remember(turn: Turn) -> None:
     """Write the last sample in Peer on change of class and at most once a minute (design §12)."""
+    turn.remember.update(kept_facts(turn.state.watch, turn.before.watch))
     sample = turn.state.watch.sample
     if sample is None:
         return

@@ -28,6 +28,7 @@ from hamnd.core.health.watch import (
     fold_fence,
     fold_replication,
 )
+from hamnd.core.kept import is_worth_keeping
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Sample, Skew
 from hamnd.core.replication.registry import engine_of
@@ -109,6 +110,8 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
         if looked.report.exit_code != 0:  # what it said before still holds of that moment
             return watch
         return replace(watch, reports={**watch.reports, topic: looked.report})
+    if not is_worth_keeping(topic, looked):
+        return watch
     if topic in engine_of(terms).looks(terms):
         return _fold_engine(watch, topic, looked, terms)
     return replace(watch, reports={**watch.reports, topic: looked.report})

@@ -18,6 +18,7 @@ from cattrs import Converter, StructureHandlerNotFoundError
 from cattrs.strategies import configure_tagged_union
 
 from hamnd.core.health.watch import Watch
+from hamnd.core.kept import kept_reports
 from hamnd.core.progress import Run
 from hamnd.core.replication import Sample
 from hamnd.core.state import Change, CopyState, FinishedRun, NodeState
@@ -141,6 +142,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         standby_end=kept.standby_end,
         first_off=kept.first_off,
         lie=kept.lie,
+        reports=kept_reports(memory),
     )
     return NodeState(
         state=kept.state,

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.events import Event, LookCompleted, RoundCompleted
+from hamnd.core.kept import KEPT
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
@@ -38,7 +39,7 @@ def is_partner_displaced(state: NodeState, terms: Terms) -> bool:
 
 def is_about_partner(topic: str) -> bool:
     """Whether the look of this topic asks at the partner's own address."""
-    return topic.partition(":")[0] in ABOUT_PARTNER
+    return topic.partition(":")[0] in ABOUT_PARTNER or topic.startswith(KEPT)
 
 
 def credible(state: NodeState, event: Event, terms: Terms) -> Event | None:

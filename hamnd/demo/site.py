@@ -368,7 +368,7 @@ password = "{layout.fence_password}"
 min = 1
 {witnesses}
 [ssh]
-transport = "asyncssh"
+transport = "{"asyncssh" if layout.platform == "linux" else "openssh"}"
 user = "{layout.user}"
 key_file = "{layout.user_key}"
 known_hosts_file = "{layout.known_hosts}"

@@ -16,6 +16,13 @@ import pytest
 
 SHELL_FILES = (
     "aix-src/hamnd-src",
+    "aix-src/hamn-boot",
+    "aix-src/hamn-tell",
+    "aix-src/fence_hamnd_hmc",
+    "aix-src/install.sh",
+    "aix-src/uninstall.sh",
+    "aix-src/verify.sh",
+    "aix-src/bundle",
     "aix-src/src-register",
     "aix-src/src-unregister",
     ".ci/venv",
@@ -87,7 +94,7 @@ def _stand_ins(folder: Path, lssrc: str, status: str = "", code: int = 0) -> dic
     (folder / "stopsrc").write_text(
         f"#!/bin/sh\n{note}printf '%s\\n' '{INACTIVE}' > {folder}/answer\n"
     )
-    (folder / "lsitab").write_text(f"#!/bin/sh\ntest -e {folder}/in_inittab\n")
+    (folder / "lsitab").write_text(f'#!/bin/sh\n[ "$1" = hamnd ] && test -e {folder}/in_inittab\n')
     (folder / "hamnctl").write_text(f"#!/bin/sh\nprintf '%s' '{status}'\nexit {code}\n")
     for path in folder.iterdir():
         path.chmod(path.stat().st_mode | stat.S_IXUSR)

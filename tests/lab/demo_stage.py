@@ -164,9 +164,14 @@ class Stage:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                env={**os.environ, **self.layout.environment},
+                env={**os.environ, **self.layout.environment, **self._without()},
                 start_new_session=True,
             )
+
+    def _without(self) -> dict[str, str]:
+        """Have a daemon on AIX live without what AIX lacks."""
+        hidden = Path(__file__).with_name("without")
+        return {"PYTHONPATH": str(hidden)} if self.layout.platform == "aix" else {}
 
     async def kill(self) -> None:
         """Kill the daemon on the spot, by its own number; what it started lives on."""

@@ -27,7 +27,7 @@ hostname "$name"
 ip link set lo up
 for pair in "$@"; do
   interface=${pair%%=*}
-  for i in {1..500}; do [ -e "/sys/class/net/$interface" ] && break; sleep .01; done
+  for _ in {1..500}; do [ -e "/sys/class/net/$interface" ] && break; sleep .01; done
   ip link set "$interface" up
   ip addr add "${pair#*=}" dev "$interface" nodad 2>/dev/null || ip addr add "${pair#*=}" dev "$interface"
 done

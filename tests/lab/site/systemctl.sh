@@ -9,10 +9,13 @@ units=/etc/lab/units enabled=/etc/lab/enabled run=/run/lab/units
 mkdir -p "$enabled" "$run"
 
 find_unit() { # sets unit, RUN, READY, LIMIT
-  unit=${1%.service}; RUN='' READY=: LIMIT=90 ALIAS=''
+  unit=${1%.service}; RUN='' READY=: LIMIT=90
+  # shellcheck disable=SC2034  # found by grep
+  ALIAS=''
   if [ ! -e "$units/$unit" ]; then
     unit=$(grep -lE "^ALIAS=.*\b$unit\b" "$units"/* 2>/dev/null | head -n 1); unit=${unit##*/}
   fi
+  # shellcheck disable=SC1090
   [ -n "$unit" ] && . "$units/$unit"
 }
 alive() { pid=$(cat "$run/$unit.pid" 2>/dev/null) && [ -n "$pid" ] && [ -d "/proc/$pid" ] &&
@@ -38,6 +41,7 @@ start() {
   allowed || return 0
   rm -f "$run/$unit.stopped" "$run/$unit.failed" "$run/$unit.pid"; : >"$run/$unit.starting"
   # As under systemd, nothing of the caller's environment reaches a unit.
+  # shellcheck disable=SC2016  # for the inner shell
   env -i PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin LANG=C.UTF-8 HOME=/root \
     setsid sh -c 'echo $$ >"$1"; exec sh -c "exec $2"' unit "$run/$unit.pid" "$RUN" \
     >>"/var/lab/$unit.log" 2>&1 </dev/null &
@@ -77,6 +81,7 @@ now='' verb='' names=''
 for word; do
   case $word in --now) now=yes ;; -*) ;; *) if [ -z "$verb" ]; then verb=$word; else names="$names $word"; fi ;; esac
 done
+# shellcheck disable=SC2086  # a word each
 set -- $names
 case $verb in
 start) each start "$@" ;;

@@ -13,7 +13,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hamnd.core.platforms.aix.boot import boot
-from hamnd.core.platforms.aix.deploying import assumed_nim, osdeploy, service_nodes
+from hamnd.core.platforms.aix.deploying import (
+    KEPT_IMAGES,
+    KEPT_OBJECTS,
+    assumed_nim,
+    osdeploy,
+    service_nodes,
+)
 from hamnd.core.platforms.aix.fuse import fuse
 from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
 from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
@@ -36,8 +42,8 @@ class Aix:
         snapshot: dict[str, Look] = {}
         if site.nim.mode == "rebuild" and site.is_on_standby:
             snapshot = {
-                "nim": nim.objects(site, site.partner.name),
-                "images": nim.images(site, site.partner.name),
+                KEPT_OBJECTS: nim.objects(site, site.partner.name),
+                KEPT_IMAGES: nim.images(site, site.partner.name),
             }
         return {
             "addresses": interfaces.addresses(site),

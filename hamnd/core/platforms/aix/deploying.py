@@ -18,6 +18,8 @@ from hamnd.model.site import Site
 from hamnd.model.work import Action, Look, Report
 
 NIMESIS = "nimesis"
+KEPT_OBJECTS, KEPT_IMAGES = "kept:nim", "kept:images"
+"""What the primary tells of its NIM while it is well (core.health.watch.KEPT)."""
 NIM_S = 3600.0
 """A SPOT or an lpp_source takes minutes to an hour (aix.md §5)."""
 
@@ -30,7 +32,7 @@ def assumed_nim(site: Site) -> Mapping[str, Report]:
     names = {"lpp_source": "IMG_lpp_source", "spot": "IMG", **kinds}
     image = "".join(f"    {kind}={name}\n" for kind, name in names.items())
     places = "".join(f"{name}:\n   location = LOC\n" for name in kinds.values())
-    return {"images": told(f"Object name: IMG\n{image}"), "nim": told(places)}
+    return {KEPT_IMAGES: told(f"Object name: IMG\n{image}"), KEPT_OBJECTS: told(places)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +128,7 @@ def _nim(site: Site, seen: Mapping[str, Report]) -> Parts:
 
 def _rebuilt(site: Site, seen: Mapping[str, Report]) -> Parts:
     """Make each resource again, from what the primary told while it was healthy."""
-    objects, images = seen.get("nim"), seen.get("images")
+    objects, images = seen.get(KEPT_OBJECTS), seen.get(KEPT_IMAGES)
     known = nim.parse_objects(objects.stdout) if objects is not None else {}
     found = nim.parse_images(images.stdout) if images is not None else {}
     wanted = nim.resources_of(found, known)

@@ -21,8 +21,8 @@ from tests.unit.dialects.reports import exited
 SEEN = {
     "settings:en1": exited(0, specimens.SETTINGS),
     "links": exited(0, specimens.NETSTAT),
-    "nim": exited(0, specimens.LSNIM),
-    "images": exited(0, specimens.OSIMAGES),
+    "kept:nim": exited(0, specimens.LSNIM),
+    "kept:images": exited(0, specimens.OSIMAGES),
 }
 GUARD = {"guard": exited(0, "hamn-guard is installed\n")}
 WHOLE = Services(dhcp=True, tftp="unit", ntp=True, nfs=True, service_nodes=("sn01",))
