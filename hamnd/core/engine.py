@@ -147,6 +147,8 @@ def _act_on(turn: Turn, event: Event) -> None:
             _on_halted(turn, event)
         case StepLooked() | ActionCompleted():
             _on_run_event(turn, event)
+        case LookCompleted():
+            routines.catch_up(turn)
         case RoutineDue():
             routines.on_due(turn, event)
         case RoutineActed():
@@ -161,7 +163,7 @@ def _act_on(turn: Turn, event: Event) -> None:
         case TermsChanged():
             turn.because = "the configuration was read again"
             turn.record(Record(Phase.DECISION, "terms_changed", evidence=event.summary))
-        case Ticked() | RoundCompleted() | LookCompleted() | ConnectionLost() | DiskObserved():
+        case Ticked() | RoundCompleted() | ConnectionLost() | DiskObserved():
             pass
         case _:
             _answer(turn, event)

@@ -28,6 +28,7 @@ from hamnd.model.work import Report
 
 WORDS = {Verdict.PASS: "done", Verdict.BLOCK: "not_done"}
 TERMS_KEPT = 4
+CATCH_UP_PAUSE_S = 60.0
 LOST_AFTER_S = 60.0
 """A run that did not come home within its limit and this much more is given up."""
 
@@ -76,6 +77,21 @@ def is_at_work(turn: Turn, routine: Routine) -> bool:
         if not _is_lost(run, one, turn):
             return True
     return False
+
+
+def catch_up(turn: Turn) -> None:
+    """Start what has nothing to show at all without waiting for its hour: a new pair, a new disk.
+
+    What was tried lately is not tried again and again.
+    """
+    reading = turn.state.watch.replication
+    if reading is None or reading.has_link or reading.state != "none":
+        return
+    for routine in routines_of(turn.terms):
+        run = turn.state.routines.get(routine.name, RoutineRun())
+        tried = run.began is not None and turn.now.since(run.began) < CATCH_UP_PAUSE_S
+        if not run.is_running and not tried:
+            on_due(turn, RoutineDue(routine.name))
 
 
 def why_not(state: NodeState, terms: Terms) -> str | None:

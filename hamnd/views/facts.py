@@ -88,6 +88,9 @@ def replication_part(view: Replication | None, now: Instant) -> Part | None:
         "details": list(view.details),
         "timeline": view.timeline,
         "verified_at": seconds(view.verified_at),
+        "has_link": view.has_link,
+        "fresh_s": view.fresh_s,
+        "summary": view.summary,
         "heard_at": seconds(view.heard_at),
         "waits_for": view.waits_for,
     }

@@ -20,6 +20,7 @@ from hamnd.views.text import (
     lookup,
     row,
     size,
+    span,
 )
 from hamnd.views.verdict import loss_words
 
@@ -43,6 +44,25 @@ MEANINGS: dict[str, dict[str, str]] = {
         "waiting": "the receiver waits for the startup process",
         "alone": "it is a primary, and no standby receives its log",
     },
+    "sqlite": {
+        "copied": "the last verified copy of all tables is young enough",
+        "stale": "the last verified copy is too old to protect: see the condition Scheduled",
+        "none": "no verified copy is here: a takeover has nothing to switch in",
+        "alone": "it is the primary, and no standby is known to have a young copy",
+    },
+    "dump": {
+        "copied": "the last dump is restored beside the live database, and young enough",
+        "stale": "the last restored dump is too old to protect: see the condition Scheduled",
+        "none": "no dump is restored here: a takeover has nothing to rename",
+        "alone": "it is the primary, and no standby is known to have a young dump",
+    },
+    "shared_disk": {
+        "visible": "this node could mount the disk, and does not",
+        "reserved": "this node alone holds the reservation of the disk",
+        "unseen": "this node does not see the disk and could not take over",
+        "mounted": "this node has the disk: it is the one that writes",
+        "partly": "only a part of the disk is mounted here: nobody may serve from it",
+    },
 }
 """What the words of an engine mean here; other words are shown as they are."""
 
@@ -59,7 +79,10 @@ def render_replication(document: Document, width: int = WIDTH) -> list[str]:
     told = MEANINGS.get(engine, {}).get(state)
     lines += row("STATE", PLAIN, f"{state}: {told}" if told else state, width)
     lines += row("MODE", PLAIN, part.get("sync_mode") or "not known", width)
-    lines += row("LOG", PLAIN, _positions(part), width)
+    if part.get("has_link") is False:
+        lines += row("COPY", PLAIN, part.get("summary") or "nothing is known of a copy", width)
+    else:
+        lines += row("LOG", PLAIN, _positions(part), width)
     for fact in _times(part, now):
         lines += row("", PLAIN, fact, width)
     for detail in part.get("details") or []:
@@ -95,8 +118,11 @@ def _times(part: dict[str, Any], now: float | None) -> list[str]:
     facts = []
     if part.get("verified_at") is not None:
         age = ago(now, part["verified_at"])
-        facts.append(f"both ends together: all that the primary had {age} is here")
-    if part.get("heard_at") is not None:
+        whose = "both ends together" if part.get("has_link", True) else "proven"
+        facts.append(f"{whose}: all that the primary had {age} is here")
+    if part.get("fresh_s") is not None:
+        facts.append(f"older than {span(part['fresh_s'])} it does not protect any more")
+    if part.get("heard_at") is not None and part.get("has_link", True):
         facts.append(
             f"the database itself last heard from the primary {ago(now, part['heard_at'])}"
         )

@@ -355,6 +355,13 @@ def _replication(document: Mapping[str, Any]) -> Iterator[Metric]:
         "Log received and not yet replayed, computed from positions.",
         replication["replay_gap_bytes"],
     )
+    verified_at = replication["verified_at"]
+    if replication["fresh_s"] is not None and verified_at is not None:
+        yield _gauge(
+            "copy_age_seconds",
+            "Age of what the newest verified copy of the database is proven to hold.",
+            max(0, document["generated_at"] - verified_at),
+        )
     for which, position in replication["positions"].items():
         yield from _known(
             "log_position_bytes", "Positions in the log stream.", position, which=which

@@ -39,7 +39,14 @@ from hamnd.views.verdict import (
     witnesses_seeing,
 )
 
-ENGINES = {"db2": "HADR", "postgresql": "PostgreSQL", "mariadb": "MariaDB", "sqlite": "SQLite"}
+ENGINES = {
+    "db2": "HADR",
+    "postgresql": "PostgreSQL",
+    "mariadb": "MariaDB",
+    "sqlite": "SQLite",
+    "dump": "dumps",
+    "shared_disk": "shared disk",
+}
 SHOWN_ELSEWHERE = frozenset(
     (
         *("ReplicationPeer", "PrimaryReachable", "WitnessView", "FenceReady"),
@@ -61,7 +68,11 @@ def replication_row(document: Document, width: int) -> list[str]:
     now = document.get("generated_at")
     if not isinstance(part, dict):
         return row("REPL", UNKNOWN, "no reading of the local database yet", width)
-    facts = [_replication_state(document, part), f"log gap {size(part.get('gap_bytes'))}"]
+    facts = [_replication_state(document, part)]
+    if part.get("has_link") is False:
+        facts += _copied(part, now)
+    else:
+        facts.append(f"log gap {size(part.get('gap_bytes'))}")
     if part.get("replay_gap_bytes") is not None:
         facts.append(f"replay gap {size(part.get('replay_gap_bytes'))}")
     if problems := part.get("problems"):
@@ -70,12 +81,22 @@ def replication_row(document: Document, width: int) -> list[str]:
     return row("REPL", _replication_mark(document, part), " · ".join(facts), width, right=read)
 
 
+def _copied(part: Document, now: float | None) -> list[str]:
+    """Say what is here where nothing is replicated all the time: the last copy, and its age."""
+    facts = [str(part["summary"])] if part.get("summary") else []
+    if part.get("verified_at") is not None and part.get("role") == "standby":
+        facts.append(f"all up to {ago(now, part['verified_at'])} is here")
+    return facts
+
+
 def _replication_state(document: Document, part: Document) -> str:
     """Say engine, role where it is not ours, state and connection: ``HADR Peer, connected``."""
     engine = ENGINES.get(str(part.get("engine")), str(part.get("engine") or ""))
     role = "" if part.get("role") in (None, "standby") else f" {part.get('role')},"
     state = f"{engine}{role} {_camel(part.get('state'))}"
     connected = part.get("connected")
+    if part.get("has_link") is False:
+        return state
     if connected is False:
         told = "" if "disconnected" in str(part.get("state")) else ", disconnected"
         since = part.get("since")

@@ -64,3 +64,51 @@ def examined(site: SqlitePair) -> str:
     """Return the actual loss once the returned old primary was examined."""
     wait_until(lambda: site.ask("report")["actual_loss"] != "pending", "the examination", 60)
     return str(site.ask("report")["actual_loss"])
+
+
+def test_a_primary_that_still_answers_ssh_gives_its_last_copy(lab: Lab) -> None:
+    """Given copies once a night and one from the start, when only xcatd of the primary fails, then
+    the takeover's first step takes a last copy, and what was written long after the first one is
+    there."""
+    site = SqlitePair(lab, schedule="0 3 * * *", stale_after_s=3600)
+    site.watch()
+    site.wait_state("Peer")
+    site.wait_ready()
+    writer = site.write()
+    writer.wait(50)
+    lab["mn1"].run("systemctl", "stop", "xcatd")
+    site.wait_state("PrimaryDown")
+    written = set(writer.acknowledged)
+    plan = site.ask("plan", "takeover", "--accept-loss", "unknown")
+    assert plan["steps"][0]["id"] == "salvage"
+    confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=120)
+    assert confirmed.code == 0, f"{confirmed.text}\n{site.hamnctl('status').text}"
+    assert written <= site.rows()
+    assert site.writable() == ("mn2",)
+
+
+def test_what_keeps_copies_from_coming_is_said_in_its_own_words(site: SqlitePair) -> None:
+    """Given good copies, when no more can be taken, then hamnd says why and what to do, keeps the
+    last good one, and is no Peer once that is too old."""
+    mn1, mn2 = site.lab["mn1"], site.lab["mn2"]
+
+    def told() -> str:
+        return site.hamnctl("explain", "Scheduled/copy:sqlite").text
+
+    mn1.write("/usr/local/bin/python3", "#!/bin/sh\nexit 1\n", 0o755)
+    mn1.run("sh", "-c", "mkdir /hidden && mv /usr/bin/sqlite3 /usr/bin/python3* /hidden")
+    wait_until(lambda: "neither python3" in told() and "install one of them" in told(), "", 60)
+    mn1.run("sh", "-c", "mv /hidden/* /usr/bin")
+    wait_until(lambda: "verified" in told(), "copies come again", 60)
+    mn2.run("mount", "-t", "tmpfs", "-o", "size=48k", "none", "/var/lib/hamnd/sqlite")
+    wait_until(lambda: "No space left on device" in told(), "", 60)
+    mn2.run("umount", "-l", "/var/lib/hamnd/sqlite")
+    wait_until(lambda: "verified" in told(), "copies come again", 60)
+    mn1.run("sh", "-c", "printf garbage | dd of=/etc/xcat/node.sqlite bs=1 seek=4200 conv=notrunc")
+    wait_until(lambda: "node.sqlite" in told(), "", 60)
+    assert site.wait_state("Degraded") == "Degraded"
+    status = site.ask("status")
+    assert status["replication"]["state"] == "stale"
+    assert "SQLite Stale" in site.hamnctl("status").text
+    screen = site.hamnctl("explain", "replication").text
+    assert "too old to protect" in screen
