@@ -10,8 +10,9 @@ from hamnd.core.commands import EndRoutine, PerformRoutine
 from hamnd.core.events import RoutineActed, RoutineDue
 from hamnd.core.progress import Run
 from hamnd.core.routines import catch_up, on_acted, on_due, routines_of, yield_to_run
-from hamnd.core.state import Epoch, NodeState
+from hamnd.core.state import NodeState
 from hamnd.core.turn import Turn
+from hamnd.model.epoch import Epoch
 from hamnd.model.names import Mode, Phase, RunStatus, State
 from hamnd.model.work import Ending
 from tests import builders
