@@ -6,6 +6,8 @@ around them are another's. The truth is what the servers' own tables and files s
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from hamnd.core.replication import Finding, Setup, Switchover
@@ -180,3 +182,28 @@ def test_a_refused_password_is_told_with_what_to_mend(lab: Lab, faults: Faults) 
     refused = read_look(Looked(look["login"], take_looks(lab["mn2"], look)["login"]))
     assert refused.verdict is Verdict.BLOCK
     assert "the password of role hamnd_replication is refused" in refused.sentence
+
+
+def test_how_far_a_copy_is_can_be_asked_while_it_runs(lab: Lab, faults: Faults) -> None:
+    """Given a base backup on a slow leash, then the primary tells how much of it is sent."""
+    first, second = make_pair(lab["mn1"], lab["mn2"])
+    configure(lab["mn2"])
+    steps = {one.id: one for one in ENGINE.steps(terms_of(lab["mn2"]), Setup())}
+    look = steps["db-copy"].progress
+    assert look is not None
+    conninfo = f"host={lab['mn1'].address} user=postgres"
+    argv = ("-D", "/tmp/slow", "--max-rate=256", "-c", "fast", "-d", conninfo)
+    leash = lab["mn2"].start(str(second.bin / "pg_basebackup"), *argv, user="postgres")
+    told: list[str] = []
+
+    def is_told() -> bool:
+        reading = read_look(Looked(look, take_looks(lab["mn2"], {"one": look})["one"]))
+        told.append(reading.sentence)
+        return reading.verdict is Verdict.PASS and "streaming database files" in reading.sentence
+
+    try:
+        wait_until(is_told, "the progress is told", 30)
+    finally:
+        leash.kill()
+    assert re.search(r", \d+ of \d+ MiB$", told[-1]), told
+    assert first.accepts_writes
