@@ -6,36 +6,14 @@ nor build commands (dialects.db2).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from hamnd.core.policy import Terms
+from hamnd.core.replication.pairing import Pairing
 from hamnd.dialects.db2 import commands, held, scripts, seeding, switching
 from hamnd.model.plan import Step
-from hamnd.model.site import Node, Site
 
 COPY_S = 6 * 3600.0
 """What backup, copy, restore and the keeping of a database may take each."""
 JOIN_S = 300.0
 """How long a standby may catch up until it is in Peer."""
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """Which node follows which."""
-
-    terms: Terms
-    source: Node
-    """Its database serves, and is primary or becomes it."""
-    standby: Node
-
-    @property
-    def site(self) -> Site:
-        """The site of both."""
-        return self.terms.site
-
-    def limit_s(self, step_id: str, default_s: float) -> float:
-        """Return the time limit of a step."""
-        return self.terms.policy.step_timeout_s(step_id, default_s)
 
 
 def hold(pair: Pairing, is_killed: bool) -> Step:

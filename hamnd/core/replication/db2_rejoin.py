@@ -10,6 +10,7 @@ from __future__ import annotations
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Rejoin, Way
 from hamnd.core.replication import db2_pairing as pairs
+from hamnd.core.replication.pairing import Pairing
 from hamnd.model.plan import Step
 from hamnd.model.site import Node, Site
 
@@ -17,7 +18,7 @@ from hamnd.model.site import Node, Site
 def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """Return the steps of one way; nothing of them shuts the old primary down in order."""
     site = terms.site
-    pair = pairs.Pairing(terms, here(site), site.partner)
+    pair = Pairing(terms, here(site), site.partner)
     hold = pairs.hold(pair, is_killed=True)
     if task.way is Way.REINTEGRATE:
         return (hold, _left_alone(pair), *pairs.join(pair, "preserve"), pairs.replicate(pair))
@@ -35,7 +36,7 @@ def here(site: Site) -> Node:
     return site.standby if site.is_on_standby else site.primary
 
 
-def _left_alone(pair: pairs.Pairing) -> Step:
+def _left_alone(pair: Pairing) -> Step:
     """Nothing is to be kept: no step of this way takes anything from it."""
     host = pair.standby.name
     return Step(

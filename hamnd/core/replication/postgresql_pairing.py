@@ -6,33 +6,11 @@ build commands (dialects.postgresql).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-from hamnd.core.policy import Terms
+from hamnd.core.replication.pairing import Pairing
 from hamnd.dialects.postgresql import commands, held, pairing
 from hamnd.model.plan import Step
-from hamnd.model.site import Node, Site
 
 COPY_S = 6 * 3600.0
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """Which node follows which."""
-
-    terms: Terms
-    source: Node
-    """Its server is the primary."""
-    standby: Node
-
-    @property
-    def site(self) -> Site:
-        """The site of both."""
-        return self.terms.site
-
-    def limit_s(self, step_id: str, default_s: float) -> float:
-        """Return the time limit of a step."""
-        return self.terms.policy.step_timeout_s(step_id, default_s)
 
 
 def open_source(pair: Pairing, after: tuple[str, ...]) -> tuple[Step, ...]:

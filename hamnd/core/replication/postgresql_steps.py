@@ -13,6 +13,7 @@ from __future__ import annotations
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Promotion, Rejoin, Way
 from hamnd.core.replication import postgresql_pairing as pairs
+from hamnd.core.replication.pairing import Pairing
 from hamnd.dialects.postgresql import commands, held
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
@@ -26,7 +27,7 @@ KEPT_BY_SETUP = "setup"
 
 def setup_steps(terms: Terms) -> tuple[Step, ...]:
     """From two servers of their own to a pair; what the standby had is kept (guide §5.2)."""
-    pair = pairs.Pairing(terms, terms.site.primary, terms.site.standby)
+    pair = Pairing(terms, terms.site.primary, terms.site.standby)
     return (
         *pairs.open_source(pair, after=()),
         pairs.hold(pair),
@@ -40,7 +41,7 @@ def setup_steps(terms: Terms) -> tuple[Step, ...]:
 def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """The returned old primary follows this node (guide §9); its own data is kept first."""
     site = terms.site
-    pair = pairs.Pairing(terms, site.own, site.partner)
+    pair = Pairing(terms, site.own, site.partner)
     is_new = task.way is Way.RESEED
     way = (
         (pairs.copy(pair),)
@@ -60,7 +61,7 @@ def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
 def switchover_steps(terms: Terms) -> tuple[Step, ...]:
     """The primary is stopped in order, and follows from then on; its log needs no rewinding."""
     site = terms.site
-    pair = pairs.Pairing(terms, site.own, site.partner)
+    pair = Pairing(terms, site.own, site.partner)
     # Cloned from a primary that waited for it, it would wait itself: until `replicate` for nobody.
     wanted = Promotion("graceful", Verdict.PASS, "it handed over", waits_for=site.partner.name)
     return (
