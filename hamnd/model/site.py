@@ -173,6 +173,7 @@ class MariaSite:
     port: int = 3306
     unit: str = "mariadb"
     data_dir: str = "/var/lib/mysql"
+    data_owner: str = "mysql:mysql"
     replication_file: str = "/etc/hamnd/mariadb-replication.cnf"
     heartbeat_s: float = 1.0
     """How often an idle primary says that it lives; written into the replica at set-up."""

@@ -79,6 +79,13 @@ MARIADB = (
         default="/var/lib/mysql",
     ),
     Key(
+        "replication.mariadb.data_owner",
+        kinds.owner,
+        "User and group that own the data directory.",
+        "When the servers run as another user.",
+        default="mysql:mysql",
+    ),
+    Key(
         "replication.mariadb.replication_file",
         kinds.absolute_path,
         "Option file with user and password of the replication user ([client] user=..., "

@@ -273,4 +273,7 @@ pg_database = matching(
 sql_name = matching(
     r"[A-Za-z_][A-Za-z0-9_$.-]{0,63}", "a database or user name, 1 to 64 characters"
 )
+owner = matching(
+    r"[A-Za-z_][A-Za-z0-9_.-]{0,31}:[A-Za-z_][A-Za-z0-9_.-]{0,31}", "user:group of this system"
+)
 unit = matching(r"[A-Za-z0-9_.@:-]{1,128}", "the name of a service unit or subsystem")

@@ -6,18 +6,23 @@ down. What was acknowledged and is missing must never be more than the verdict t
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable
 
 import pytest
 
+from hamnd.core.replication.mariadb import ENGINE
+from hamnd.dialects.shielding import TABLE
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.ledger import Ledger, check_loss
 from tests.lab.site.maria import PROGRAMS
 from tests.lab.site.maria_pair import MariaPair
+from tests.lab.site.maria_truth import examine, start_read_only
 from tests.lab.site.names import CLUSTER
+from tests.lab.site.stepping import StepFailed, carry_out, terms_of
 
 __all__ = ["lab"]
 pytestmark = [
@@ -96,3 +101,60 @@ def test_what_was_written_without_the_standby_is_in_the_verdict(site: MariaPair)
     missing = set(acknowledged) - site.second.rows()
     assert len(missing) > 50, "the lab's own truth"
     check_loss(plan["data_loss"], missing, acknowledged, (ledger, broken))
+
+
+def test_an_old_primary_that_returns_is_held_off_examined_and_rejoined(lab: Lab) -> None:
+    """Given an asynchronous pair cut apart under writes, mn1 then killed and taken over from, when
+    mn1 comes back and serves its database to itself as it was told to at boot, then it holds no
+    address of the management node and is refused by the shield; its transactions are told, no
+    fewer than are missing, and the report says so; rejoined, it follows mn2."""
+    site = MariaPair(lab)
+    site.watch()
+    site.wait_state("Peer")
+    site.wait_ready()
+    ledger = Ledger(site.write())
+    ledger.writer.wait(100)
+    site.faults.pair_cut()
+    ledger.writer.wait(100)
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    site.take_over()
+    missing = set(ledger.close()) - site.second.rows()
+    assert len(missing) > 50
+    site.second.sql("INSERT INTO xcatdb.lab_rows VALUES (0)")
+    site.faults.heal()
+    site.faults.on("mn1")
+    wait_until(lambda: "actual loss" in site.hamnctl("history", "--all").text, "it is examined", 90)
+    told = " ".join(site.hamnctl("report").text.split())
+    counted = re.search(r"at most (\d+) transactions, domain 0: (\d+) to (\d+)", told)
+    assert counted is not None, told
+    assert int(counted[1]) >= len(missing)
+    assert site.owners() == ["mn2"]
+    found = examine(lab["mn2"])
+    assert found.rejoin is not None
+    steps = ENGINE.steps(terms_of(lab["mn2"]), found.rejoin)
+    with pytest.raises(StepFailed, match="shielded"):
+        carry_out(lab["mn2"], steps)
+    lab["mn2"].run("nft", "delete", "table", "inet", TABLE)
+    start_read_only(lab["mn1"])
+    carry_out(lab["mn2"], steps)
+    assert site.writable() == ("mn2",)
+    wait_until(lambda: site.first.rows() == site.second.rows(), "mn1 follows")
+
+
+def test_a_database_that_was_promoted_by_hand_is_adopted(lab: Lab) -> None:
+    """Given a dead primary, when somebody promotes mn2's database and takes the address by hand,
+    behind hamnd's back, then hamnd is Active and says so; it runs no step and takes over nothing
+    again."""
+    site = MariaPair(lab)
+    site.watch()
+    site.wait_state("Peer")
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    site.second.promote()
+    lab["mn2"].run("ip", "addr", "add", f"{CLUSTER.address('mn')}/24", "dev", "eth0")
+    site.wait_state("Active")
+    status = site.ask("status")
+    assert "knows of no takeover" in status["because"], status["because"]
+    assert status["run"] is None
+    assert site.writable() == ("mn2",)

@@ -17,10 +17,15 @@ from hamnd.core.replication import (
     LossQuestion,
     PartnerDatabase,
     Promotion,
+    Rejoin,
+    Setup,
+    Switchover,
     Takeover,
     Task,
 )
 from hamnd.core.replication.mariadb_loss import judge_loss, judge_promotion
+from hamnd.core.replication.mariadb_pairing import rejoin, set_up, switch_over
+from hamnd.core.replication.mariadb_return import HERE_TOPIC, THERE_TOPIC, judge_return
 from hamnd.core.replication.mariadb_view import (
     TOPIC,
     Here,
@@ -33,7 +38,6 @@ from hamnd.dialects.mariadb import commands
 from hamnd.dialects.mariadb.readers import refused
 from hamnd.dialects.mariadb.status import answer_of, parse_status, why_not
 from hamnd.dialects.shell import unanswered
-from hamnd.errors import PermanentError
 from hamnd.model.health import Replication
 from hamnd.model.mariadb import ServerAnswer, ServerStatus
 from hamnd.model.plan import Loss, Step
@@ -120,19 +124,27 @@ class MariaEngine:
         match task:
             case Takeover():
                 return _takeover(terms, task.promotion)
+            case Setup():
+                return set_up(terms)
+            case Rejoin():
+                return rejoin(terms, task)
+            case Switchover():
+                return switch_over(terms)
             case _:
-                word = type(task).__name__.lower()
-                raise PermanentError(f"mariadb: no {word} is planned yet")
+                assert_never(task)
 
     def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
-        """Nothing yet: the old primary's own server is asked."""
-        del terms, view
-        return {}
+        """Ask both servers again: where ours went on alone, and how far the old one came."""
+        del view
+        site = terms.site
+        return {
+            HERE_TOPIC: commands.status(site, site.node),
+            THERE_TOPIC: commands.status(site, site.partner.name),
+        }
 
     def examine(self, terms: Terms, exam: Examination) -> Finding:
         """Tell the actual loss: the transactions that only the old primary has."""
-        del terms, exam
-        return Finding()
+        return judge_return(exam, terms.site.partner.name)
 
 
 ENGINE = MariaEngine()

@@ -57,8 +57,13 @@ _REPLICAS = {
 }
 
 
-def client(site: Site, host: str, *statements: str, is_bounded: bool = True) -> Exec:
-    """Return the request that runs statements on a host's server, up to the first that fails."""
+def client(
+    site: Site, host: str, *statements: str, is_bounded: bool = True, is_named: bool = True
+) -> Exec:
+    """Return the request that runs statements on a host's server, up to the first that fails.
+
+    Without any it reads them from its standard input; `is_named`: columns are told by name.
+    """
     where = site.mariadb
     # An option file named here has to come first (mariadb(1)).
     options = [f"--defaults-file={where.defaults_file}"] if where.defaults_file else []
@@ -69,7 +74,10 @@ def client(site: Site, host: str, *statements: str, is_bounded: bool = True) -> 
         options.append(f"--user={where.user}")
     if is_bounded and where.product is Product.MARIADB:
         options.append(f"--init-command=SET SESSION max_statement_time={STATEMENT_S}")
-    argv = (site.tool("mariadb"), *options, "-e", "; ".join(statements))
+    if not is_named:
+        options.append("--skip-column-names")
+    asked = ("-e", "; ".join(statements)) if statements else ()
+    argv = (site.tool("mariadb"), *options, *asked)
     return Exec(host, argv, user=where.os_user)
 
 
@@ -149,14 +157,20 @@ def stop_following(site: Site) -> tuple[Action, ...]:
     return _do(site, "STOP REPLICA"), _do(site, "RESET REPLICA ALL")
 
 
-def take_writes(site: Site) -> tuple[Action, ...]:
-    """Return what lets the server take writes. MySQL keeps super_read_only apart."""
-    if site.mariadb.product is Product.MYSQL:
-        return (
-            _do(site, "SET GLOBAL super_read_only = OFF"),
-            _do(site, "SET GLOBAL read_only = OFF"),
-        )
-    return (_do(site, "SET GLOBAL read_only = OFF"),)
+def take_writes(site: Site, host: str | None = None) -> tuple[Action, ...]:
+    """Return what lets a server take writes, this node's unless another is named.
+
+    MySQL keeps super_read_only apart.
+    """
+    host = host or site.node
+    names = ("super_read_only", "read_only")
+    own = names if site.mariadb.product is Product.MYSQL else names[1:]
+    return tuple(_do(site, f"SET GLOBAL {name} = OFF", host) for name in own)
+
+
+def refuse_writes(site: Site, host: str) -> Action:
+    """Return what ends a primary's writes; who holds READ_ONLY ADMIN could still write."""
+    return _do(site, "SET GLOBAL read_only = ON", host)
 
 
 def wait_for_nobody(site: Site) -> Action:
@@ -176,6 +190,38 @@ def name_of(site: Site) -> str:
     return "MySQL" if site.mariadb.product is Product.MYSQL else "MariaDB"
 
 
-def _do(site: Site, statement: str) -> Action:
+def can_send(site: Site, host: str) -> Look:
+    """Return the look that proves a primary fit to be followed."""
+    told = f"{name_of(site)} on {host} takes writes and keeps a binary log"
+    return _asked(site, host, "mariadb.can_send", told)
+
+
+def is_read_only(site: Site, host: str) -> Look:
+    """Return the look that proves that a server runs and takes no writes."""
+    return _asked(site, host, "mariadb.read_only", f"{name_of(site)} on {host} takes no writes")
+
+
+def is_replicating(site: Site, host: str) -> Look:
+    """Return the look that proves a server to receive and to apply, by GTID."""
+    told = f"{name_of(site)} on {host} receives and applies"
+    return _asked(site, host, "mariadb.replicating", told)
+
+
+def sends(site: Site, host: str) -> Look:
+    """Return the look that proves that a primary sends its log to somebody."""
+    question = (
+        "SELECT 'dump' AS hamnd, HOST AS at FROM information_schema.PROCESSLIST "
+        "WHERE COMMAND LIKE 'Binlog Dump%'"
+    )
+    told = f"{name_of(site)} on {host} sends its log to a replica"
+    return Look(client(site, host, question), "mariadb.sends", told, timeout_s=LOOK_S)
+
+
+def _asked(site: Site, host: str, reads: str, told: str) -> Look:
+    return Look(client(site, host, *_status(site)), reads, told, timeout_s=LOOK_S)
+
+
+def _do(site: Site, statement: str, host: str | None = None) -> Action:
     """Return one statement, safe to repeat, whose end only the server knows."""
-    return Action(client(site, site.node, statement, is_bounded=False), reads="mariadb.done")
+    request = client(site, host or site.node, statement, is_bounded=False)
+    return Action(request, reads="mariadb.done")

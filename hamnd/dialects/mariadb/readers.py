@@ -199,7 +199,80 @@ def read_done(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     return lost
 
 
+def read_can_send(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the server is a primary with a binary log, so that another can follow."""
+    status = _told(report)
+    if isinstance(status, Reading):
+        return status
+    if status.replicas or status.is_read_only:
+        what = "it is a replica itself" if status.replicas else "read_only is on"
+        return Reading(Verdict.BLOCK, f"not the primary: {what}")
+    if not status.has_log:
+        return Reading(Verdict.BLOCK, "log_bin is off: set it under [mariadbd] and restart")
+    return Reading(Verdict.PASS, "a primary with a binary log")
+
+
+def read_read_only(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the server runs and takes no writes."""
+    status = _told(report)
+    if isinstance(status, Reading):
+        return status
+    if status.is_read_only:
+        return Reading(Verdict.PASS, "read_only is on")
+    return Reading(Verdict.BLOCK, "read_only is off: it takes writes")
+
+
+def read_replicating(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when one connection receives and applies by GTID, and nothing is behind."""
+    status = _told(report)
+    if isinstance(status, Reading):
+        return status
+    if len(status.replicas) != 1:
+        told = f"it has {len(status.replicas)} replication connections, not one"
+        return Reading(Verdict.BLOCK, told)
+    one = status.replicas[0]
+    for word, number, text in (
+        ("applier", one.sql_error, one.sql_text),
+        ("receiver", one.io_error, one.io_text),
+    ):
+        if number:
+            return Reading(Verdict.BLOCK, f"the {word} says: {in_words(number, text)}")
+    if (one.io, one.sql) != ("Yes", "Yes"):
+        return Reading(Verdict.BLOCK, f"IO running: {one.io}, SQL running: {one.sql}")
+    if one.has is None:
+        return Reading(Verdict.BLOCK, "it follows without GTIDs")
+    return Reading(Verdict.PASS, f"it follows {one.primary_host}{_at(status, one)}")
+
+
+def read_sends(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when somebody receives the server's log."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    rows = parse_tables(report.stdout).get("hamnd", [])
+    if not rows:
+        return Reading(Verdict.BLOCK, "no replica is connected")
+    return Reading(Verdict.PASS, f"a replica at {rows[0].get('at')} receives its log")
+
+
+def read_lets_in(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when a login over the network succeeded."""
+    if answer_of(report) is ServerAnswer.TOLD and report.exit_code == 0:
+        return Reading(Verdict.PASS, "the replication user may log in")
+    lost = unanswered(report)
+    if lost is not None:
+        return lost
+    hint = " (is it shielded off, or does the server listen on one address only?)"
+    is_network = error_of(report) in (2002, 2003, 2013)
+    return Reading(Verdict.BLOCK, why_not(report) + (hint if is_network else ""))
+
+
 READERS = {
+    "mariadb.can_send": read_can_send,
+    "mariadb.read_only": read_read_only,
+    "mariadb.replicating": read_replicating,
+    "mariadb.sends": read_sends,
+    "mariadb.lets_in": read_lets_in,
     "mariadb.status_readable": read_status_readable,
     "mariadb.is_standby": read_is_standby,
     "mariadb.can_promote": read_can_promote,

@@ -1,0 +1,261 @@
+"""How one MariaDB server is made the replica of another: held, kept aside, copied, started, told.
+
+Owns the scripts. Must not know their order nor when one is right (core.replication).
+
+A server that is worked on is *held*: its data directory is renamed, so that nobody's start of it,
+by hand or at boot, can make it serve. It gets its name back only as a copy of the other one. What
+it had is kept beside it and never deleted by hamnd. The password of the replication user goes from
+its option file through a pipe into the client, never through an argv.
+"""
+
+from __future__ import annotations
+
+from hamnd.dialects.mariadb.commands import LOOK_S, client
+from hamnd.dialects.shell import preview
+from hamnd.model.site import Node, Site
+from hamnd.model.work import Action, Exec, Look
+
+_HOLD = """\
+set -eu; data=$1 held=$2
+if [ -e "$data/ibdata1" ]; then
+[ ! -e "$held" ] || { echo "$data and $held are both there: move one away" >&2; exit 1; }
+mv "$data" "$held"
+elif [ -d "$data" ]; then rmdir "$data"; fi
+"""
+_HELD = """\
+data=$1; shift
+if [ -e "$data/ibdata1" ]; then
+"$@" 2>/dev/null | grep -q . && { echo "it follows: it serves nothing of its own"; exit 0; }
+echo "$data is in its place: a start would serve it"; exit 1
+fi
+echo "nobody can start it"
+"""
+_MOVE = """\
+set -eu; held=$1 kept=$2
+[ -e "$held" ] || exit 0
+to=$kept number=1
+while [ -e "$to" ]; do number=$((number + 1)) to=$kept.$number; done
+mv "$held" "$to"
+"""
+_KEPT = """\
+held=$1 kept=$2
+[ ! -e "$held" ] || { echo "$held is not kept yet"; exit 1; }
+[ -e "$kept" ] && echo "kept as $kept" || echo "nothing was there"
+"""
+_ROOM = """\
+set -eu; part=$1 owner=$2
+rm -rf "$part"; mkdir -m 0700 "$part"; chown "$owner" "$part"
+"""
+_PUT = """\
+set -eu; part=$1 data=$2 backup=$3 owner=$4
+[ -s "$part/xtrabackup_checkpoints" ] || [ -s "$part/mariadb_backup_checkpoints" ] ||
+{ echo "the copy was cut off" >&2; exit 1; }
+"$backup" --prepare --target-dir="$part" >"$part.log" 2>&1 ||
+{ tail -n 3 "$part.log" >&2; exit 1; }
+chown -R "$owner" "$part"; rm -f "$part.log"
+[ ! -d "$data" ] || rmdir "$data"
+mv "$part" "$data"
+"""
+_COPIED = """\
+data=$1
+[ -e "$data/ibdata1" ] || { echo "$data is not there"; exit 1; }
+for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
+[ -s "$info" ] && { echo "copied at $(cut -f 3 "$info")"; exit 0; }
+[ -s "$info.followed" ] && { echo "a copy that follows since"; exit 0; }
+done
+echo "$data is no copy that hamnd made"; exit 1
+"""
+_READ_ONLY = """\
+said=$(my_print_defaults mysqld server mariadb mariadbd) || exit 2
+last=$(printf '%s\\n' "$said" | grep -i '^--read[-_]only' | tail -n 1)
+case $last in
+--read?only|--read?only=1|--read?only=[Oo][Nn]) echo "it starts read-only"; exit 0 ;;
+esac
+echo "its option files do not say read_only = ON under [mariadbd]: it would take writes at boot"
+exit 1
+"""
+_VALUES = """\
+value() { sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*//p" "$file" | tail -n 1; }
+user=$(value user) password=$(value password)
+[ -n "$user" ] || { echo "$file names no user" >&2; exit 1; }
+case $user$password in *[\\\\\\'\\"#]*)
+echo "$file: user and password must do without quotes, # and backslashes" >&2; exit 1 ;;
+esac
+"""
+"""Reads the option file of the replication user, and refuses what such files write otherwise."""
+_GRANT = (
+    "set -eu; file=$1 first=$2 second=$3; shift 3\n"
+    + _VALUES
+    + """\
+for from in "$first" "$second"; do
+printf "CREATE USER IF NOT EXISTS '%s'@'%s';\\n" "$user" "$from"
+printf "ALTER USER '%s'@'%s' IDENTIFIED BY '%s';\\n" "$user" "$from" "$password"
+printf "GRANT REPLICATION SLAVE ON *.* TO '%s'@'%s';\\n" "$user" "$from"
+done | "$@"
+"""
+)
+_FOLLOW = (
+    "set -eu; file=$1 host=$2 port=$3 period=$4 data=$5; shift 5\n"
+    + _VALUES
+    + """\
+gtid=
+for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
+[ -s "$info" ] && gtid=$(cut -f 3 "$info")
+done
+{
+echo "STOP REPLICA; RESET REPLICA ALL;"
+if [ -n "$gtid" ]; then printf "SET GLOBAL gtid_slave_pos = '%s';\\n" "$gtid"
+else echo "SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos;"; fi
+printf "CHANGE MASTER TO MASTER_HOST = '%s', MASTER_PORT = %s, " "$host" "$port"
+printf "MASTER_USER = '%s', MASTER_PASSWORD = '%s', " "$user" "$password"
+printf "MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = %s, " "$period"
+echo "MASTER_CONNECT_RETRY = 1; START REPLICA;"
+} | "$@"
+for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
+[ ! -e "$info" ] || mv "$info" "$info.followed"
+done
+"""
+)
+_HAS_ALL = """\
+there=$1 here=$2
+at=$(sh -c "$there") || { echo "the old primary does not tell its position"; exit 2; }
+said=$(echo "SELECT @@GLOBAL.gtid_slave_pos" | sh -c "$here") || exit 2
+[ "$said" = "$at" ] || { echo "it wrote up to $at, here is $said"; exit 1; }
+echo "all that it wrote, up to $at, is here"
+"""
+
+
+def held_of(site: Site) -> str:
+    """Return where a data directory lies while it is worked on."""
+    return f"{site.mariadb.data_dir}.hamnd-held"
+
+
+def kept_of(site: Site, label: str) -> str:
+    """Return where a data directory is kept."""
+    return f"{site.mariadb.data_dir}.hamnd-kept-{label}"
+
+
+def _part_of(site: Site) -> str:
+    return f"{site.mariadb.data_dir}.hamnd-part"
+
+
+def stop(site: Site, host: str) -> Action:
+    """Return what stops a server in order."""
+    return Action(Exec(host, ("systemctl", "stop", site.mariadb.unit)))
+
+
+def hold(site: Site, host: str) -> Action:
+    """Return what takes a stopped server's data directory out of everybody's reach."""
+    return _script(host, _HOLD, "hold", site.mariadb.data_dir, held_of(site))
+
+
+def is_held(site: Site, host: str) -> Look:
+    """Return the look that proves it out of reach, or at the end of its way: a replica."""
+    told = f"nobody can start the MariaDB server of {host} as a primary"
+    question = client(site, host, "SHOW ALL REPLICAS STATUS")
+    return _scripted(host, told, _HELD, site.mariadb.data_dir, *question.argv)
+
+
+def give_back(site: Site, host: str) -> Action:
+    """Return what takes a hold back."""
+    text = 'set -eu; [ -e "$1/ibdata1" ] || [ ! -e "$2" ] || mv "$2" "$1"\n'
+    return _script(host, text, "give-back", site.mariadb.data_dir, held_of(site))
+
+
+def keep(site: Site, host: str, label: str) -> Action:
+    """Return what keeps held data under a name of its own."""
+    return _script(host, _MOVE, "keep", held_of(site), kept_of(site, label))
+
+
+def is_kept(site: Site, host: str, label: str) -> Look:
+    """Return the look that finds held data kept, and says where."""
+    told = f"what {host} had is kept"
+    return _scripted(host, told, _KEPT, held_of(site), kept_of(site, label))
+
+
+def copy(site: Site, source: str, target: str) -> tuple[Action, ...]:
+    """Return what streams a running server's data over ssh and makes it whole at its place."""
+    where, part = site.mariadb, _part_of(site)
+    backup = site.tool("mariadb_backup")
+    options = [f"--defaults-file={where.defaults_file}"] if where.defaults_file else []
+    options += ["--backup", "--stream=xbstream", f"--datadir={where.data_dir}"]
+    options += [f"--socket={where.socket}"] if where.socket else []
+    options += [f"--user={where.user}"] if where.user else []
+    sends = preview(Exec(source, (backup, *options), where.os_user), site)
+    takes = preview(Exec(target, (site.tool("mbstream"), "-x", "-C", part)), site)
+    return (
+        _script(target, _ROOM, "room", part, where.data_owner),
+        Action(Exec(site.node, ("sh", "-c", f"{sends} | {takes}"))),
+        _script(target, _PUT, "put", part, where.data_dir, backup, where.data_owner),
+    )
+
+
+def is_copied(site: Site, target: str) -> Look:
+    """Return the look that finds a whole copy at its place."""
+    return _scripted(target, f"{target} has a copy of the data", _COPIED, site.mariadb.data_dir)
+
+
+def starts_read_only(site: Site, host: str) -> Look:
+    """Return the look that proves that a server takes no writes when it starts."""
+    del site
+    return _scripted(host, f"the MariaDB server of {host} starts read-only", _READ_ONLY)
+
+
+def start(site: Site, host: str) -> Action:
+    """Return what starts a server."""
+    return Action(Exec(host, ("systemctl", "start", site.mariadb.unit)))
+
+
+def grant(site: Site, host: str) -> Action:
+    """Return what lets the replication user in from both nodes; only hashes get into a log."""
+    words = (site.mariadb.replication_file, site.primary.address, site.standby.address)
+    return _script(host, _GRANT, "grant", *words, *_feed(site, host))
+
+
+def lets_in(site: Site, guest: Node, host: Node) -> Look:
+    """Return the look that proves that the replication user may log in from the other node."""
+    where = site.mariadb
+    argv = (
+        site.tool("mariadb"),
+        f"--defaults-file={where.replication_file}",
+        "--batch",
+        "--connect-timeout=5",
+        f"--host={host.address}",
+        f"--port={where.port}",
+        "-e",
+        "SELECT 'server' AS hamnd, 0 AS at",
+    )
+    told = f"{host.name} lets the replication user in from {guest.name}"
+    return Look(Exec(guest.name, argv), "mariadb.lets_in", told, timeout_s=LOOK_S)
+
+
+def follow(site: Site, target: str, source: Node) -> Action:
+    """Return what makes a server follow another from where its copy was taken.
+
+    Without a copy's mark it goes on from the end of its own log: after an orderly hand-over.
+    """
+    where = site.mariadb
+    words = (where.replication_file, source.address, str(where.port), f"{where.heartbeat_s:g}")
+    return _script(target, _FOLLOW, "follow", *words, where.data_dir, *_feed(site, target))
+
+
+def has_handed_over(site: Site, source: str, target: str) -> Look:
+    """Return the look that proves all that one server wrote to be on the other."""
+    there = preview(client(site, source, "SELECT @@GLOBAL.gtid_binlog_pos", is_named=False), site)
+    here = client(site, target, is_named=False)
+    told = f"{target} has applied all that {source} wrote"
+    return _scripted(target, told, _HAS_ALL, there, preview(here, site))
+
+
+def _feed(site: Site, host: str) -> tuple[str, ...]:
+    """Return the client that takes statements from its standard input."""
+    return client(site, host, is_bounded=False).argv
+
+
+def _script(host: str, text: str, name: str, *words: str) -> Action:
+    return Action(Exec(host, ("sh", "-c", text, name, *words)))
+
+
+def _scripted(host: str, told: str, text: str, *words: str) -> Look:
+    request = Exec(host, ("sh", "-c", text, "look", *words))
+    return Look(request, "shell.exit_zero", told, timeout_s=LOOK_S)
