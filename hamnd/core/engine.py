@@ -22,6 +22,7 @@ from hamnd.core import (
     observing,
     requests,
     routines,
+    sampling,
     stages,
     telling,
 )
@@ -287,7 +288,7 @@ def _remember(turn: Turn) -> None:
     is_due = at is None or turn.now.since(at) >= turn.terms.policy.memory_interval_s
     if not is_due and not turn.persist:
         return
-    fact = observing.sample_fact(turn.state.watch)
+    fact = sampling.sample_fact(turn.state.watch)
     if fact is not None:
         turn.remember["sample"] = fact
         timing = replace(turn.state.timing, remembered=turn.now)

@@ -95,8 +95,6 @@ class Replication:
     """So long the primary's own server goes on waiting for a standby that is gone."""
     is_applying: bool | None = None
     """Whether what was received is being applied, where the database tells it apart."""
-    history: str = ""
-    """The transactions that are here, as the engine names them."""
     timeline: int | None = None
     fork: int | None = None
     """Where the timeline of a promoted database left the one before it, in bytes."""

@@ -36,6 +36,15 @@ MEANINGS: dict[str, dict[str, str]] = {
         "local_catchup": "the standby replays its own log files first",
         "disconnected": "no connection to the other database",
     },
+    "mariadb": {
+        "replicating": "transactions or heartbeats arrive, and what arrives is applied",
+        "unheard": "IO running says Yes, and nothing has arrived yet since hamnd looks",
+        "stale": "IO running says Yes, and nothing has arrived for too long",
+        "connecting": "the receiver tries to reach the primary",
+        "stopped": "the receiver does not run",
+        "broken": "what arrives is kept and not applied",
+        "alone": "it follows nobody",
+    },
     "postgresql": {
         "streaming": "the receiver gets the log as it is written, and heard of the primary lately",
         "stale": "the receiver says streaming, but nothing came that the primary must have sent",

@@ -13,7 +13,7 @@ from hamnd.core.replication.mariadb import ENGINE
 from tests.lab.site.faults import Faults
 from tests.lab.site.fixtures import faults, lab, needs_lab
 from tests.lab.site.hosts import Host, Lab, wait_until
-from tests.lab.site.maria import DATA, PASSWORD, PROGRAMS, Maria, Writer, make_pair
+from tests.lab.site.maria import CREDENTIALS, DATA, PROGRAMS, Maria, Writer, make_pair
 from tests.lab.site.maria_pair import MARIADB
 from tests.lab.site.maria_truth import examine, start_read_only
 from tests.lab.site.pair import CONFIG, configuration
@@ -21,6 +21,9 @@ from tests.lab.site.stepping import StepFailed, carry_out, terms_of
 
 __all__ = ["faults", "lab"]
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240), needs_lab(*PROGRAMS)]
+
+
+SECRET = "only-for-the-one-who-follows"
 
 
 def configure(host: Host) -> None:
@@ -32,9 +35,9 @@ def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
     then the standby follows by GTID with a password that no log shows, what it had is kept, and
     doing it all again finds it done."""
     first, second = Maria(lab["mn1"], 1), Maria(lab["mn2"], 2)
-    first.init()
-    second.init()
-    first.sql("DROP USER repl@'%'")
+    for server in (first, second):
+        server.init()
+        server.host.write(CREDENTIALS, f"[client]\nuser = follower\npassword = {SECRET}\n", 0o600)
     first.sql("INSERT INTO xcatdb.lab_rows VALUES (1)")
     configure(lab["mn2"])
     steps = ENGINE.steps(terms_of(lab["mn2"]), Setup())
@@ -52,7 +55,7 @@ def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
     assert not second.accepts_writes
     lab["mn2"].run("test", "-e", f"{DATA}.hamnd-kept-setup/ibdata1")
     told = " ".join(one.sentence for one in ended)
-    assert PASSWORD not in told + lab["mn1"].run("mariadb-binlog", f"{DATA}/bin.000001")
+    assert SECRET not in told + lab["mn1"].run("mariadb-binlog", f"{DATA}/bin.000001")
     again = carry_out(lab["mn2"], steps)
     assert {one.outcome for one in again} == {"already"}
 

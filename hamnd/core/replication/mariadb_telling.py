@@ -7,7 +7,9 @@ errors (dialects.mariadb.errors).
 from __future__ import annotations
 
 from hamnd.dialects.mariadb.errors import in_words
-from hamnd.model.mariadb import Replica, SemiSync, ServerStatus
+from hamnd.dialects.mariadb.gtid import format_spans
+from hamnd.model.instant import Instant
+from hamnd.model.mariadb import FILE_BITS, Replica, SemiSync, ServerStatus
 
 
 def problems_of(
@@ -61,3 +63,30 @@ def clear_of(replica: Replica) -> str:
             "that one is gone, apply the rest by mariadb-binlog from the relay log first"
         )
     return "mend what the error names, then START REPLICA SQL_THREAD"
+
+
+def details_of(
+    replica: Replica, heard: Instant | None, now: Instant, limit_s: float
+) -> tuple[str, ...]:
+    """Return what only this engine has to tell of a replica."""
+    facts = [f"IO running {replica.io}, SQL running {replica.sql}: no signs of life by themselves"]
+    if replica.received is not None:
+        number, byte = replica.received >> FILE_BITS, replica.received & ((1 << FILE_BITS) - 1)
+        facts.append(f"received up to file {number}, byte {byte} of the primary's binary log")
+    if replica.has is not None:
+        facts.append(f"GTID received: {format_spans(replica.has) or 'nothing'}")
+    if replica.heartbeats is not None:
+        facts.append(f"{replica.heartbeats} heartbeats since the receiver connected")
+    if heard is not None:
+        facts.append(f"nothing arrived for {now.since(heard):.0f} s; {limit_s:.0f} s are normal")
+    return tuple(facts)
+
+
+def alone_details_of(status: ServerStatus) -> tuple[str, ...]:
+    """Return what a server that follows nobody has, and where it left its primary."""
+    facts = []
+    if status.executed is not None:
+        facts.append(f"GTID in its own log: {format_spans(status.executed) or 'nothing'}")
+    if status.replicated is not None and status.replicated.spans:
+        facts.append(f"applied from a primary before: {format_spans(status.replicated)}")
+    return tuple(facts)

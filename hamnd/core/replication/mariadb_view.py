@@ -16,8 +16,13 @@ from dataclasses import dataclass
 
 from hamnd.core.policy import Policy
 from hamnd.core.replication.mariadb_loss import SyncMode
-from hamnd.core.replication.mariadb_telling import clear_of, problems_of
-from hamnd.dialects.mariadb.gtid import format_spans, has_all
+from hamnd.core.replication.mariadb_telling import (
+    alone_details_of,
+    clear_of,
+    details_of,
+    problems_of,
+)
+from hamnd.dialects.mariadb.gtid import has_all
 from hamnd.dialects.mariadb.status import answer_of, parse_status
 from hamnd.model.health import Positions, Replication
 from hamnd.model.instant import Instant
@@ -130,7 +135,7 @@ def seen_standby(here: Here, partner: PrimaryWord | None) -> Replication:
         hold_s=hold_s,
         is_applying=replica.sql == "Yes" and not replica.delay_s,
         clear=clear_of(replica),
-        history="" if replica.has is None else format_spans(replica.has),
+        details=details_of(replica, heard, here.report.finished, here.limit_s),
         waits_for="semi-sync replicas" if status.semi.is_asked else "",
     )
 
@@ -237,7 +242,7 @@ def seen_alone(report: Report, status: ServerStatus) -> Replication:
         is_database_up=True,
         uptime_s=status.uptime_s,
         problems=tuple(problems),
-        history="" if status.executed is None else format_spans(status.executed),
+        details=alone_details_of(status),
     )
 
 

@@ -83,16 +83,27 @@ echo "$file: user and password must do without quotes, # and backslashes" >&2; e
 esac
 """
 """Reads the option file of the replication user, and refuses what such files write otherwise."""
+_RUN = """\
+statements | { said=$("$@" 2>&1) || {
+printf '%s\\n' "$said" | grep '^ERROR' | grep -v '^ERROR 1064' >&2
+echo "the server did not take it" >&2; exit 1; }; }
+"""
+"""Has the client run them. It repeats a statement that fails, secret and all: that is left out."""
 _GRANT = (
     "set -eu; file=$1 first=$2 second=$3; shift 3\n"
     + _VALUES
     + """\
+statements() {
+printf "SET @hash = PASSWORD('%s');\\n" "$password"
 for from in "$first" "$second"; do
-printf "CREATE USER IF NOT EXISTS '%s'@'%s';\\n" "$user" "$from"
-printf "ALTER USER '%s'@'%s' IDENTIFIED BY '%s';\\n" "$user" "$from" "$password"
-printf "GRANT REPLICATION SLAVE ON *.* TO '%s'@'%s';\\n" "$user" "$from"
-done | "$@"
+printf "SET @at = CONCAT(QUOTE('%s'), '@', QUOTE('%s'));\\n" "$user" "$from"
+echo "EXECUTE IMMEDIATE CONCAT('CREATE USER IF NOT EXISTS ', @at);"
+echo "EXECUTE IMMEDIATE CONCAT('ALTER USER ', @at, ' IDENTIFIED BY PASSWORD ', QUOTE(@hash));"
+echo "EXECUTE IMMEDIATE CONCAT('GRANT REPLICATION SLAVE ON *.* TO ', @at);"
+done
+}
 """
+    + _RUN
 )
 _FOLLOW = (
     "set -eu; file=$1 host=$2 port=$3 period=$4 data=$5; shift 5\n"
@@ -100,9 +111,9 @@ _FOLLOW = (
     + """\
 gtid=
 for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
-[ -s "$info" ] && gtid=$(cut -f 3 "$info")
+[ ! -s "$info" ] || gtid=$(cut -f 3 "$info")
 done
-{
+statements() {
 echo "STOP REPLICA; RESET REPLICA ALL;"
 if [ -n "$gtid" ]; then printf "SET GLOBAL gtid_slave_pos = '%s';\\n" "$gtid"
 else echo "SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos;"; fi
@@ -110,7 +121,10 @@ printf "CHANGE MASTER TO MASTER_HOST = '%s', MASTER_PORT = %s, " "$host" "$port"
 printf "MASTER_USER = '%s', MASTER_PASSWORD = '%s', " "$user" "$password"
 printf "MASTER_USE_GTID = slave_pos, MASTER_HEARTBEAT_PERIOD = %s, " "$period"
 echo "MASTER_CONNECT_RETRY = 1; START REPLICA;"
-} | "$@"
+}
+"""
+    + _RUN
+    + """\
 for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
 [ ! -e "$info" ] || mv "$info" "$info.followed"
 done
@@ -207,7 +221,10 @@ def start(site: Site, host: str) -> Action:
 
 
 def grant(site: Site, host: str) -> Action:
-    """Return what lets the replication user in from both nodes; only hashes get into a log."""
+    """Return what lets the replication user in from both nodes.
+
+    The binary log has a statement as it was given: it is given with the password's hash.
+    """
     words = (site.mariadb.replication_file, site.primary.address, site.standby.address)
     return _script(host, _GRANT, "grant", *words, *_feed(site, host))
 

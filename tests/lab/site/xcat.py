@@ -112,8 +112,10 @@ def in_db2(db2: Db2) -> None:
 
 
 CFGLOC_PASSWORD = "in-cfgloc-alone"
+_AT = f"dbname=xcatdb;host={CLUSTER.address(SERVICE_NAME)}|xcatadm|{CFGLOC_PASSWORD}\n"
 CFGLOC = {
-    "pg": f"Pg:dbname=xcatdb;host={CLUSTER.address(SERVICE_NAME)}|xcatadm|{CFGLOC_PASSWORD}\n",
+    "pg": f"Pg:{_AT}",
+    "mysql": f"mysql:{_AT}",
     "db2": f"DB2:XCATDB|xcatdb|{CFGLOC_PASSWORD}\n",
     "sqlite": "SQLite:/etc/xcat\n",
 }

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hamnd.core.health.watch import FenceReading, OffSeries, Watch
-from hamnd.core.observing import sample_fact
+from hamnd.core.sampling import sample_fact
 from hamnd.core.snapshot import dump, durable, restore
 from hamnd.core.state import NodeState
 from hamnd.model.names import FenceGrade, Mode, Outcome
