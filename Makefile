@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: generated help demo test check matrix bench lab lab-test aix-bundle venv clean
+.PHONY: generated help demo test check matrix bench bench-files lab lab-test aix-bundle venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -61,6 +61,9 @@ generated: $(VENV)/.dev
 	$(BIN)/python man/build.py
 	$(BIN)/python config/grafana/build.py
 	HAMND_REWRITE=sample $(BIN)/pytest -q tests/unit/settings/test_sample.py
+
+bench-files: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench.files
 
 lab: $(VENV)/.dev
 	@$(BIN)/python -m tests.lab.site $(ARGS)

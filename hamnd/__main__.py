@@ -1,6 +1,6 @@
-"""Entry of `hamnd`: `demo` starts the simulated pair, everything else the daemon.
+"""Entry of `hamnd`: the simulated pair (`demo`), the crontab reader (`import-cron`), the daemon.
 
-Owns the choice between the two. Must not know what either does, and loads only the one that runs:
+Owns the choice between them. Must not know what any of them does, and loads only the one that runs:
 the daemon never imports a line of the simulation.
 """
 
@@ -17,6 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from hamnd.demo.main import main as demo
 
         return demo(arguments[1:])
+    if arguments[:1] == ["import-cron"]:
+        from hamnd.daemon.importing import main as import_cron
+
+        return import_cron(arguments[1:])
     from hamnd.daemon.main import main as daemon
 
     return daemon(arguments)

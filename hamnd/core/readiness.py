@@ -101,7 +101,12 @@ def judge_ready(state: State, mode: Mode, assessment: Assessment, terms: Terms) 
     if mode is not Mode.NORMAL or state in (State.ACTIVE, State.TAKING_OVER):
         return Status.FALSE
     steps = [one for one in assessment.conditions if is_proof(one)]
-    wanted = [*steps, assessment.condition("DiskSpace"), _fence_condition(assessment, terms)]
+    wanted = [
+        *steps,
+        assessment.condition("DiskSpace"),
+        assessment.condition("FilesIdentical"),
+        _fence_condition(assessment, terms),
+    ]
     statuses = [one.status for one in wanted if one is not None]
     if any(status is Status.FALSE for status in statuses):
         return Status.FALSE

@@ -111,6 +111,42 @@ def dangerous_numbers(text: str, names: Names, has_user_field: bool = False) -> 
     return frozenset(at for at, line in enumerate(_lines(text), 1) if line in doomed)
 
 
+@dataclass(frozen=True, slots=True)
+class CopyCommand:
+    """A copy between two hosts as a command line has it; one of the two hosts is None: this one."""
+
+    program: str
+    sources: tuple[str, ...]
+    source_host: str | None
+    target_host: str | None
+
+
+def copies_in(command: str) -> tuple[CopyCommand, ...]:
+    """Return the copies between hosts that a shell command makes with rsync or scp."""
+    found = []
+    for words, _ in _simple_commands(command):
+        at = next((at for at, word in enumerate(words) if _base(word) in _COPIERS), None)
+        if at is None:
+            continue
+        operands = _operands(_base(words[at]), words[at + 1 :])
+        if len(operands) < 2:
+            continue
+        *sources, target = operands
+        from_host = next((host for one in sources if (host := _host_of(one)) is not None), None)
+        to_host = _host_of(target)
+        if from_host is None and to_host is None:
+            continue
+        paths = tuple(_path_of(one) if _host_of(one) else one for one in sources)
+        found.append(CopyCommand(_base(words[at]), paths, from_host, to_host))
+    return tuple(found)
+
+
+def schedule_of(line: str) -> str:
+    """Return the time fields of a crontab's line, or nothing where it has none."""
+    fields = _FIELDS.match(line.strip())
+    return "" if fields is None else " ".join(fields[1].split())
+
+
 def writes_here(command: str, names: Names) -> str | None:
     """Return why a shell command would write onto this node, or None when nothing says so.
 

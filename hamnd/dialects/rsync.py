@@ -176,6 +176,8 @@ EXITS = {
     255: "ssh failed",
 }
 """rsync(1), EXIT VALUES; 127 and 255 are the shell's and ssh's."""
+TOO_MANY_DELETIONS = 25
+PARTIAL_TRANSFER = 23
 VANISHED = 24
 """Some files went away while they were copied: what is here is newer than the listing."""
 
@@ -213,7 +215,8 @@ def explain(code: int, said: str, partner: str) -> str:
                 return f"{partner}: {sentence}"
             return sentence
     lines = [line.strip() for line in said.splitlines() if line.strip()]
-    last = f": {lines[-1][-200:]}" if lines else ""
+    causes = [line for line in lines if not line.startswith("rsync error:")] or lines
+    last = f": {causes[-1][-200:]}" if causes else ""
     return f"{EXITS.get(code, f'exit code {code}')}{last}"
 
 

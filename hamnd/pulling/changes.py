@@ -5,6 +5,7 @@ Owns the two listings of one path and the files of names made from them. Must no
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterator
@@ -254,3 +255,42 @@ def count(tools: Tools, path: str, memory: Memory) -> tuple[int, int, int]:
     finally:
         there.kill()
         here.listing.kill()
+
+
+class KeptTimes:
+    """Keeps the times of the folders that named files lie in, where the run itself does not.
+
+    rsync writes beside a file and renames, which moves the time of a folder that is not in its list
+    and has not changed on the partner.
+    """
+
+    def __init__(self, path: str, names: Path) -> None:
+        """Take the path, and the file of names that one run of rsync is given."""
+        self._root = os.fsencode(path.rstrip("/") + "/")
+        listed, parents = set(), set()
+        for name in Names(names).read():
+            if name.endswith(b"/"):
+                listed.add(name)
+            else:
+                parents.add(name.rpartition(b"/")[0] + b"/" if b"/" in name else b"./")
+        self._kept = {
+            parent: found
+            for parent in parents - listed
+            if (found := self._look(parent)) is not None and stat.S_ISDIR(found.st_mode)
+        }
+
+    def _look(self, folder: bytes) -> os.stat_result | None:
+        with contextlib.suppress(OSError):
+            return os.lstat(self._root + folder.rstrip(b"/"))
+        return None
+
+    def give_back(self) -> None:
+        """Set the times again of those that are still the same folders."""
+        for folder, before in self._kept.items():
+            now = self._look(folder)
+            if now is None or now.st_ino != before.st_ino or now.st_mtime_ns == before.st_mtime_ns:
+                continue
+            with contextlib.suppress(OSError):
+                place = self._root + folder.rstrip(b"/")
+                times = (now.st_atime_ns, before.st_mtime_ns)
+                os.utime(place, ns=times, follow_symlinks=False)

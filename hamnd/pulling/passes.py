@@ -22,7 +22,15 @@ from pathlib import Path
 
 from hamnd.dialects import rsync
 from hamnd.model.work import Compare
-from hamnd.pulling.changes import Changes, Names, count, list_changes, remember_folders, survey
+from hamnd.pulling.changes import (
+    Changes,
+    KeptTimes,
+    Names,
+    count,
+    list_changes,
+    remember_folders,
+    survey,
+)
 from hamnd.pulling.line import PullError
 from hamnd.pulling.memory import Memory, Remembered
 from hamnd.pulling.transfer import Run, Tally, Tools, run
@@ -91,10 +99,12 @@ def bring(tools: Tools, path: str, number: int, sides: Sides) -> Outcome:
         options = ("-r", "-c") if tools.job.only else ("-c",)
         run(tools, Run(path, options, is_dry=place.is_dry), tally)
         return Outcome(tally, 1)
-    outcome = None
+    tally = Tally(told=set() if place.is_dry else None)
     if known is not None and _may_list(place, known):
-        outcome = _by_changes(place, known)
-    return outcome or _by_comparing(place)
+        outcome = _by_changes(place, known, tally)
+        if outcome is not None:
+            return outcome
+    return _by_comparing(place, tally)
 
 
 def _may_list(place: Place, known: Remembered) -> bool:
@@ -104,7 +114,7 @@ def _may_list(place: Place, known: Remembered) -> bool:
     return place.sides.can_list and not is_asked and not is_set_back
 
 
-def _by_changes(place: Place, known: Remembered) -> Outcome | None:
+def _by_changes(place: Place, known: Remembered, tally: Tally) -> Outcome | None:
     """Bring what changed; None where everything has to be compared all the same."""
     tools, is_dry = place.tools, place.is_dry
     tools.meter.phase("listing what changed")
@@ -116,7 +126,6 @@ def _by_changes(place: Place, known: Remembered) -> Outcome | None:
         survey(tools, place.path, place.memory, changes)
     tools.meter.total(changes.copied_files, changes.copied_bytes)
     _check_deletions(place, changes)
-    tally = Tally(told=set() if is_dry else None)
     if not changes.is_empty:
         tools.meter.phase("comparing" if is_dry else "copying")
         _compare_changes(place, changes, tally)
@@ -141,19 +150,25 @@ def _by_changes(place: Place, known: Remembered) -> Outcome | None:
 
 
 def _compare_changes(place: Place, changes: Changes, tally: Tally) -> None:
-    path, is_dry = place.path, place.is_dry
+    path, is_dry, limit = place.path, place.is_dry, _limit(place, changes.entries_here)
     if changes.quick.count > LISTED_MAX:
-        run(place.tools, Run(path, WALK, is_dry=is_dry), tally)
+        run(place.tools, Run(path, (*WALK, *limit), is_dry=is_dry), tally)
     elif changes.quick.count:
-        run(place.tools, Run(path, NAMED, changes.quick.file, is_dry), tally)
+        _run_named(place, (*NAMED, *limit), changes.quick.file, tally)
     for names in _chunks(changes.contents):
-        run(place.tools, Run(path, (*NAMED, "-c"), names, is_dry), tally)
+        _run_named(place, (*NAMED, "-c"), names, tally)
     anew = "-c" if is_dry else "-I"  # written anew, a file is no longer one with its other names
     if changes.moved.count:
-        options = (*WALK, anew, "--ignore-missing-args")
+        options = (*WALK, *limit, anew, "--ignore-missing-args")
         run(place.tools, Run(path, options, changes.moved.file, is_dry), tally)
     if changes.linked.count:
-        run(place.tools, Run(path, (*NAMED, anew), changes.linked.file, is_dry), tally)
+        _run_named(place, (*NAMED, anew), changes.linked.file, tally)
+
+
+def _run_named(place: Place, options: tuple[str, ...], names: Path, tally: Tally) -> None:
+    kept = KeptTimes(place.path, names)
+    run(place.tools, Run(place.path, options, names, place.is_dry), tally)
+    kept.give_back()
 
 
 def _chunks(names: Names) -> list[Path]:
@@ -189,8 +204,17 @@ def _check_deletions(place: Place, changes: Changes) -> None:
     for names, options in ((changes.folders, NAMED), (changes.moved, WALK)):
         if names.count:
             wanted = (*options, *ONLY_DELETE, "--ignore-missing-args")
-            run(place.tools, Run(place.path, wanted, names.file, is_dry=True), tally)
+            one = Run(place.path, wanted, names.file, is_dry=True, is_rough=True)
+            run(place.tools, one, tally)
     _ask(place, tally, changes.entries_here)
+
+
+def _limit(place: Place, entries: int) -> tuple[str, ...]:
+    """Return what holds rsync to the share, should the first look have seen less."""
+    percent = place.tools.job.may_delete_percent
+    if percent >= 100 or place.is_dry or not entries:
+        return ()
+    return (f"--max-delete={int(entries * percent / 100)}",)
 
 
 def _ask(place: Place, tally: Tally, entries: int) -> None:
@@ -208,7 +232,7 @@ def _ask(place: Place, tally: Tally, entries: int) -> None:
     raise PullError(question, ASKS, question)
 
 
-def _by_comparing(place: Place) -> Outcome:
+def _by_comparing(place: Place, tally: Tally) -> Outcome:
     """Compare everything, by contents where that was never done or is asked for."""
     tools, path = place.tools, place.path
     tools.meter.phase("counting")
@@ -217,13 +241,13 @@ def _by_comparing(place: Place) -> Outcome:
     has_something = any(os.scandir(path))
     if has_something and not place.is_dry:
         tools.meter.phase("looking for what would be deleted")
-        tally = Tally()
-        run(tools, Run(path, (*WALK, *ONLY_DELETE), is_dry=True), tally)
-        _ask(place, tally, entries_here or _count_here(path))
+        going = Tally()
+        run(tools, Run(path, (*WALK, *ONLY_DELETE), is_dry=True, is_rough=True), going)
+        _ask(place, going, entries_here or _count_here(path))
     by_contents = tools.job.compare is Compare.CONTENTS or (has_something and place.known is None)
     tools.meter.phase("comparing contents" if by_contents else "copying")
-    tally = Tally()
-    run(tools, Run(path, (*WALK, *(("-c",) if by_contents else ())), is_dry=place.is_dry), tally)
+    options = (*WALK, *_limit(place, entries_here), *(("-c",) if by_contents else ()))
+    run(tools, Run(path, options, is_dry=place.is_dry), tally)
     if not place.is_dry or not tally.count:
         place.memory.write(
             Remembered(

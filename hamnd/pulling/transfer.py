@@ -146,6 +146,8 @@ class Run:
     names: Path | None = None
     """NUL-ended names below the path; None: all of it."""
     is_dry: bool = False
+    is_rough: bool = False
+    """Some names may fail: what is counted is only a first look."""
 
 
 def run(tools: Tools, one: Run, tally: Tally) -> None:
@@ -169,6 +171,8 @@ def run(tools: Tools, one: Run, tally: Tally) -> None:
         code = process.wait()
         if code == rsync.VANISHED:
             tally.vanished = True
+        elif code == rsync.PARTIAL_TRANSFER and one.is_rough:
+            return
         elif code != 0:
             said.seek(0)
             complaints = said.read(SAID_BYTES_MAX).decode(errors="replace")

@@ -58,7 +58,8 @@ def plan_command(kind: PlanKind) -> str:
     return f"hamnctl plan {kind}"
 
 
-Gate = Callable[[Question], GateResult]
+Gate = Callable[[Question], GateResult | None]
+"""Judges; None where the site has nothing that it could look at."""
 
 
 def blocking(gates: tuple[GateResult, ...]) -> tuple[GateResult, ...]:

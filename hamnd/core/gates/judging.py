@@ -20,6 +20,7 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
         "fence-truth": takeover.fence_truth,
         "loss": takeover.loss,
         "disk": takeover.disk,
+        "files": takeover.files,
         "readiness": takeover.readiness,
     },
     PlanKind.RESUME: {
@@ -48,9 +49,8 @@ def overridable(kind: PlanKind) -> tuple[str, ...]:
 def judge_gates(question: Question) -> tuple[GateResult, ...]:
     """Return every gate with its verdict, overrides applied."""
     overrides = {one.gate: one.reason for one in question.request.overrides}
-    return tuple(
-        _overridden(gate(question), overrides) for gate in GATES[question.request.kind].values()
-    )
+    results = (gate(question) for gate in GATES[question.request.kind].values())
+    return tuple(_overridden(one, overrides) for one in results if one is not None)
 
 
 def _overridden(result: GateResult, overrides: dict[str, str]) -> GateResult:

@@ -133,6 +133,15 @@ def disk(question: Question) -> GateResult:
     return from_condition("disk", found)
 
 
+def files(question: Question) -> GateResult | None:
+    """The CA here is the primary's: with another one no node trusts this management node.
+
+    What was compared last counts: the primary cannot be asked any more.
+    """
+    found = question.assessment.condition("FilesIdentical")
+    return None if found is None else from_condition("files", found)
+
+
 def readiness(question: Question) -> GateResult:
     """Every step was proven ready."""
     steps = [one for one in question.assessment.conditions if is_proof(one)]

@@ -16,7 +16,7 @@ from hamnd.dialects.copying import facts_line
 from hamnd.model.copying import CopyFacts, CopyKind, Drift, Progress
 from hamnd.model.filesets import FileSet, SetKind, SetMode
 from hamnd.model.health import Condition
-from hamnd.model.names import State, Status
+from hamnd.model.names import State, Status, Verdict
 from hamnd.model.work import Pull
 from tests.unit.core.builders import WALL, report, site, terms
 from tests.unit.core.story import Story
@@ -233,3 +233,26 @@ def test_what_a_run_told_is_in_the_journal() -> None:
     evidence = json.loads(record.evidence)
     assert evidence["set"] == "install"
     assert evidence["entries"] == 17
+
+
+def test_a_takeover_with_another_ca_is_blocked_until_the_operator_overrides_it_by_name() -> None:
+    told = story(CREDENTIALS).live(5.0)
+    for index in range(3):
+        facts = CopyFacts(as_of=WALL, identical=True) if index == 0 else CopyFacts()
+        come_home(told, facts)
+    told.live(30.0)
+    assert state(told) is State.PEER
+    told.feed(RoutineDue("files:credentials/check"))
+    come_home(told, CopyFacts(as_of=WALL + told.now_s, identical=False, drift=Drift(WALL, 1)))
+    told.world.die()
+    told.live(30.0)
+    assert state(told) is State.PRIMARY_DOWN
+    assert told.state.assessment.is_ready is Status.FALSE
+    shown = told.plan().answer
+    assert shown is not None
+    gates = {one.name: one for one in shown.gates}
+    assert gates["files"].verdict is Verdict.BLOCK
+    assert "nodes would not trust this node" in gates["files"].evidence
+    shown = told.plan(overrides=("files",)).answer
+    assert shown is not None
+    assert {one.name: one for one in shown.gates}["files"].verdict is Verdict.OVERRIDDEN

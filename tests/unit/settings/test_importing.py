@@ -1,0 +1,48 @@
+"""The way from the guide's crontab to file sets."""
+
+from __future__ import annotations
+
+import tomllib
+
+from hamnd.settings import load
+from hamnd.settings.importing import propose
+from tests.unit.settings.configs import MINIMAL
+
+GUIDE = """\
+# copies for the standby
+MAILTO=root
+0 1 * * * /usr/bin/rsync -az /etc/xcat/ca /etc/xcat/cert /etc/xcat/hostkeys mn2:/etc/xcat
+0 1 * * * /usr/bin/rsync -az $HOME/.xcat mn2:$HOME/
+0 2 * * * /usr/bin/rsync -az /install mn2:/
+0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf mn2:/etc/
+0 3 * * * pg_dump -F t xcatdb >/backup/xcatdb.tar
+0 4 * * 1-5 scp -r /data/images/ root@mn2:/data/images
+5 4 * * * rsync -az /etc/xcat/cfgloc mn2:/etc/xcat/ >/dev/null 2>&1
+0 5 * * * /usr/local/sbin/rotate
+"""
+
+
+def test_the_guides_lines_become_the_known_sets_and_a_good_configuration() -> None:
+    told = propose(GUIDE)
+    names = [one["name"] for one in tomllib.loads(told)["files"]["set"]]
+    assert names == ["credentials", "install", "hosts", "data-images"]
+    loaded = load(f"{MINIMAL}\n{told}")
+    assert loaded.errors == ()
+    assert loaded.site is not None
+    sets = {one.name: one for one in loaded.site.file_sets}
+    assert sets["data-images"].paths == ("/data/images/",)
+    assert sets["data-images"].cron == "0 4 * * 1-5"
+
+
+def test_what_is_not_taken_over_is_named_with_the_reason() -> None:
+    told = propose(GUIDE)
+    assert "/etc/xcat/cfgloc: names this node's own database" in told
+    assert "/etc/resolv.conf: each node's own" in told
+    assert "pg_dump" in told
+    assert "rotate" not in told
+
+
+def test_a_pull_is_told_from_a_push_and_an_empty_crontab_says_so() -> None:
+    assert "it pulls already" in propose("@daily rsync -a mn1:/srv/repo/ /srv/repo/\n")
+    assert "No line of this crontab copies files" in propose("0 1 * * * true\n")
+    assert propose("0 1 * * * root rsync -a /install mn2:/\n", True).count("[[files.set]]") == 1
