@@ -54,6 +54,7 @@ class Verb(StrEnum):
     EXPLAIN = "explain"
     WITNESSES = "witnesses"
     FILES = "files"
+    GUARD = "guard"
     PLANS = "plans"
     RUN = "run"
     WATCH = "watch"
@@ -76,6 +77,7 @@ LOOKS = frozenset(
         Verb.EXPLAIN,
         Verb.WITNESSES,
         Verb.FILES,
+        Verb.GUARD,
         Verb.PLANS,
         Verb.RUN,
         Verb.WATCH,
@@ -91,6 +93,7 @@ SCHEMAS: Mapping[Verb, str] = MappingProxyType(
         Verb.EXPLAIN: "hamnd.explain/1",
         Verb.WITNESSES: "hamnd.witnesses/1",
         Verb.FILES: "hamnd.files/1",
+        Verb.GUARD: "hamnd.guard/1",
         Verb.PLANS: "hamnd.plans/1",
         Verb.RUN: "hamnd.run/1",
         Verb.PLAN: "hamnd.plan/1",

@@ -1,4 +1,4 @@
-"""status, ready, explain, witnesses, files: looking, which never changes anything.
+"""status, ready, explain, witnesses, files, guard: looking, which never changes anything.
 
 Owns these commands. Must not know what the documents mean: views render them.
 """
@@ -37,6 +37,8 @@ def run(session: Session) -> int:
             return _explain(session)
         case "files":
             return _files(session)
+        case "guard":
+            return _guard(session)
         case _:
             return _witnesses(session)
 
@@ -80,6 +82,14 @@ def _files(session: Session) -> int:
 
     document = session.look_or_journal("files")
     session.screen.show(document, render_files(document, session.screen.width))
+    return exits.OK
+
+
+def _guard(session: Session) -> int:
+    from hamnd.views.guard import render_guard
+
+    document = session.look("guard")
+    session.screen.show(document, render_guard(document, session.screen.width))
     return exits.OK
 
 

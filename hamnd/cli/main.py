@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
                 "hamnctl explain replication"),
     "witnesses": ("looking", "Show what each service node reaches of the primary",
                   "hamnctl witnesses"),
+    "guard": ("looking", "Tell what hamn-guard answers here, and why",
+              "hamnctl guard"),
     "files": ("looking", "Show what is copied here, how fresh it is, and what differs",
               "hamnctl files"),
     "sync": ("syncing", "Copy file sets from the primary now, and show how far they are",

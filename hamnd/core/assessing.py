@@ -22,7 +22,6 @@ from hamnd.core.health.rule import (
     database_health,
     is_recent,
     judge_rule,
-    latest_host_answer,
     silence_began,
     slow_freshness_s,
 )
@@ -32,6 +31,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
 from hamnd.core.replication import LossQuestion
 from hamnd.core.replication.registry import engine_of
+from hamnd.core.returning import judge_return
 from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
@@ -47,7 +47,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         *judge_conditions(watch, before, now, terms),
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
         *carry_since(_serves(state, now, terms), before),
-        *carry_since(_after_takeover(state, now), before),
+        *carry_since(judge_return(state, now, terms), before),
         *carry_since(_hook(state, now), before),
         *carry_since(_cfgloc(watch, now, terms), before),
         *carry_since(_routines(state, now), before),
@@ -166,44 +166,6 @@ def _serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
     message = told if missing else "its database is up, and it holds the identity"
     source = "looks at this node"
     return [Condition("Serves", status, reason, message, now.wall_s, seen.wall_s, source)]
-
-
-def _after_takeover(state: NodeState, now: Instant) -> list[Condition]:
-    """While active: open steps of the takeover, and whether the old primary is back."""
-    last = state.last_takeover
-    if state.state is not State.ACTIVE or last is None:
-        return []
-    found: list[Condition] = []
-    if last.open_steps:
-        message = f"open steps: {', '.join(last.open_steps)}"
-        found.append(
-            Condition(
-                "TakeoverIncomplete",
-                Status.TRUE,
-                "OpenSteps",
-                message,
-                now.wall_s,
-                last.finished_at,
-                "run",
-            )
-        )
-    heard = latest_host_answer(state.watch)
-    is_back = heard is not None and heard.wall_s > last.finished_at
-    seen = None if heard is None else heard.wall_s
-    status = Status.TRUE if is_back else Status.FALSE
-    message = "the old primary answers again: hold it off until it is rejoined"
-    found.append(
-        Condition(
-            "OldPrimaryReturned",
-            status,
-            "Answers" if is_back else "StaysAway",
-            message if is_back else "the old primary does not answer",
-            now.wall_s,
-            seen,
-            "reach probes",
-        )
-    )
-    return found
 
 
 def _cfgloc(watch: Watch, now: Instant, terms: Terms) -> list[Condition]:

@@ -74,7 +74,7 @@ def guard_answer(state: NodeState, terms: Terms) -> GuardAnswer:
     if epoch.owner != node:
         return GuardAnswer(MayServe.NO, f"{named}, not {node}")
     for sight in sights:
-        if _claims(sight, terms):
+        if does_claim(sight, terms):
             assert sight.epoch is not None
             why = f"{named}, but {sight.host} itself serves, by epoch {sight.epoch.number}"
             return GuardAnswer(MayServe.UNKNOWN, why)
@@ -121,7 +121,7 @@ def _told(sight: EpochSight, terms: Terms) -> Epoch:
     return sight.epoch or Epoch(0, terms.site.primary.name)
 
 
-def _claims(sight: EpochSight, terms: Terms) -> bool:
+def does_claim(sight: EpochSight, terms: Terms) -> bool:
     """Whether the partner, in its present boot, goes by an epoch of its own."""
     epoch = sight.epoch
     is_own = epoch is not None and epoch.owner == sight.host == terms.site.partner.name

@@ -23,6 +23,7 @@ from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document
 from hamnd.views.facts import seconds, skew_s
 from hamnd.views.files import files_document
+from hamnd.views.guard import guard_document
 from hamnd.views.ready import ready_document
 from hamnd.views.run import run_document
 from hamnd.views.run_facts import eta_of
@@ -107,6 +108,8 @@ class ControlHandler:
             case Verb.FILES:
                 document = files_document(state, now, terms)
                 return {**document, "files": self._files(document["files"])}
+            case Verb.GUARD:
+                return guard_document(state, now, terms)
             case Verb.PLANS:
                 plans = [self._plan_document(plan) for plan in state.plans]
                 return {"schema": wire.SCHEMAS[verb], "plans": plans}

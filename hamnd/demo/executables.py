@@ -194,7 +194,8 @@ def login_shell(layout: DemoDirectory, machine: str) -> str:
 # What a login on the simulated machine {machine} runs (written by hamnd demo).
 HAMND_DEMO_NODE={machine} PATH={shlex.quote(layout.tool_path)}
 {SESSION}={shlex.quote(session_of(layout, machine))}
-export HAMND_DEMO_NODE PATH {SESSION}
+HAMND_STATE_DIR={shlex.quote(str(layout.home(machine)))}
+export HAMND_DEMO_NODE PATH {SESSION} HAMND_STATE_DIR
 cd {shlex.quote(str(layout.home(machine)))} || exit 1
 command=$SSH_ORIGINAL_COMMAND
 unset SSH_ORIGINAL_COMMAND

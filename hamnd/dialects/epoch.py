@@ -27,6 +27,7 @@ TELL_LIMIT_S = 2.0
 
 _LINE = re.compile(r"(\d{1,9}) ([A-Za-z0-9._-]{1,255}) ([A-Za-z0-9._:-]{1,255})")
 _TOLD = re.compile(r"^hamnd-epoch=(.*)$", re.MULTILINE)
+_GUARD = re.compile(r"^hamnd-guard=(yes|no)$", re.MULTILINE)
 _BOOT = re.compile(r"^hamnd-boot=(\S+)$", re.MULTILINE)
 
 _THIS_BOOT = (
@@ -50,7 +51,8 @@ TELLING = (
     "f=${HAMND_STATE_DIR:-$e}/epoch; k=none; "
     'if [ -e "$f" ]; then k=error; { read -r k <"$f"; } 2>/dev/null; fi; '
     f"{_THIS_BOOT}"
-    'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"'
+    "g=no; if [ -x /usr/sbin/hamn-guard ]; then g=yes; fi; "
+    'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"; echo "hamnd-guard=$g"'
 )
 """Shell text that tells what a host keeps; `$e` is the state directory. Others ask it along, so it
 starts no program of its own where the kernel has a boot id."""
@@ -148,7 +150,9 @@ def read_there(host: str, report: Report) -> EpochSight | None:
     epoch = None if told[0] == "none" else parse(told[0])
     if epoch is None and told[0] != "none":
         return None
-    return EpochSight(host, epoch, boot[0], report.finished)
+    guard = _GUARD.search(report.stdout)
+    has_guard = None if guard is None else guard[1] == "yes"
+    return EpochSight(host, epoch, boot[0], report.finished, has_guard=has_guard)
 
 
 def read_told(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

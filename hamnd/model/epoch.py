@@ -52,4 +52,6 @@ class EpochSight:
     boot_id: str
     at: Instant
     note: str = ""
+    has_guard: bool | None = None
+    """Whether hamn-guard is installed there, where that was told."""
     """The operator's reason where somebody asserted it there."""

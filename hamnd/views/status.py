@@ -20,6 +20,7 @@ from hamnd.model.plan import PlanRequest
 from hamnd.views import facts, run_facts
 from hamnd.views.facts import Part
 from hamnd.views.files import files_parts
+from hamnd.views.guard import guard_part
 from hamnd.views.status_screen import render_status
 from hamnd.views.text import span
 from hamnd.views.verdict import headline
@@ -58,6 +59,7 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
         "node": terms.site.node,
         "partner": terms.site.partner.name,
         **_state_part(state),
+        "guard": guard_part(state, terms),
         "held_back": _held_back(state, now, terms),
         "protected": assessment.is_protected is Status.TRUE,
         "protected_status": assessment.is_protected.value,
@@ -180,13 +182,14 @@ def _old_primary_part(
     if not told and not reached:
         return None
     partner, serving = state.watch.partner, None
+    sight = state.watch.epochs.get(terms.site.partner.name)
     is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
     if is_fresh and partner.at is not None and partner.at.wall_s > state.since:
         serving = partner.is_good
     return {
         "seen": bool(told & {"answered", "refused", "failing"}) or reached,
         "serving": serving,
-        "epoch": None,
+        "epoch": None if sight is None or sight.epoch is None else sight.epoch.number,
     }
 
 

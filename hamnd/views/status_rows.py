@@ -51,6 +51,7 @@ SHOWN_ELSEWHERE = frozenset(
     (
         *("ReplicationPeer", "PrimaryReachable", "WitnessView", "FenceReady"),
         *("OldPrimaryReturned", "TakeoverIncomplete", "Serves"),
+        "GuardInstalled",  # hamnctl guard
     )
 )
 """Conditions whose own row, or the headline, says more than their message would."""

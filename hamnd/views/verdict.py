@@ -155,9 +155,20 @@ def partner_name(document: Document) -> str:
     return clean(document.get("partner") or "the other management node")
 
 
+def _doubted(document: Document, doubt: str) -> list[str]:
+    """This node was the management node, and its epoch does not let it serve, or not yet."""
+    node, because = node_name(document), clean(lookup(document, "guard", "because"))
+    if doubt == "superseded":
+        told = f"{node} is SUPERSEDED: it must not serve."
+        return [told, f"Because: {because}."]
+    return [f"{node} does NOT KNOW whether it may serve.", f"Because: {because}."]
+
+
 def _degraded(document: Document) -> list[str]:
     node, partner = node_name(document), partner_name(document)
     isolated = condition_of(document, "NotIsolated")
+    if (doubt := lookup(document, "guard", "doubt")) is not None:
+        return _doubted(document, str(doubt))
     if is_only_link_cut(document):
         return _only_link(document)
     if isolated is not None and is_bad(isolated):
@@ -165,7 +176,9 @@ def _degraded(document: Document) -> list[str]:
             f"{node} itself is CUT OFF from the cluster network. Do NOT take over.",
             f"Nothing can be said about {partner} from here: {clean(isolated.get('message'))}",
         ]
-    bad = [c for c in listed(document, "conditions") if is_bad(c)]
+    # Whether the guard is installed says nothing about this moment.
+    told = (c for c in listed(document, "conditions") if c.get("type") != "GuardInstalled")
+    bad = [c for c in told if is_bad(c)]
     if answers(document, "silent") and not answers(document, "answered", "refused"):
         return [
             f"{partner} does not answer {node}. Not proven down: do not take over yet.",

@@ -121,6 +121,12 @@ def next_commands(document: Document) -> list[str]:
                 return ["nothing to do.   hamnctl ready · witnesses · history"]
             return ["hamnctl ready        names what is missing and how to clear it"]
         case "Degraded":
+            if lookup(document, "guard", "doubt") == "epoch unknown":
+                return [
+                    "hamnctl guard        if the other node is off: hamn-guard assert --reason ..."
+                ]
+            if lookup(document, "guard", "doubt") is not None:
+                return ["hamnctl guard        stop what still serves here; rejoin it as standby"]
             if is_only_link_cut(document):
                 node = node_name(document)
                 return [f"hamnctl explain      (check the switch port of {node} first)"]

@@ -1,0 +1,81 @@
+"""What is true of a node that is, or was, active: open steps, the old primary's return, the guard.
+
+Owns the conditions TakeoverIncomplete, OldPrimaryReturned and GuardInstalled. Must not decide what
+follows from them (table) nor who may serve (guarding).
+"""
+
+from __future__ import annotations
+
+from hamnd.core.guarding import does_claim
+from hamnd.core.health.rule import is_recent, latest_host_answer, slow_freshness_s
+from hamnd.core.policy import Terms
+from hamnd.core.state import NodeState
+from hamnd.dialects import linux
+from hamnd.model.health import Condition
+from hamnd.model.instant import Instant
+from hamnd.model.names import State, Status
+
+
+def judge_return(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
+    """Return the conditions that hold of this node now; `since` is carried over elsewhere."""
+    found = [*_incomplete(state, now), *_returned(state, now, terms), _guarded(state, now, terms)]
+    return tuple(found)
+
+
+def _incomplete(state: NodeState, now: Instant) -> list[Condition]:
+    last = state.last_takeover
+    if state.state is not State.ACTIVE or last is None or not last.open_steps:
+        return []
+    message = f"open steps: {', '.join(last.open_steps)}"
+    told = ("OpenSteps", message, now.wall_s, last.finished_at, "run")
+    return [Condition("TakeoverIncomplete", Status.TRUE, *told)]
+
+
+def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
+    """Whether the old primary answers, and whether it serves although nobody let it."""
+    last = state.last_takeover
+    if state.state is not State.ACTIVE or last is None:
+        return []
+    heard, partner = latest_host_answer(state.watch), state.watch.partner
+    is_back = heard is not None and heard.wall_s > last.finished_at
+    seen = None if heard is None else heard.wall_s
+    status, reason, message = Status.FALSE, "StaysAway", "the old primary does not answer"
+    if is_back:
+        status, reason = Status.TRUE, "Answers"
+        message = "the old primary answers again: hold it off until it is rejoined"
+    is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
+    has_since = partner.at is not None and partner.at.wall_s > last.finished_at
+    sight = state.watch.epochs.get(terms.site.partner.name)
+    if is_back and is_fresh and has_since and partner.is_good is True:
+        reason = "Serves"
+        message = "the old primary SERVES again, a second time: stop xcatd and its database there"
+    elif is_back and sight is not None and does_claim(sight, terms):
+        reason = "ClaimsToServe"
+        number = "?" if sight.epoch is None else sight.epoch.number
+        message = f"the old primary may serve by an epoch of its own: {number}"
+    told = (reason, message, now.wall_s, seen, "reach probes")
+    return [Condition("OldPrimaryReturned", status, *told)]
+
+
+def _guarded(state: NodeState, now: Instant, terms: Terms) -> Condition:
+    """Whether the return guard is installed on both nodes, as far as each was seen."""
+    site = terms.site
+    report = state.watch.reports.get("seen:guard")
+    sight = state.watch.epochs.get(site.partner.name)
+    here = None if report is None else linux.is_guard_there(report)
+    there = None if sight is None else sight.has_guard
+    missing = [
+        name for name, is_there in ((site.node, here), (site.partner.name, there))
+        if is_there is False
+    ]  # fmt: skip
+    seen = None if report is None else report.finished.wall_s
+    source = "looks at both nodes"
+    if missing:
+        told = f"no return guard on {' and '.join(missing)}: at a reboot everything enabled starts"
+        status, reason = Status.FALSE, "Missing"
+    elif here is None or there is None:
+        status, reason = Status.UNKNOWN, "NotSeen"
+        told = "whether the return guard is installed on both nodes was not seen yet"
+    else:
+        status, reason, told = Status.TRUE, "Installed", "hamn-guard is installed on both nodes"
+    return Condition("GuardInstalled", status, reason, told, now.wall_s, seen, source)
