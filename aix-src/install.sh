@@ -89,7 +89,7 @@ run env PYTHONPATH="$PIP" "$HOME_DIR/venv/bin/python" -m pip --quiet --disable-p
 for ONE in hamnd hamnctl; do
     run ln -sf "$HOME_DIR/venv/bin/$ONE" "$HOME_DIR/bin/$ONE"
 done
-for ONE in hamnd-src hamn-boot hamn-tell fence_hamnd_hmc src-register src-unregister uninstall.sh verify.sh; do
+for ONE in hamnd-src hamn-boot hamn-tell fence_hamnd_hmc src-register src-unregister uninstall.sh verify.sh sha256sum; do
     run cp "$HERE/$ONE" "$HOME_DIR/libexec/$ONE"
     run chmod 0755 "$HOME_DIR/libexec/$ONE"
 done

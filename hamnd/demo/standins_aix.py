@@ -29,7 +29,7 @@ def oslevel(request: Request) -> Answer:
 def lslpp(request: Request) -> Answer:
     """Print filesets with colons (-lcq); "not installed" with exit 1 for what is unknown."""
     name = request.argv[-1] if request.argv else ""
-    if name not in ("bos.rte", "bos.sysmgt.nim", "openssh.base.server"):
+    if name not in ("bos.rte", "bos.sysmgt.nim.master", "openssh.base.server"):
         text = f"lslpp: 0504-132  Fileset {name} not installed.\n"
         return Answer(exit_code=1, stderr=text)
     rows = (

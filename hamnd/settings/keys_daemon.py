@@ -143,7 +143,10 @@ TOOLS = (
         "PATH of every program that hamnd starts, here and on the other node.",
         "When xCAT or Db2's tools lie in other directories.",
         default="/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin",
-        aix="/usr/bin:/usr/sbin:/etc:/opt/freeware/bin:/opt/xcat/bin:/opt/xcat/sbin",
+        aix=(
+            "/usr/bin:/usr/sbin:/etc:/opt/freeware/bin:/opt/xcat/bin:/opt/xcat/sbin:"
+            "/opt/hamnd/libexec"
+        ),
     ),
     *(_tool(name, doc) for name, doc in _PROGRAMS.items()),
     *(_tool(name, doc, engine) for name, (engine, doc) in _ENGINE_PROGRAMS.items()),

@@ -302,6 +302,28 @@ def test_nothing_but_names_gets_into_the_hmcs_shell(
     assert "have to be names" in said
 
 
+def test_the_sum_of_a_file_is_what_every_other_system_says(tmp_path: Path, checkout: Path) -> None:
+    (tmp_path / "a b").write_bytes(bytes(range(256)))
+    (tmp_path / "empty").touch()
+    ours = checkout / "aix-src/sha256sum"
+    theirs = shutil.which("sha256sum")
+    assert theirs
+
+    def told(program: Path | str, *words: str, stdin: bytes = b"") -> tuple[int, bytes]:
+        done = subprocess.run(
+            [program, *words], cwd=tmp_path, input=stdin, capture_output=True, check=False
+        )
+        return done.returncode, done.stdout
+
+    for words in (("a b", "empty"), ()):
+        assert told(ours, *words, stdin=b"x") == told(theirs, *words, stdin=b"x")
+    (tmp_path / "sums").write_bytes(told(theirs, "a b", "empty")[1])
+    assert told(ours, "--quiet", "-c", "sums") == (0, b"")
+    (tmp_path / "empty").write_text("changed")
+    assert told(ours, "--quiet", "-c", "sums")[0] == 1
+    assert told(ours, "missing")[0] == 1
+
+
 # --- telling, and the bundle ----------------------------------------------------------------
 
 

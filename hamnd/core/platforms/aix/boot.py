@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from hamnd.core.platforms.aix.services import started_here
 from hamnd.core.policy import Policy
 from hamnd.dialects import linux
-from hamnd.dialects.aix import inittab
+from hamnd.dialects.aix import inittab, interfaces
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Report
@@ -21,13 +21,27 @@ STARTER = "/opt/hamnd/libexec/hamn-boot"
 """Starts subsystems behind the guard; delivered in aix-src."""
 
 
+def _addresses(site: Site) -> tuple[str, ...]:
+    """Return which addresses come up behind the guard, or are given up where it says so.
+
+    What mktcpip set is there before anybody can be asked, so it can only be given up again.
+    """
+    if site.takes_primary_address:
+        return tuple(word for one in site.identity for word in ("-p", one.interface, one.address))
+    return tuple(
+        word
+        for one in site.identity
+        for word in ("-a", one.interface, one.address, interfaces.mask_of(one.prefix))
+    )
+
+
 def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> list[Step]:
     """Have what this takeover starts start again at boot, where the guard was seen."""
     report = seen.get("guard")
     if report is None or not linux.is_guard_there(report):
         return []
-    command = f"{STARTER} {' '.join(started_here(site))} >/dev/console 2>&1"
-    entry = inittab.Entry("hamnboot", "2", "once", command)
+    words = (STARTER, *_addresses(site), *started_here(site))
+    entry = inittab.Entry("hamnboot", "2", "once", f"{' '.join(words)} >/dev/console 2>&1")
     return [
         Step(
             id="boot",

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
 from hamnd.dialects import deployment, linux, xcat
-from hamnd.dialects.aix import nim, program, src
+from hamnd.dialects.aix import nim, program, software, src
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Look, Report
@@ -20,6 +20,7 @@ from hamnd.model.work import Action, Look, Report
 NIMESIS = "nimesis"
 KEPT_OBJECTS, KEPT_IMAGES = "kept:nim", "kept:images"
 """What the primary tells of its NIM while it is well (core.health.watch.KEPT)."""
+NIM_FILESET = "bos.sysmgt.nim.master"
 NIM_S = 3600.0
 """A SPOT or an lpp_source takes minutes to an hour (aix.md §5)."""
 
@@ -133,7 +134,10 @@ def _rebuilt(site: Site, seen: Mapping[str, Report]) -> Parts:
     found = nim.parse_images(images.stdout) if images is not None else {}
     wanted = nim.resources_of(found, known)
     unknown = tuple(one.name for one in wanted if one.location is None)
-    ready: tuple[Look, ...] = (linux.programs(site, program(site, "nim_master_setup")),)
+    ready: tuple[Look, ...] = (
+        linux.programs(site, program(site, "nim_master_setup")),
+        software.filesets(site, NIM_FILESET),
+    )
     # What was never told can only be told by the primary, while it lives.
     ready += () if found else (nim.images(site, site.partner.name),)
     ready += (nim.places_known(site, unknown),) if unknown else ()

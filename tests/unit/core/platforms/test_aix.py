@@ -179,7 +179,11 @@ def test_services_start_at_boot_only_behind_the_guard() -> None:
     here = site()
     assert "boot" not in steps(here, SEEN)
     (line,) = ran(steps(here)["boot"], here)
-    assert "hamnboot:2:once:/opt/hamnd/libexec/hamn-boot xcatd named dhcpsd conserver" in line
+    names = "xcatd named dhcpsd conserver"
+    assert f"libexec/hamn-boot -p en1 9.114.47.103 {names} >/dev/console" in line
+    alias = site("service_address")
+    (line,) = ran(steps(alias)["boot"], alias)
+    assert f"libexec/hamn-boot -a en1 9.114.47.110 255.255.255.192 {names} >/dev/console" in line
 
 
 def test_crontabs_are_listed_and_taken_as_aix_does() -> None:
