@@ -51,6 +51,8 @@ from hamnd.model.routine import Routine
 from hamnd.model.work import Look, Report
 
 PARTNER_TOPIC = "partner_db"
+NOT_THERE = (126, 127)
+"""How a shell says that a program is not there, or may not be run."""
 HEARTBEAT = "heartbeat:postgresql"
 BEAT_S = 10.0
 
@@ -149,8 +151,10 @@ class PostgresEngine:
 
     def examine(self, terms: Terms, exam: Examination) -> Finding:
         """Tell the actual loss by the old primary's own files, once they were read."""
-        is_pending = RETURNED_TOPIC not in exam.reports
-        if terms.site.postgresql.data_dir is not None and is_pending:
+        report = exam.reports.get(RETURNED_TOPIC)
+        # Only where the programs are not there is its server's own word all that there will be.
+        is_told = report is not None and report.exit_code in (0, *NOT_THERE)
+        if terms.site.postgresql.data_dir is not None and not is_told:
             return Finding(sentence="the data of the old primary was not read yet")
         return examine_returned(exam)
 

@@ -23,7 +23,7 @@ _READ = """\
 set -u; control=$1 dump=$2 data=$3 held=$4 mark=$5 fork=$6
 LC_ALL=C; export LC_ALL
 for dir in "$data" "$held"; do [ ! -e "$dir/global/pg_control" ] || break; done
-"$control" -D "$dir" || exit 1
+"$control" -D "$dir" || exit $?
 echo "hamnd place: $dir"
 [ ! -e "$mark" ] || echo "hamnd rewinding: yes"
 [ ! -e "$dir/standby.signal" ] || echo "hamnd standby: yes"

@@ -7,15 +7,27 @@ from __future__ import annotations
 
 import pytest
 
-from hamnd.core.replication import Promotion, Rejoin, Setup, Switchover, Takeover, Task, Way
+from hamnd.core.replication import (
+    Examination,
+    PartnerDatabase,
+    Promotion,
+    Rejoin,
+    Setup,
+    Switchover,
+    Takeover,
+    Task,
+    Way,
+)
 from hamnd.core.replication.postgresql import ENGINE
 from hamnd.dialects import shell
 from hamnd.dialects.readers import READERS
 from hamnd.errors import PermanentError
+from hamnd.model.health import Positions, Replication
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
 from hamnd.model.site import PostgresSite
-from tests.unit.core.builders import site, terms
+from hamnd.model.work import Ending, Report
+from tests.unit.core.builders import at, report, site, terms
 
 PASSFILE = "/var/lib/postgresql/hamnd.pgpass"
 PLACES = PostgresSite(data_dir="/var/lib/pgsql/data", replication_passfile=PASSFILE)
@@ -97,3 +109,21 @@ def test_a_site_that_names_no_data_directory_hears_what_is_missing() -> None:
         with pytest.raises(PermanentError, match="data_dir is not set"):
             ENGINE.steps(bare, task)
     assert ENGINE.return_looks(bare, None) == {}
+
+
+def test_the_old_primarys_files_are_waited_for_before_its_servers_word_is_taken() -> None:
+    """A machine that is still booting answers the one before the other."""
+    view = Replication(
+        "postgresql", "primary", "alone", False, None, Positions(), *(None,) * 3, at(0), "psql",
+        timeline=2, fork=5_000,
+    )  # fmt: skip
+    word = PartnerDatabase(True, "primary", 5_300, at(1), timeline=1)
+
+    def examined(*reports: Report) -> str | None:
+        told = dict(zip(("returned",), reports, strict=False))
+        return ENGINE.examine(TERMS, Examination(4_000, word, view, told)).actual
+
+    assert examined() is None
+    assert examined(report(Ending.COULD_NOT_RUN)) is None
+    assert examined(report(exit_code=1, stderr="pg_controldata: error: ...")) is None
+    assert (examined(report(exit_code=127)) or "").startswith("at most 300 B")
