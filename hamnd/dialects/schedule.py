@@ -92,3 +92,34 @@ def _number(name: str, word: str) -> int:
     if word not in names:
         raise NoSchedule(f'has "{word}" as {name}')
     return names.index(word)
+
+
+MINUTES_A_WEEK = 7 * 24 * 60
+
+
+def longest_pause_s(schedule: Schedule) -> float | None:
+    """Return the longest time between two runs, to the minute; None where days of a month count."""
+    if (schedule.day, schedule.month) != ("*", "*"):
+        return None
+    minutes, hours = _expanded("minute", schedule.minute), _expanded("hour", schedule.hour)
+    days = _expanded("weekday", schedule.weekday)
+    runs = [
+        at
+        for at in range(MINUTES_A_WEEK)
+        if at % 60 in minutes and at // 60 % 24 in hours and at // 1440 in days
+    ]
+    following = [*runs[1:], runs[0] + MINUTES_A_WEEK]
+    return 60.0 * max(later - one for one, later in zip(runs, following, strict=True))
+
+
+def _expanded(name: str, field: str) -> set[int]:
+    """Return every value of a field that was read; Sunday is 0."""
+    low, high = _LIMITS[name]
+    if field == "*":
+        return set(range(low, high + 1))
+    found: set[int] = set()
+    for part in field.split(","):
+        span, _, step = part.partition("/")
+        first, _, last = span.partition("-")
+        found |= set(range(_number(name, first), _number(name, last or first) + 1, int(step or 1)))
+    return found

@@ -8,8 +8,10 @@ The relations between nodes, addresses and witnesses are in hamnd.settings.addre
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
+from hamnd.dialects.schedule import longest_pause_s, parse_schedule
 from hamnd.settings.problem import Problem, error, warning
 from hamnd.settings.reader import Values
 
@@ -43,7 +45,19 @@ def check(values: Values) -> list[Problem]:
     for paths, relation in RULES:
         if all(path in values.single for path in paths):
             found.extend(relation(*(values.single[path] for path in paths)))
-    return found
+    return [*found, *_disk_has_file_systems(values)]
+
+
+def _disk_has_file_systems(values: Values) -> Iterator[Problem]:
+    """A shared disk without a file system would be taken over by doing nothing at all."""
+    path = "replication.shared_disk.filesystem"
+    if values.single.get("replication.engine") == "shared_disk" and not values.tables.get(path):
+        yield error(
+            path,
+            "is missing: nothing would be mounted",
+            allowed="at least one table",
+            hint=f"[[{path}]] with device and mountpoint",
+        )
 
 
 @rule("watch.down_after_s", "watch.reach_interval_s")
@@ -390,3 +404,24 @@ def _reserving_is_proven(reserve: Any, check: Any) -> Iterator[Problem]:
             "has no reservation_check beside it: nobody would know whether it was granted",
             hint="set replication.shared_disk.reservation_check",
         )
+
+
+def _pause_is_shorter_than_staleness(
+    engine: str, schedule: str, stale_after: float
+) -> Iterator[Problem]:
+    pause_s = longest_pause_s(parse_schedule(schedule))
+    if pause_s is not None and stale_after <= pause_s:
+        yield warning(
+            f"replication.{engine}.stale_after_s",
+            f"is not above the longest pause of the schedule ({pause_s:g} s): between two copies "
+            "the standby would not protect",
+            value=f"{stale_after:g}",
+            allowed=f"more than {pause_s:g} seconds",
+            hint=f"raise it, or copy more often than {schedule}",
+        )
+
+
+for _engine in ("sqlite", "dump"):
+    rule(f"replication.{_engine}.schedule", f"replication.{_engine}.stale_after_s")(
+        partial(_pause_is_shorter_than_staleness, _engine)
+    )

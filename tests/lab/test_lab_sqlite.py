@@ -104,7 +104,7 @@ def test_what_keeps_copies_from_coming_is_said_in_its_own_words(site: SqlitePair
     wait_until(lambda: "No space left on device" in told(), "", 60)
     mn2.run("umount", "-l", "/var/lib/hamnd/sqlite")
     wait_until(lambda: "verified" in told(), "copies come again", 60)
-    mn1.run("sh", "-c", "printf garbage | dd of=/etc/xcat/node.sqlite bs=1 seek=4200 conv=notrunc")
+    mn1.run("sh", "-c", "printf garbage | dd of=/etc/xcat/node.sqlite bs=1 seek=4096 conv=notrunc")
     wait_until(lambda: "node.sqlite" in told(), "", 60)
     assert site.wait_state("Degraded") == "Degraded"
     status = site.ask("status")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hamnd.dialects.schedule import NoSchedule, Schedule, parse_schedule
+from hamnd.dialects.schedule import NoSchedule, Schedule, longest_pause_s, parse_schedule
 
 
 @pytest.mark.parametrize(
@@ -46,3 +46,20 @@ def test_a_schedule_means_what_cron_means_by_it(text: str, read: Schedule) -> No
 def test_what_is_no_schedule_says_which_field(text: str, why: str) -> None:
     with pytest.raises(NoSchedule, match=why.replace("*", r"\*")):
         parse_schedule(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "pause_s"),
+    [
+        ("*/5 * * * *", 300),
+        ("*/10 * * * * *", 60),
+        ("0 * * * *", 3600),
+        ("0,50 * * * *", 3000),
+        ("0 3 * * *", 86_400),
+        ("0 8-18/2 * * mon-fri", 62 * 3600),
+        ("0 3 * * sun", 604_800),
+        ("0 3 1 * *", None),
+    ],
+)
+def test_the_longest_pause_of_a_schedule(text: str, pause_s: int | None) -> None:
+    assert longest_pause_s(parse_schedule(text)) == pause_s
