@@ -36,10 +36,10 @@ class Copy:
 
 @dataclass(frozen=True, slots=True)
 class LiveTable:
-    """One live file of a database: when it was last written, on its own node's clock."""
+    """One live file of a database: when its inode last changed, on its own node's clock."""
 
     name: str
-    modified_at: int
+    changed_at: int
     bytes: int
 
 

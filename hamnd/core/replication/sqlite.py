@@ -143,7 +143,7 @@ class SqliteEngine:
         since = f"copy {promoted.number}, which was promoted here"
         if not changed:
             return Finding(f"zero: no table there was written after {since}", rejoin)
-        last = max(one.modified_at for one in told.live)
+        last = max(one.changed_at for one in told.live)
         names = ", ".join(one.removesuffix(".sqlite") for one in changed)
         after_s = max(0.0, last - promoted.taken_at)
         told_loss = f"at most what was written to {names} in the {after_s:.0f} s after {since}"
@@ -165,7 +165,7 @@ def what_changed(copy: Copy, live: tuple[LiveTable, ...]) -> tuple[str, ...]:
     changed = {
         _table(one.name)
         for one in live
-        if one.modified_at >= copy.taken_at - WRITE_MARGIN_S or one.name.endswith("-journal")
+        if one.changed_at >= copy.taken_at - WRITE_MARGIN_S or one.name.endswith("-journal")
     }
     there = {one.name for one in live if one.name.endswith(".sqlite")}
     return tuple(sorted(changed | (there ^ set(copy.items))))

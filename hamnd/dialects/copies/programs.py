@@ -254,7 +254,7 @@ if tables:
         for name in sorted(os.listdir(tables)):
             if name.endswith((".sqlite", ".sqlite-wal", ".sqlite-journal")):
                 seen = os.stat(os.path.join(tables, name))
-                live.append([name, int(seen.st_mtime), seen.st_size])
+                live.append([name, int(seen.st_ctime), seen.st_size])
     except OSError:
         pass
 if copy is not None:

@@ -117,11 +117,12 @@ echo "copy $last $(cat "$home/gen/$last/copy.json")"
 set --; for one in *.sqlite *.sqlite-wal *.sqlite-journal; do
 [ ! -e "$one" ] || set -- "$@" "$one"
 done
-stat -c 'file %Y %s %n' -- "$@" 2>/dev/null || \
-perl -e 'for (@ARGV) { my @s = stat; print "file $s[9] $s[7] $_\n" }' -- "$@" || exit 1
+stat -c 'file %Z %s %n' -- "$@" 2>/dev/null || \
+perl -e 'for (@ARGV) { my @s = stat; print "file $s[10] $s[7] $_\n" }' -- "$@" || exit 1
 echo end
 """.lstrip("\n")
-"""Tell what is there now, without any database program. Arguments: HOME TABLES"""
+"""Tell what is there now, without any database program: each file with the change time of its
+inode, which no `cp -p` or `touch` sets back (stat(2)). Arguments: HOME TABLES"""
 
 STAGE = (
     STORE
