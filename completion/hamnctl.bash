@@ -5,12 +5,13 @@
 #    source ~/.local/share/bash_completion/hamnctl
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_hamnctl_subparsers=(status ready explain witnesses files sync history report runbook plan confirm retry skip abort conclude attest clear journal check-config parse)
+_shtab_hamnctl_subparsers=(status ready explain witnesses guard files sync history report runbook plan confirm retry skip abort conclude attest clear journal check-config parse)
 
 _shtab_hamnctl_status_option_strings=(-h --help --json --socket --state-dir --watch)
 _shtab_hamnctl_ready_option_strings=(-h --help --json --socket --state-dir)
 _shtab_hamnctl_explain_option_strings=(-h --help --json --socket --state-dir)
 _shtab_hamnctl_witnesses_option_strings=(-h --help --json --socket --state-dir)
+_shtab_hamnctl_guard_option_strings=(-h --help --json --socket --state-dir)
 _shtab_hamnctl_files_option_strings=(-h --help --json --socket --state-dir)
 _shtab_hamnctl_sync_option_strings=(-h --help --json --socket --state-dir --verify --accept-deletions --no-wait)
 _shtab_hamnctl_history_option_strings=(-h --help --json --socket --state-dir --last --all --verify)
@@ -37,7 +38,7 @@ _shtab_hamnctl_attest_pos_0_choices=(primary-off)
 _shtab_hamnctl_attest___how_choices=(seen pulled facility)
 _shtab_hamnctl_journal_pos_0_choices=(restart)
 _shtab_hamnctl_parse_pos_0_choices=(db2pd snapshot dbcfg)
-_shtab_hamnctl_pos_0_choices=(status ready explain witnesses files sync history report runbook plan confirm retry skip abort conclude attest clear journal check-config parse)
+_shtab_hamnctl_pos_0_choices=(status ready explain witnesses guard files sync history report runbook plan confirm retry skip abort conclude attest clear journal check-config parse)
 
 _shtab_hamnctl_status__h_nargs=0
 _shtab_hamnctl_status___help_nargs=0
@@ -52,6 +53,9 @@ _shtab_hamnctl_explain___json_nargs=0
 _shtab_hamnctl_witnesses__h_nargs=0
 _shtab_hamnctl_witnesses___help_nargs=0
 _shtab_hamnctl_witnesses___json_nargs=0
+_shtab_hamnctl_guard__h_nargs=0
+_shtab_hamnctl_guard___help_nargs=0
+_shtab_hamnctl_guard___json_nargs=0
 _shtab_hamnctl_files__h_nargs=0
 _shtab_hamnctl_files___help_nargs=0
 _shtab_hamnctl_files___json_nargs=0

@@ -77,7 +77,8 @@ class Images:
         log = Log()
         log.copy_from(node.log)
         content = f"image {len(self._made) + 1} of {self.config.database} {stamp}\n"
-        if not self.files.write(node.name, self.path(folder, stamp), content):
+        is_kept = folder != "/dev/null"
+        if is_kept and not self.files.write(node.name, self.path(folder, stamp), content):
             return say(self.config, call, "SQL2036N", path=folder)
         self._made[content] = Image(log, dict(node.parameters))
         node.backup_pending = False

@@ -34,7 +34,7 @@ from hamnd.demo.db2_images import Files
 from hamnd.demo.db2_link import Link
 from hamnd.demo.db2_node import Change, HostPower, Node, PairConfig, Reply, Role
 from hamnd.demo.db2_operations import Operations
-from hamnd.demo.db2_parameters import of_pair
+from hamnd.demo.db2_parameters import ALONE, of_pair
 from hamnd.demo.db2_programs import Programs
 from hamnd.demo.db2_replies import Call
 
@@ -105,8 +105,17 @@ class Db2Pair:
             node.hostname = node.nodes_cfg_hostname = node.name
             node.addresses = frozenset({node.config.address})
             node.parameters = of_pair(self.config, node.config)
-        self.link.join_in_peer(primary, standby, now)
+        if self.config.is_paired:
+            self.link.join_in_peer(primary, standby, now)
+        else:
+            self._part(now)
         self.set_load(primary.name, self.config.write_rows_per_s, now)
+
+    def _part(self, now: float) -> None:
+        """Make two databases of their own out of the pair; nothing of one is in the other."""
+        for node in self.nodes.values():
+            node.role, node.parameters = Role.STANDARD, dict(ALONE)
+            self.link.diverge(node, now)
 
     # Time.
 

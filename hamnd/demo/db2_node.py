@@ -113,6 +113,7 @@ class PairConfig:
     `takeover_s` is the time that a takeover takes; `backup_s` that of BACKUP and RESTORE,
     `command_s` that of every other command.
     `write_rows_per_s` is the load on the first primary; `row_bytes` the log one row costs.
+    `is_paired` False: two databases of their own, without HADR and without archived logs.
     `clients_return_s` is when forced clients connect again (None: they stay away, as xCAT's do
     once xcatd is stopped). `ship_delay_s` is how far ASYNC and SUPERASYNC trail;
     `replay_bytes_per_s` None = at once.
@@ -142,6 +143,7 @@ class PairConfig:
     spool_limit_pages: int = 25600
     cluster_managed: bool = False
     may_pass_using: bool = False
+    is_paired: bool = True
     unverified: frozenset[Unverified] = frozenset()
 
     @property

@@ -34,7 +34,7 @@ from hamnd.dialects import (
 )
 from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
 from hamnd.dialects.copies import readers as copies
-from hamnd.dialects.db2 import held, seeding, switching
+from hamnd.dialects.db2 import configuring, held, seeding, switching
 from hamnd.dialects.db2 import readers as db2
 from hamnd.dialects.dump import readers as dump
 from hamnd.dialects.mariadb import readers as mariadb
@@ -130,6 +130,7 @@ _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     switching.READERS,
     held.READERS,
     seeding.READERS,
+    configuring.READERS,
     mariadb.READERS,
     postgresql.READERS,
     copies.READERS,

@@ -92,6 +92,16 @@ class Db2Site:
     """Images on their way, and what a database had that is kept; the same on both nodes."""
     storage_paths: tuple[str, ...] = ()
     """Automatic storage paths other than the database's own directory."""
+    primary_service: str = "DB2_HADR_1"
+    primary_port: int = 55001
+    standby_service: str = "DB2_HADR_2"
+    standby_port: int = 55002
+    """Where HADR of either node listens; names of /etc/services."""
+    sync_mode: str = "nearsync"
+    archive_dir: str | None = None
+    """Where a database that logs in circles is made to archive its log; None: in `work_dir`."""
+    client_port: int | None = None
+    """Where remote clients reach the database; None: there are none."""
 
 
 @dataclass(frozen=True, slots=True)

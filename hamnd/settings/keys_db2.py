@@ -74,4 +74,57 @@ DB2 = (
         "When the database was created with other storage paths.",
         default=(),
     ),
+    Key(
+        "replication.db2.primary_service",
+        kinds.unix_name,
+        "HADR_LOCAL_SVC of the primary: its name in /etc/services. Set-up adds what is missing.",
+        "When the pair was configured with another name.",
+        default="DB2_HADR_1",
+    ),
+    Key(
+        "replication.db2.primary_port",
+        kinds.port,
+        "TCP port of that service, used by set-up.",
+        "When the port is taken, or the pair has another one.",
+        default=55001,
+    ),
+    Key(
+        "replication.db2.standby_service",
+        kinds.unix_name,
+        "HADR_LOCAL_SVC of the standby.",
+        "When the pair was configured with another name.",
+        default="DB2_HADR_2",
+    ),
+    Key(
+        "replication.db2.standby_port",
+        kinds.port,
+        "TCP port of that service, used by set-up.",
+        "When the port is taken, or the pair has another one.",
+        default=55002,
+    ),
+    Key(
+        "replication.db2.sync_mode",
+        kinds.choice("sync", "nearsync", "async"),
+        "HADR_SYNCMODE that set-up configures. With async a takeover is never proven to lose "
+        "nothing; superasync has no Peer state and is not offered.",
+        "Where the link is too slow for commits that wait for the standby.",
+        default="nearsync",
+    ),
+    Key(
+        "replication.db2.archive_dir",
+        kinds.absolute_path,
+        "Where set-up makes the primary archive its log (LOGARCHMETH1) when it does not yet. "
+        "Without it: archive in replication.db2.work_dir.",
+        "Where the archive belongs on another file system.",
+        default=None,
+        example="/var/lib/db2/archive",
+    ),
+    Key(
+        "replication.db2.client_port",
+        kinds.port,
+        "Port of the instance (SVCENAME). With it set-up tells clients the alternate server.",
+        "Where clients on other hosts connect to this database.",
+        default=None,
+        example=60000,
+    ),
 )

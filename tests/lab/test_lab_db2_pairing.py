@@ -1,4 +1,4 @@
-"""The whole life of a Db2 pair over the model: handed over and taken back.
+"""The whole life of a Db2 pair over the model: set up, handed over, taken back, rejoined.
 
 Owns the stories of the engine's steps, carried out between two hosts. MUST NOT test the daemon,
 whose plans put other steps around these.
@@ -16,6 +16,7 @@ from hamnd.core.replication import (
     Finding,
     PartnerDatabase,
     Rejoin,
+    Setup,
     Switchover,
     Task,
     Way,
@@ -120,6 +121,67 @@ def test_a_link_that_breaks_is_no_reason_to_promote(lab: Lab, faults: Faults) ->
     with pytest.raises(StepFailed, match=r"promote: precondition: STANDBY in DISCONNECTED_PEER"):
         carry_out(lab["mn2"], planned[1:])
     assert db2.state("mn2").startswith("STANDBY")
+
+
+# From two servers of their own to a pair.
+
+ALONE = replace(TIMES, is_paired=False)
+
+
+def test_two_databases_of_their_own_become_a_pair(lab: Lab) -> None:
+    """Given a database that logs in circles and another one on the standby, when the pair is set
+    up, then they are in Peer with the primary's rows, what the standby had is kept, and set-up
+    done once more finds everything done."""
+    db2 = pair(lab, ALONE)
+    assert db2.write("mn1", "lab_rows", "the site's own")
+    ended = carry_out(lab["mn2"], steps(lab, Setup()))
+    assert {one.outcome for one in ended} <= {"done", "already"}
+    assert (db2.state("mn1"), db2.state("mn2")) == ("PRIMARY PEER", "STANDBY PEER")
+    assert db2.writable() == ("mn1",)
+    assert set(db2.pair.rows("mn2", "lab_rows")) == {"the site's own"}
+    kept = lab["mn2"].run("sh", "-c", "cat /var/lib/hamnd-db2/kept/setup/1/SQL00001/LOG*/*")
+    assert kept == "the log of mn2\n"
+    assert "DB2_HADR_2\t55002/tcp" in lab["mn1"].run("cat", "/etc/services")
+    again = carry_out(lab["mn1"], steps(lab, Setup(), "mn1"))
+    assert [one.id for one in again if one.outcome != "already"] == ["db-backup"]
+    assert not lab["mn1"].path("/var/lib/hamnd-db2/image/new").exists()
+    assert (db2.state("mn1"), db2.state("mn2")) == ("PRIMARY PEER", "STANDBY PEER")
+    carry_out(lab["mn2"], steps(lab, Switchover()))
+    assert db2.writable() == ("mn2",), "what was set up can be switched over"
+
+
+def test_a_primary_that_set_up_left_closed_is_opened_again_and_set_up_goes_on(lab: Lab) -> None:
+    """Given a set-up that ended before its first backup, so that Db2 refuses every connection,
+    when it is taken back, then the primary serves again; and set-up is finished from there."""
+    db2 = pair(lab, ALONE)
+    planned = steps(lab, Setup())
+    at = next(number for number, one in enumerate(planned) if one.id == "db-log")
+    carry_out(lab["mn2"], planned[:at])
+    by_hand = (
+        "db2 update db cfg for XCATDB using LOGARCHMETH1 DISK:/tmp; db2 force applications all"
+    )
+    lab["mn1"].run("su", "-", OWNER, "-c", f"{by_hand}; db2 deactivate db XCATDB")
+    said = lab["mn1"].ask("su", "-", OWNER, "-c", "db2 activate db XCATDB").text
+    assert "SQL1116N" in said
+    carry_out(lab["mn2"], undo(planned[at : at + 1]))
+    assert "mn1" in db2.writable()
+    carry_out(lab["mn2"], planned)
+    assert (db2.state("mn1"), db2.state("mn2")) == ("PRIMARY PEER", "STANDBY PEER")
+
+
+def test_set_up_replaces_no_primary_and_takes_no_port_of_others(lab: Lab) -> None:
+    """Given a pair whose roles are the other way round, when it is set up as configured, then the
+    database that serves is refused as a standby; and a port that is taken is named."""
+    db2 = pair(lab)
+    carry_out(lab["mn2"], steps(lab, Switchover()))
+    hold = next(one for one in steps(lab, Setup(), "mn1") if one.id == "hold")
+    with pytest.raises(StepFailed, match="it is a primary, and set-up replaces none"):
+        carry_out(lab["mn1"], (hold,))
+    assert db2.writable() == ("mn2",)
+    lab["mn1"].run("sh", "-c", "sed -i '/DB2_HADR_2/d' /etc/services")
+    lab["mn1"].run("sh", "-c", "echo 'other 55002/tcp' >>/etc/services")
+    with pytest.raises(StepFailed, match="55002/tcp is other"):
+        carry_out(lab["mn1"], steps(lab, Setup(), "mn1")[:1])
 
 
 # The way back of the old primary.

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import assert_never
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import (
@@ -18,6 +19,7 @@ from hamnd.core.replication import (
     PartnerDatabase,
     Promotion,
     Rejoin,
+    Setup,
     Switchover,
     Takeover,
     Task,
@@ -25,12 +27,12 @@ from hamnd.core.replication import (
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
 from hamnd.core.replication.db2_rejoin import rejoin_steps
 from hamnd.core.replication.db2_return import CFG, KEPT, examine_returned
+from hamnd.core.replication.db2_setup import setup_steps
 from hamnd.core.replication.db2_switchover import switchover_steps
 from hamnd.core.replication.db2_takeover import takeover_steps
 from hamnd.core.replication.db2_view import parsed_once, read_view
 from hamnd.dialects.db2 import commands, held
 from hamnd.dialects.shell import last_lines, unanswered
-from hamnd.errors import PermanentError
 from hamnd.model.hadr import ParseVerdict
 from hamnd.model.health import Replication
 from hamnd.model.plan import Loss, Step
@@ -100,10 +102,10 @@ class Db2Engine:
                 return switchover_steps(terms)
             case Rejoin():
                 return rejoin_steps(terms, task)
+            case Setup():
+                return setup_steps(terms)
             case _:
-                kind = type(task).__name__.lower()
-                told = f"db2: this hamnd plans no {kind}; the guide has it by hand (§5)"
-                raise PermanentError(told)
+                assert_never(task)
 
     def return_looks(self, terms: Terms, view: Replication | None) -> Mapping[str, Look]:
         """Read the old primary's persistent role, and what hamnd keeps there; start nothing."""

@@ -137,11 +137,16 @@ def no_takeover_runs(site: Site) -> Look:
 
 
 def is_writable(site: Site) -> Look:
+    """Return the look that this node's database serves."""
+    return serves(site, site.node)
+
+
+def serves(site: Site, host: str) -> Look:
     """Return the look that connects and selects, which a standby refuses with SQL1776N (§8)."""
     return Look(
-        run(site, site.node, "sh", "-c", _SELECT_ONE, site.tool("db2"), site.db2.database),
+        run(site, host, "sh", "-c", _SELECT_ONE, site.tool("db2"), site.db2.database),
         reads="db2.selects",
-        expects=f"{site.db2.database} on {site.node} accepts a connection and a SELECT",
+        expects=f"{site.db2.database} on {host} accepts a connection and a SELECT",
         timeout_s=30.0,
         by_hand=(
             clp(site, site.node, f"connect to {site.db2.database}"),

@@ -146,7 +146,8 @@ class Db2:
         own = f"/home/{OWNER}/{OWNER}/NODE0000"
         host.write(f"{own}/SQL00001/SQLDBCONF", f"the configuration on {host.name}\n")
         host.write(f"{own}/SQL00001/LOGSTREAM0000/S0000017.LOG", f"the log of {host.name}\n")
-        host.run("sh", "-c", "cat >>/etc/services", stdin=SERVICES)
+        if self.pair.config.is_paired:
+            host.run("sh", "-c", "cat >>/etc/services", stdin=SERVICES)
         host.run("chown", "-R", OWNER, f"/home/{OWNER}")
 
     def _start_instance(self, name: str) -> None:

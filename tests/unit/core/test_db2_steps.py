@@ -8,7 +8,7 @@ import pytest
 
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Rejoin, Switchover, Task, Way
+from hamnd.core.replication import Rejoin, Setup, Switchover, Task, Way
 from hamnd.core.replication.db2 import ENGINE
 from hamnd.dialects.readers import READERS
 from hamnd.dialects.shell import preview
@@ -21,7 +21,7 @@ GUIDES_WAY = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS))
 HOME = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS, node="aixmn1"))
 AS_IT_IS = Rejoin(Way.REINTEGRATE, "diverged-after-5000")
 ANEW = Rejoin(Way.RESEED, "diverged-after-5000", "log from 5000 to 7000")
-TASKS = (Switchover(), AS_IT_IS, ANEW)
+TASKS = (Switchover(), AS_IT_IS, ANEW, Setup())
 EVERY = [(where, task) for where in (ALIAS, GUIDES_WAY, HOME) for task in TASKS]
 
 
@@ -116,3 +116,22 @@ def test_the_standby_starts_before_the_primary_that_waits_for_it() -> None:
     steps = by_id(ALIAS, ANEW)
     assert steps["db-primary"].depends_on == ("db-standby",)
     assert [steps[one].host for one in ("db-standby", "db-primary")] == ["aixmn1", "aixmn2"]
+
+
+@pytest.mark.parametrize("where", [ALIAS, terms(site(node="aixmn1"))])
+def test_set_up_is_the_same_whoever_runs_it(where: Terms) -> None:
+    """Primary and standby as configured, whichever node hamnd is on; the standby's data is kept."""
+    steps = by_id(where, Setup())
+    before = ["db-services", "db-instance", "db-log", "db-hadr", "hold", "preserve"]
+    seed = ["db-backup", "db-copy", "db-restore", "db-mirror"]
+    assert list(steps) == [*before, *seed, "db-standby", "db-primary", "replicate"]
+    hosts = {name: steps[name].host for name in ("db-log", "hold", "db-restore", "db-primary")}
+    assert hosts == dict(zip(hosts, ["aixmn1", "aixmn2", "aixmn2", "aixmn1"], strict=True))
+    assert "db-hadr" in steps["db-backup"].depends_on, "the image carries the configuration"
+
+
+def test_only_clients_elsewhere_need_an_alternate_server() -> None:
+    here = site()
+    with_clients = terms(replace(here, db2=replace(here.db2, client_port=60000)))
+    assert "db-alternate" in by_id(with_clients, Setup())
+    assert "db-alternate" not in by_id(ALIAS, Setup())

@@ -860,3 +860,13 @@ def test_db2rfpen_makes_a_closed_database_serve_nobody() -> None:
     pair.run(A, ("db2start",), T0 + 4)
     assert pair.run(A, ("db2rfpen", "on", "XCATDB"), T0 + 5).exit_code == 0
     assert "SQL1117N" in db2(pair, A, "connect to XCATDB", T0 + 6).text
+
+
+def test_two_databases_of_their_own_have_neither_hadr_nor_each_others_rows() -> None:
+    pair = make(is_paired=False)
+    assert pair.writable_nodes() == (A, B)
+    assert "HADR is not active." in pair.run(A, ("db2pd", "-d", "XCATDB", "-hadr"), T0 + 1).text
+    assert 'Reason code = "1"' in db2(pair, A, "start hadr on db XCATDB as primary", T0 + 2).text
+    db2(pair, A, "update db cfg for XCATDB using LOGARCHMETH1 LOGRETAIN", T0 + 3)
+    assert 'Reason code = "8"' in db2(pair, A, "start hadr on db XCATDB as primary", T0 + 4).text
+    assert pair.has_diverged(B)
