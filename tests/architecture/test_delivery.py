@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 SHELL_FILES = (
+    "hamnd/guard/hamn-guard",
     "aix-src/hamnd-src",
     "aix-src/hamn-boot",
     "aix-src/hamn-tell",
@@ -27,6 +28,12 @@ SHELL_FILES = (
     "aix-src/src-unregister",
     ".ci/venv",
     ".ci/install",
+)
+DROP_INS = (
+    "hamn-guard.conf",
+    "hamn-guard-before-243.conf",
+    "hamn-guard-postgresql@.conf",
+    "hamn-guard-network.conf",
 )
 NOT_ON_FILE = "0513-085 The hamnd Subsystem is not on file."
 HEADER = "Subsystem         Group            PID          Status"
@@ -68,6 +75,36 @@ def test_the_unit_file_is_valid(checkout: Path, tmp_path: Path) -> None:
         ["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False
     )
     about_us = [line for line in done.stderr.splitlines() if "hamnd" in line]
+    assert (done.returncode, about_us) == (0, [])
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+@pytest.mark.parametrize("drop_in", [None, *DROP_INS])
+def test_the_guards_units_and_drop_ins_are_valid(
+    checkout: Path, tmp_path: Path, drop_in: str | None
+) -> None:
+    """Verified as copies whose program exists, each drop-in on a unit of its own."""
+    program = tmp_path / "hamn-guard"
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    units = []
+    if drop_in is None:
+        for name in ("hamn-guard.service", "hamn-address.service"):
+            text = (checkout / "systemd" / name).read_text()
+            units.append(tmp_path / name)
+            units[-1].write_text(text.replace("/usr/sbin/hamn-guard", str(program)))
+    else:
+        unit = "served@.service" if "@" in drop_in else "served.service"
+        units.append(tmp_path / unit)
+        units[-1].write_text("[Service]\nExecStart=/bin/true\n")
+        folder = tmp_path / f"{unit}.d"
+        folder.mkdir()
+        text = (checkout / "systemd/guarded" / drop_in).read_text()
+        (folder / "hamn-guard.conf").write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False
+    )
+    about_us = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
     assert (done.returncode, about_us) == (0, [])
 
 
