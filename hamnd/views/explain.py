@@ -37,16 +37,20 @@ SCHEMA = "hamnd.explain/1"
 NAME_WIDTH = 18
 STEP_READY = "StepReady/"
 
+STANDS_BY = ("Peer", "Degraded", "PrimaryDown")
+"""States in which a takeover can be asked for; in the first it is refused, and why is told."""
 PEER_NEEDS = ("ReplicationPeer", "ReplicationGap", "PrimaryReachable", "NotIsolated")
 """What Peer requires (core.health.conditions.REQUIRED); a test holds the two together."""
 
 
 def explain_document(state: NodeState, now: Instant, terms: Terms) -> dict[str, Any]:
     """Return the status document with what would change the state: the exits of each state."""
-    from hamnd.views.status import status_document
+    from hamnd.views.status import status_document, takeover_part
 
     document = status_document(state, now, terms)
     document["schema"] = SCHEMA
+    if document["state"] in STANDS_BY:
+        document["takeover"] = takeover_part(state, now, terms)
     document["terms"] = {
         "down_after_s": terms.policy.down_after_s,
         "service_down_after_s": terms.policy.service_down_after_s,
@@ -137,6 +141,7 @@ def render_explain(document: Document, name: str | None = None, width: int = WID
     lines += [] if is_active else _rule(document, width)
     lines += _conditions(document, now, width)
     lines += [] if is_active else [*_loss(document, width), *_fence(document, width)]
+    lines += _why_not(document, width)
     lines += ["", "What would change it:"]
     for exit_ in document.get("exits") or []:
         lines += fold(f"- {exit_}", width, indent=4, first=2)
@@ -219,6 +224,32 @@ def _fence(document: Document, width: int) -> list[str]:
         lines += item(GOOD, str(piece.get("grade")), text, width)
     minimum = lookup(document, "fence", "minimum")
     return [*lines, f"  at least {minimum} is needed before a forced step"]
+
+
+def _why_not(document: Document, width: int) -> list[str]:
+    """The chain from a takeover back to what keeps it from happening, each link with its remedy."""
+    if document.get("state") not in STANDS_BY:
+        return []
+    gates = listed(document, "takeover", "gates")
+    lines = [
+        "",
+        "Why no takeover would be confirmed now:" if gates else "No gate forbids a takeover.",
+    ]
+    for gate in gates:
+        lines += _link(BAD, gate.get("name"), gate.get("evidence"), gate.get("clear"), width)
+    missing = listed(document, "readiness", "missing")
+    lines += [f"What is not proven to work ({len(missing)}):"] if missing else []
+    for one in missing:
+        told, _, clear = str(one.get("message") or one.get("reason")).partition("->")
+        mark = BAD if one.get("status") == "False" else UNKNOWN
+        lines += _link(mark, one.get("name"), told, clear, width)
+    return lines
+
+
+def _link(mark: str, name: object, told: object, clear: object, width: int) -> list[str]:
+    lines = item(mark, str(name), str(told or "").strip(), width, NAME_WIDTH)
+    remedy = str(clear or "").strip()
+    return lines + (fold(f"-> {remedy}", width, indent=7, first=4) if remedy else [])
 
 
 def _next(document: Document, width: int) -> list[str]:

@@ -50,7 +50,8 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
     old_primary = None
     if state.state is State.ACTIVE:
         old_primary = _old_primary_part(state, seen, witnesses, now, terms)
-    takeover = _takeover_part(state, now, terms)
+    is_down = state.state is State.PRIMARY_DOWN
+    takeover = takeover_part(state, now, terms) if is_down else None
     document: Part = {
         "schema": SCHEMA,
         "generated_at": int(now.wall_s),
@@ -152,10 +153,8 @@ def _waiting_plan(state: NodeState, now: Instant, takeover: Part | None) -> Part
     return run_facts.plan_hint(plan)
 
 
-def _takeover_part(state: NodeState, now: Instant, terms: Terms) -> Part | None:
-    """While the primary is down: what forbids a takeover now, on the terms asked for last."""
-    if state.state is not State.PRIMARY_DOWN:
-        return None
+def takeover_part(state: NodeState, now: Instant, terms: Terms) -> Part:
+    """Return what forbids a takeover now, on the terms asked for last."""
     shown = _shown_plan(state, now)
     request = PlanRequest(PlanKind.TAKEOVER) if shown is None else shown.request
     question = question_of(state, now, terms, request, shown)

@@ -100,6 +100,11 @@ async def test_it_is_live_says_when_it_is_not_and_gives_the_terminal_back() -> N
             terminal.type("ter")
             terminal.enter()
             await terminal.until("\nafter\n")
+            terminal.resize(80, 44)
+            terminal.type(f"clear; {program} report --state-dir {one.layout.state}")
+            terminal.enter()
+            await terminal.until("human time")
+            terminal.keep("report")
         finally:
             terminal.close()
 

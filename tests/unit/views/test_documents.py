@@ -317,3 +317,18 @@ def test_a_connection_that_db2_believes_in_is_no_good_mark_while_the_primary_is_
     (line,) = [one for one in render_status(document) if one.startswith("REPL")][:1]
     assert not line.startswith("REPL  *")
     assert "as the database last knew" in " ".join(render_status(document))
+
+
+def test_explain_tells_the_whole_chain_from_a_takeover_back_to_what_forbids_it() -> None:
+    one = pair().gates_block()
+    document = explain_document(one.state, one.now, one.terms)
+    names = [gate["name"] for gate in document["takeover"]["gates"]]
+    assert names == ["fence", "loss"]
+    text = " ".join(" ".join(explain.render_explain(document)).split())
+    assert "Why no takeover would be confirmed now:" in text
+    for gate in document["takeover"]["gates"]:
+        assert f"-> {gate['clear'].split(',')[0][:20]}" in text
+    unready = pair().not_ready()
+    told = explain.render_explain(explain_document(unready.state, unready.now, unready.terms))
+    assert "What is not proven to work (2):" in told
+    assert any(line.strip() == "-> give the right" for line in told)
