@@ -18,6 +18,7 @@ from pathlib import Path
 from hamnd.model.site import Platform, Site, Transport
 from hamnd.settings.problem import Problem, error, warning
 
+_SERVER_PROGRAMS = ("pg_ctl", "pg_basebackup", "pg_rewind", "pg_controldata", "pg_waldump")
 _LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
 _AIX_TOOLS = ("ping", "crontab")
 _ENGINE_TOOLS = {
@@ -208,6 +209,18 @@ def _postgresql(site: Site) -> Iterator[Problem]:
         )
     if where.passfile is not None:
         yield from _file(where.passfile, "replication.postgresql.passfile", secret=True)
+    if where.replication_passfile is not None:
+        path = "replication.postgresql.replication_passfile"
+        yield from _file(where.replication_passfile, path, secret=True)
+    if where.program_dir is not None:
+        lacking = [one for one in _SERVER_PROGRAMS if not (Path(where.program_dir) / one).exists()]
+        if lacking:
+            yield error(
+                "replication.postgresql.program_dir",
+                f"{', '.join(lacking)} are not there",
+                value=f'"{where.program_dir}"',
+                hint="such as /usr/lib/postgresql/15/bin (package postgresql-15)",
+            )
     if where.socket_dir is not None and not Path(where.socket_dir).is_dir():
         yield error(
             "replication.postgresql.socket_dir",

@@ -6,6 +6,7 @@ import dataclasses
 import grp
 import os
 import pwd
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -131,3 +132,16 @@ def test_a_fence_agent_that_cannot_run_is_refused(site: Site, tmp_path: Path) ->
 def test_a_file_in_the_way_of_the_state_folder_is_noticed(site: Site, tmp_path: Path) -> None:
     (tmp_path / "state").write_text("")
     assert "is not a directory" in said(site)["paths.state_dir"]
+
+
+def test_a_servers_programs_are_looked_for_where_they_are_said_to_be(
+    site: Site, tmp_path: Path
+) -> None:
+    server = replace(site.postgresql, os_user="root", program_dir=str(tmp_path / "bin"))
+    where = replace(site, engine="postgresql", postgresql=server)
+    told = said(where)["replication.postgresql.program_dir"]
+    assert "pg_rewind" in told
+    assert "pg_waldump" in told
+    for name in ("pg_ctl", "pg_basebackup", "pg_rewind", "pg_controldata", "pg_waldump"):
+        (tmp_path / "bin" / name).write_text("#!/bin/sh\n")
+    assert "replication.postgresql.program_dir" not in said(where)
