@@ -8,13 +8,16 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
+from hamnd.adapters.http import MetricsText
 from hamnd.core.replication import PartnerDatabase
 from hamnd.core.snapshot import dump, restore
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, State
 from hamnd.views.samples import Measures, Metric, MetricType, samples
 from hamnd.views.status import render_status, status_document
+from hamnd.views.text import size, span
 from tests.builders import NIGHT, Pair, pair, situations
 from tests.unit.core.story import Story
 
@@ -253,3 +256,50 @@ def test_file_sets_hold_and_drill_are_told_as_soon_as_the_document_has_them() ->
     assert values(metrics, "hold_expires_timestamp_seconds") == {(): 5000}
     assert values(metrics, "last_drill_timestamp_seconds") == {(): 1000}
     assert values(metrics, "last_rehearsal_timestamp_seconds") == {(): 2000}
+
+
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_screen_document_and_what_prometheus_reads_tell_the_same(situation: Pair) -> None:
+    """By the text that is really scraped, read by Prometheus' own parser."""
+    document = document_of(situation)
+    screen = " ".join(" ".join(render_status(document, 400, 100)).split())
+    scraped: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    body = MetricsText(lambda: metrics_of(situation))("")[1].decode()
+    for family in text_string_to_metric_families(body):
+        for sample in family.samples:
+            key = frozenset(sample.labels.items())
+            scraped.setdefault(sample.name, {})[key] = sample.value
+
+    def number(name: str) -> float | None:
+        return scraped.get(f"hamnd_{name}", {}).get(frozenset())
+
+    def word(name: str) -> set[str]:
+        found = scraped[f"hamnd_{name}"].items()
+        return {next(iter(labels))[1] for labels, value in found if value == 1}
+
+    assert word("state") == {document["state"]}
+    assert word("loss_verdict") == {document["data_loss"]["verdict"]}
+    assert number("epoch") == document["epoch"]
+    replication = document["replication"] or {}
+    for name, fact in (("log_gap_bytes", "gap_bytes"), ("replay_gap_bytes", "replay_gap_bytes")):
+        assert number(name) == replication.get(fact)
+        if "REPL" in screen and replication and replication.get(fact) is not None:
+            assert f"{name.split('_')[0]} gap {size(replication[fact])}" in screen
+    assert (
+        number("peer_window_remaining_seconds") == document["data_loss"]["peer_window_remaining_s"]
+    )
+    if document["state"] == "PrimaryDown":
+        assert f"unconfirmed {span(number('unconfirmed_seconds'))}" in screen
+    else:
+        assert number("unconfirmed_seconds") == 0
+    assert (number("unprotected_seconds") == 0) is document["protected"]
+    steps = [one for one in document["conditions"] if one["type"].startswith("StepReady/")]
+    proven = sum(scraped.get("hamnd_step_ready", {}).values())
+    assert proven == sum(one["status"] == "True" for one in steps)
+    if "READY" in screen and document["mode"] == "normal":
+        assert f"{int(proven)}/{len(steps)} steps proven" in screen
+    sights = scraped.get("hamnd_witness_sees", {})
+    reached = sum(v for labels, v in sights.items() if ("answer", "reached") in labels)
+    assert reached == sum(one["sees"] == "reached" for one in document["witnesses"])
+    if "SEEN" in screen and document["witnesses"]:
+        assert f"{int(reached)}/{len(document['witnesses'])} service node" in screen
