@@ -97,7 +97,12 @@ def _pull(
         bandwidth_kib=one.bandwidth_kib,
         is_gentle=one.is_gentle,
         whole_after_s=one.whole_after_s,
+        known_paths=_all_paths(site) if one.names_osimages and not is_dry else (),
     )
+
+
+def _all_paths(site: Site) -> tuple[str, ...]:
+    return tuple(path for one in site.file_sets for path in one.paths)
 
 
 def verify_credentials(site: Site, members: tuple[Salvaged, ...]) -> Action:

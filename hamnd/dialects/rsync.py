@@ -55,6 +55,7 @@ class Job:
     bandwidth_kib: int
     is_gentle: bool
     whole_after_s: float
+    known_paths: tuple[str, ...]
     rsync: str
     ssh: tuple[str, ...]
     """The ssh command up to its destination."""
@@ -83,6 +84,7 @@ def job_of(request: Pull, site: Site) -> dict[str, Any]:
         "bandwidth_kib": request.bandwidth_kib,
         "is_gentle": request.is_gentle,
         "whole_after_s": request.whole_after_s,
+        "known_paths": list(request.known_paths),
         "rsync": site.tool("rsync"),
         "ssh": [*ssh, "-o", "LogLevel=ERROR"],
         "destination": f"{where.user}@{where.address}",
@@ -93,7 +95,9 @@ def read_job(text: str) -> Job:
     """Return the job that `job_of` wrote. Raises ValueError for anything else."""
     try:
         told: Mapping[str, Any] = json.loads(text)
-        lists = {key: tuple(told[key]) for key in ("paths", "exclude", "only", "ssh")}
+        lists = {
+            key: tuple(told[key]) for key in ("paths", "exclude", "only", "known_paths", "ssh")
+        }
         return Job(**{**told, **lists, "compare": Compare(told["compare"])})
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"this is no job: {error}") from error
@@ -155,6 +159,28 @@ def find_changed(path: str, exclude: Sequence[str], since_s: float | None) -> tu
         *(*wanted, "-printf", ENTRY, "-o"),
         *("-printf", "."),
     )
+
+
+OSIMAGES = "lsdef -t osimage -i pkgdir,otherpkgdir,pkglist,template,rootimgdir,synclists"
+"""Where the primary's osimages keep what they are made of (xcat-hamn.md §3)."""
+
+
+def read_osimages(text: str, known: Sequence[str]) -> tuple[str, ...]:
+    """Return the paths that `OSIMAGES` tells and none of the known ones holds, without repetition.
+
+    They are only told: a path that a primary names is no reason to write there. /opt/xcat comes
+    with the packages.
+    """
+    held = [f"{one.rstrip('/')}/" for one in (*known, "/opt/xcat")]
+    found: dict[str, None] = {}
+    for line in text.splitlines():
+        _, _, value = line.partition("=")
+        for path in value.split(","):
+            bare = path.strip()
+            is_held = any(f"{bare.rstrip('/')}/".startswith(one) for one in held)
+            if bare.startswith("/") and bare.isprintable() and not is_held:
+                found[bare] = None
+    return tuple(found)
 
 
 EXITS = {

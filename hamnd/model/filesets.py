@@ -51,5 +51,7 @@ class FileSet:
     is_gentle: bool = False
     may_delete_percent: float = 25.0
     whole_after_s: float = 604_800.0
+    names_osimages: bool = False
+    """Whether a run tells which directories of the primary's osimages are in no path of the set."""
     holds_identity: bool = False
     """Its CA must be the primary's before a takeover (condition FilesIdentical)."""

@@ -157,6 +157,8 @@ class Pull:
     """Idle I/O class and lowest priority, on both hosts where they know it."""
     whole_after_s: float = 604_800.0
     """Everything is compared again after so long."""
+    known_paths: tuple[str, ...] = ()
+    """Where set, it also tells which directories of the source's osimages lie in none of these."""
 
 
 ActionRequest = Exec | Spread | Edit | Swap | Fence | Pull

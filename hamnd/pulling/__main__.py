@@ -12,7 +12,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hamnd.dialects import rsync
@@ -26,6 +26,7 @@ from hamnd.pulling.passes import Sides, bring
 from hamnd.pulling.transfer import Meter, Tally, Tools
 
 VERSION_S = 20.0
+OSIMAGES_MAX = 5
 
 _PROBE = """\
 date +%s
@@ -96,7 +97,20 @@ def _over(job: Job, line: Line, meter: Meter, is_confined: bool) -> CopyFacts:
         outcome = bring(tools, path, number, sides)
         total.merge(outcome.tally)
         entries += outcome.entries
-    return _facts(job, partner.moment, total, entries, is_confined)
+    facts = _facts(job, partner.moment, total, entries, is_confined)
+    outside = _osimages_outside(job, line)
+    return replace(facts, sentence=f"{facts.sentence}{outside}")
+
+
+def _osimages_outside(job: Job, line: Line) -> str:
+    """Say which directories of osimages no set copies; a partner without xcatd tells nothing."""
+    if not job.known_paths:
+        return ""
+    told = line.ask(f"PATH=$PATH:/opt/xcat/bin {rsync.OSIMAGES}").out
+    outside = rsync.read_osimages(told, job.known_paths)
+    if not outside:
+        return ""
+    return f"; in no set, though osimages need them: {', '.join(outside[:OSIMAGES_MAX])}"
 
 
 def _facts(job: Job, moment: float, total: Tally, entries: int, is_confined: bool) -> CopyFacts:

@@ -105,6 +105,7 @@ def known_sets(values: Values) -> dict[str, Table]:
             "check_cron": "47 * * * *",
             "stale_after_s": 10_800.0,
             "gentle": True,
+            "names_osimages": True,
         },
         "leases": {**SMALL, "paths": () if leases is None else (leases,)},
     }
@@ -122,7 +123,7 @@ def _build(name: str, known: Table, table: Table) -> FileSet:
     told = {**known, **{key: value for key, value in table.items() if value is not None}}
     numbers = ("jitter_s", "check_timeout_s", "stale_after_s", "timeout_s", "whole_after_s")
     fields: dict[str, Any] = {key: told[key] for key in numbers if key in told}
-    for key in ("cron", "check_cron", "bandwidth_kib", "holds_identity", "only"):
+    for key in ("cron", "check_cron", "bandwidth_kib", "holds_identity", "names_osimages", "only"):
         if key in told:
             fields[key] = told[key]
     if "may_delete_percent" in told:

@@ -147,6 +147,8 @@ def render_files(document: Document, width: int = WIDTH) -> list[str]:
         text = "No file sets are configured: what is here may be of any age."
         return fit([*fold(text, width), "NEXT    see [files] in the configuration"], width)
     now = document.get("generated_at") or 0
+    if document.get("source") == "journal":
+        return _from_journal(document, parts, width)
     stale = [one for one in parts if mark_of(one, now) != GOOD]
     lead = f"{plural(len(parts), 'file set')} from {partner}"
     lines = fold(f"{lead}: {'all fresh' if not stale else f'{len(stale)} not fresh'}.", width)
@@ -156,6 +158,19 @@ def render_files(document: Document, width: int = WIDTH) -> list[str]:
         if question := one.get("question"):
             lines += fold(f"ASKS: {clean(question)}", width, indent=8, first=5)
     return fit([*lines, f"NEXT    {_next(parts)}"], width)
+
+
+def _from_journal(document: Document, parts: list[Document], width: int) -> list[str]:
+    """Without a daemon nobody can say whether it is still so: every mark is a question."""
+    now = document.get("generated_at") or 0
+    told = f"OLD: {document.get('unreachable') or 'hamnd does not answer here'}; its journal knew:"
+    lines = fold(told, width)
+    for one in parts:
+        fresh = one.get("fresh_as_of")
+        words = "never copied whole" if fresh is None else f"as of {when(now, fresh)}"
+        lines += item(UNKNOWN, str(one.get("set")), words, width)
+        lines += _drift_lines(one, now, width)
+    return fit([*lines, "NEXT    systemctl start hamnd (AIX: startsrc -s hamnd)"], width)
 
 
 def mark_of(one: Document, now: float) -> str:

@@ -21,7 +21,6 @@ ABSENT: dict[str, Any] = {
     "partner_database": None,
     "clock_skew": None,
     "witnesses": [],
-    "files": [],
     "plan": None,
     "hold": None,
     "old_primary": None,
@@ -58,6 +57,7 @@ def journal_status(
         "mode": known.get("mode") or "normal",
         "mode_reason": known.get("mode_reason") or "",
         **ABSENT,
+        "files": _files(known.get("copies")),
         "readiness": {"status": "Unknown", "proven": 0, "total": 0, "missing": []},
         "data_loss": _loss(),
         "fence": {"grade": "none", "evidence": []},
@@ -85,6 +85,30 @@ def _decoded(text: str | None) -> dict[str, Any]:
 
 def _whole(value: object) -> int | None:
     return int(value) if isinstance(value, int | float) and value else None
+
+
+def _files(value: object) -> list[dict[str, Any]]:
+    """The file sets as the state document has them: how fresh each was known to be."""
+    if not isinstance(value, dict):
+        return []
+    found = []
+    for name, one in value.items():
+        state = one if isinstance(one, dict) else {}
+        drift = state.get("drift")
+        found.append(
+            {
+                "set": str(name),
+                "fresh_as_of": _whole(state.get("fresh_as_of")),
+                "stale_after_s": None,
+                "identical": state.get("identical"),
+                "question": state.get("question") or None,
+                "drift": drift if isinstance(drift, dict) else None,
+                "last_run": None,
+                "run": None,
+                "next_at": None,
+            }
+        )
+    return found
 
 
 def _loss() -> dict[str, Any]:

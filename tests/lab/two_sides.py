@@ -67,6 +67,7 @@ class Sides:
             "paths": [f"{self.here}/"],
             "exclude": [],
             "only": [],
+            "known_paths": [],
             "compare": "changes",
             "is_dry": False,
             "may_delete_percent": 100.0,

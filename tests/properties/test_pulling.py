@@ -166,7 +166,7 @@ def empty(root: Path) -> None:
 
 @pytest.mark.timeout(900)
 @settings(
-    max_examples=int(os.environ.get("HAMND_PULLS", "6")),
+    max_examples=int(os.environ.get("HAMND_PULLS", "4")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )

@@ -84,3 +84,16 @@ def test_facts_come_back_as_they_were_told() -> None:
     drift = Drift(5.0, 1, 2, 3, ("a", "b"), is_whole=False)
     facts = CopyFacts(1.0, 2, 3, 4, 5, "told", drift, "why?", identical=False)
     assert copying.read_facts(told(f"x\n{copying.facts_line(facts)}\n")) == facts
+
+
+def test_what_osimages_need_and_no_set_copies_is_told_once() -> None:
+    text = (
+        "Object name: rhels9-x86_64-install-compute\n"
+        "    pkgdir=/install/rhels9/x86_64\n"
+        "    otherpkgdir=/data/other,/data/other\n"
+        "    template=/opt/xcat/share/xcat/install/rh/compute.rhels9.tmpl\n"
+        "    rootimgdir=/netboot/rhels9\n"
+        "    synclists=\n"
+    )
+    assert rsync.read_osimages(text, ("/install/",)) == ("/data/other", "/netboot/rhels9")
+    assert rsync.read_osimages(text, ("/install/", "/data/", "/netboot/")) == ()

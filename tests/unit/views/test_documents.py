@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from hamnd.core.health.conditions import REQUIRED
+from hamnd.core.policy import Terms
 from hamnd.core.readiness import READY_PREFIX
 from hamnd.core.state import FinishedRun
+from hamnd.model.filesets import FileSet
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Probe, State, Verdict
 from hamnd.views import explain, facts
@@ -33,7 +35,7 @@ from tests.builders import (
     site,
     situations,
 )
-from tests.unit.core.story import Story
+from tests.unit.core.story import Story, story_terms
 
 SITUATIONS = situations()
 
@@ -226,7 +228,10 @@ def test_words_shared_with_the_core_are_the_core_s() -> None:
 
 
 def test_readiness_names_only_conditions_that_the_core_makes() -> None:
-    made = {one.type for one in Story().in_peer().state.assessment.conditions}
+    credentials = FileSet("credentials", ("/etc/xcat/ca/",), holds_identity=True)
+    here = replace(story_terms().site, file_sets=(credentials,))
+    story = Story(terms=Terms(here, story_terms().policy))
+    made = {one.type for one in story.in_peer().state.assessment.conditions}
     assert made >= facts.READINESS_TYPES
 
 
