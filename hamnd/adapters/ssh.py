@@ -160,6 +160,7 @@ class AsyncsshRunner:
             PermanentError: the site has no host of that name.
         """
         self._endpoint = endpoint(site, host)
+        self._site = site
         self._host = host
         self._ssh = site.ssh
         self._clock = clock
@@ -223,7 +224,7 @@ class AsyncsshRunner:
         try:
             await connection.create_session(
                 factory,
-                remote_line(request, self._endpoint.user),
+                remote_line(request, self._site),
                 encoding=None,
                 env={"LANG": "C", "LC_ALL": "C"},  # where sshd accepts it
             )

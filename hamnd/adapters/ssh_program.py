@@ -65,6 +65,7 @@ class OpensshRunner:
             PermanentError: the site has no host of that name.
         """
         self._endpoint = endpoint(site, host)
+        self._site = site
         self._argv = ssh_argv(site, host)
         self._node = site.node
         self._known_hosts_file = site.ssh.known_hosts_file
@@ -75,7 +76,7 @@ class OpensshRunner:
 
     async def run(self, request: Exec, timeout_s: float) -> Report:
         """Run the program there; past `timeout_s` ssh is ended and NO_REPLY reported."""
-        line = remote_line(request, self._endpoint.user)
+        line = remote_line(request, self._site)
         script = (
             f"echo {BEGAN} >&2\n{line}\nhamnd_code=$?\n"
             f"printf '\\n%s %s\\n' {ENDED} $hamnd_code >&2\nexit $hamnd_code"

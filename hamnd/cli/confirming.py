@@ -21,7 +21,12 @@ from hamnd.views.ways import gates_lead_on
 
 REFUSED_STATUS = 409
 QUESTION = "Type the name of the new primary to go on: "
-UNDO_QUESTION = "Type the name of this node, which stays standby, to go on: "
+QUESTIONS = {
+    "undo": "Type the name of this node, which stays what it was, to go on: ",
+    "resume": "Type the name of this node, the management node, to go on: ",
+    "rejoin": "Type the name of this node, the management node, to go on: ",
+}
+"""What is asked where no other node becomes primary."""
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
@@ -95,7 +100,7 @@ def _ask(session: Session, plan: dict[str, Any]) -> str:
         raise Stop(exits.REFUSED, told, *(f"try: {one}" for one in gates_lead_on(plan)))
     session.screen.flush()
     try:
-        named = input(UNDO_QUESTION if plan.get("kind") == "undo" else QUESTION).strip()
+        named = input(QUESTIONS.get(str(plan.get("kind")), QUESTION)).strip()
     except EOFError:
         named = ""
     if not named:

@@ -210,6 +210,10 @@ def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str
     """Return what to try, or not to do, in one or two sentences (design §3)."""
     site, watch = terms.site, state.watch
     partner = site.partner.name
+    run = state.run
+    if run is not None and run.plan.kind is not PlanKind.TAKEOVER:
+        # What the partner lacks is what this run took from it.
+        return f"The run is paused: {run.reason}." if run.status is RunStatus.PAUSED else ""
     if state.state is State.ACTIVE:
         return ""
     began = silence_began(watch, now, terms.policy)
@@ -239,7 +243,6 @@ def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str
     isolated = state.assessment.condition("NotIsolated")
     if isolated is not None and isolated.status is Status.FALSE:
         return "This node is cut off itself: check its own network before anything else."
-    run = state.run
     if run is not None and run.status is RunStatus.PAUSED:
         return f"The run is paused: {run.reason}."
     return ""

@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core import run as runs
-from hamnd.core.drafting import draft_of, why_moving
+from hamnd.core.drafting import draft_of, made, why_moving
 from hamnd.core.events import ConfirmRequested
 from hamnd.core.gates import blocking, plan_command
 from hamnd.core.gates.judging import why_impossible
@@ -25,8 +25,8 @@ from hamnd.model.names import Mode, Phase, PlanKind, RunStatus
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 
-NAMED = {PlanKind.TAKEOVER: "the new primary is", PlanKind.RESUME: "the management node is"}
-"""What the name is of that the operator types; for other kinds it is only where it happens."""
+NEW_PRIMARY = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER, PlanKind.DRILL, PlanKind.FAILBACK)
+"""Kinds that make a node primary: it is that one's name that the operator types."""
 
 
 def on_confirm(turn: Turn, event: ConfirmRequested) -> None:
@@ -52,12 +52,13 @@ def on_confirm(turn: Turn, event: ConfirmRequested) -> None:
 
 
 def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
-    here = turn.terms.site.node
+    site, kind = turn.terms.site, shown.kind
+    here = site.partner.name if kind is PlanKind.FAILBACK else site.node
     if turn.state.mode is not Mode.NORMAL:
         told = f"hamnd only observes: {turn.state.mode_reason}"
         return Refusal("mode", told, hint="hamnctl clear --reason …")
     if event.named != here:
-        what = NAMED.get(shown.kind, "this plan is carried out on")
+        what = "the new primary is" if kind in NEW_PRIMARY else "this plan is carried out on"
         told = f"{what} {here}, not {event.named or 'nothing'}: read the card again"
         return Refusal("name", told, hint="hamnctl confirm")
     if turn.now.wall_s > shown.expires_at:
@@ -73,8 +74,9 @@ def _start(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
     impossible = why_impossible(draft.question)
     if impossible is not None:
         return Refusal(impossible.name, impossible.evidence, hint=impossible.clear)
-    kind = KINDS[shown.kind]
-    fresh = kind.build(draft)
+    fresh = made(draft)
+    if isinstance(fresh, Refusal):
+        return fresh
     worse = what_became_worse(shown, fresh, turn.terms)
     if worse:
         told = f"the picture became worse since plan {shown.digest}"
@@ -87,7 +89,7 @@ def _start(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
         told = f"{count}: {', '.join(one.name for one in refused)}"
         return Refusal(refused[0].name, told, lines, hints)
     is_successor = shown.request.is_successor
-    trigger = kind.confirmed
+    trigger = KINDS[shown.kind].confirmed
     if trigger is not None and is_successor:
         trigger = Trigger.SUCCESSOR_CONFIRMED
     picture = Picture(is_plan_current=not worse, has_overridden_all=not refused)

@@ -27,7 +27,7 @@ def with_declared(steps: list[Step], site: Site, policy: Policy) -> list[Step]:
     known = {step.id: step for step in steps}
     waiting = list(site.site_steps)
     while waiting:
-        ready = next((one for one in waiting if _anchors(one) <= set(known)), None)
+        ready = next((one for one in waiting if anchors(one) <= set(known)), None)
         if ready is None:
             names = ", ".join(one.id for one in waiting)
             raise ValueError(f"{names} hang on each other or on a step that is not there")
@@ -39,7 +39,8 @@ def with_declared(steps: list[Step], site: Site, policy: Policy) -> list[Step]:
     return _with_last(known, site)
 
 
-def _anchors(one: SiteStep) -> set[str]:
+def anchors(one: SiteStep) -> set[str]:
+    """Return the steps that a site's own step hangs on."""
     return {name for name in (one.after, one.before) if name is not None}
 
 
@@ -48,7 +49,7 @@ def _step(one: SiteStep, known: dict[str, Step], site: Site, policy: Policy) -> 
     host = one.host or site.node
     depends_on: tuple[str, ...] = (one.after,) if one.after else ()
     after: tuple[str, ...] = ()
-    anchors = [known[name] for name in _anchors(one)]
+    anchored = [known[name] for name in anchors(one)]
     if one.before is not None:
         depends_on = tuple(dict.fromkeys((*depends_on, *known[one.before].depends_on)))
         after = known[one.before].after
@@ -68,7 +69,7 @@ def _step(one: SiteStep, known: dict[str, Step], site: Site, policy: Policy) -> 
         postconditions=(shell.declared(host, one.verify, one.user, f"{one.id} is done"),),
         timeout_s=policy.step_timeout_s(one.id, one.timeout_s),
         compensation=undo,
-        needs_fence=any(step.needs_fence or step.proves_fence for step in anchors)
+        needs_fence=any(step.needs_fence or step.proves_fence for step in anchored)
         and one.before != "fence",
     )
 

@@ -10,19 +10,31 @@ import json
 from dataclasses import replace
 
 from hamnd.core import run as runs
-from hamnd.core.asking import platform_steps
+from hamnd.core.asking import platform_steps, their_steps
+from hamnd.core.examining import finding_of
 from hamnd.core.gates import Question
 from hamnd.core.guarding import next_number
 from hamnd.core.health.rule import database_health, does_answer
 from hamnd.core.plans import Draft
+from hamnd.core.plans.kinds import KINDS
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Run
 from hamnd.core.state import NodeState, Refusal
 from hamnd.core.turn import Turn
+from hamnd.errors import PermanentError
 from hamnd.model.instant import Instant
 from hamnd.model.names import Outcome, Phase, Probe, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
+
+
+def made(draft: Draft) -> Plan | Refusal:
+    """Return the plan of a draft, or why it cannot be made on this site at all."""
+    kind = draft.question.request.kind
+    try:
+        return KINDS[kind].build(draft)
+    except PermanentError as error:
+        return Refusal(str(kind), str(error), hint="hamnctl explain")
 
 
 def keep_plan(turn: Turn, plan: Plan, actor: str) -> None:
@@ -47,6 +59,7 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
         reach_class(turn),
         turn.now.wall_s,
         epoch_number=next_number(state, turn.terms),
+        their_steps=their_steps(state, turn.terms),
         continues="" if kept is None else kept.plan.digest,
         settled_loss=None if kept is None else runs.settled_loss(kept),
     )
@@ -69,6 +82,7 @@ def question_of(
         begun=frozenset() if kept is None else runs.begun_steps(kept),
         does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy),
         shown_loss=None if shown is None else shown.loss.class_,
+        finding=finding_of(state, terms),
         is_owner=None if state.epoch is None else state.epoch.owner == terms.site.node,
     )
 

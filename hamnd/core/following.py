@@ -10,19 +10,17 @@ import json
 from dataclasses import replace
 from typing import assert_never
 
+from hamnd.core import examining
 from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
-from hamnd.core.commands import WriteReport
 from hamnd.core.contradicting import heard_against, is_done
-from hamnd.core.epochs import claim_epoch, set_epoch
+from hamnd.core.epochs import claim_epoch, give_epoch, set_epoch
 from hamnd.core.health.rule import (
     contradiction,
-    latest_host_answer,
 )
+from hamnd.core.plans.homeward import HOME
 from hamnd.core.policy import Policy
-from hamnd.core.progress import Run
-from hamnd.core.replication import Examination, PartnerDatabase
-from hamnd.core.replication.registry import engine_of
+from hamnd.core.progress import Run, StepRun
 from hamnd.core.roles import follow_role
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
@@ -136,13 +134,14 @@ def _follow_cause(turn: Turn) -> None:
 def follow_run(turn: Turn) -> None:
     """Hold a contradicted run, start what is ready, and end what is finished."""
     if turn.state.run is None:
-        _examine(turn)
+        examining.enter_loss(turn)
         return
     _note_fence(turn)
     _note_salvage(turn)
     _hold_contradicted(turn)
     _advance(turn)
     _raise_epoch(turn)
+    _end_first_half(turn)
     _end_run(turn)
 
 
@@ -194,11 +193,27 @@ def _raise_epoch(turn: Turn) -> None:
         return
     before = {} if turn.before.run is None else turn.before.run.steps
     for step_id in ("epoch", "promote"):
-        one, old = run.steps.get(step_id), before.get(step_id)
-        is_so = one is not None and (one.has_acted or one.outcome is Outcome.DONE)
-        was_so = old is not None and (old.has_acted or old.outcome is Outcome.DONE)
-        if is_so and not was_so:
+        if _is_begun(run.steps.get(step_id)) and not _is_begun(before.get(step_id)):
             claim_epoch(turn, run.plan.digest)
+        homeward = f"{HOME}{step_id}"
+        if _is_begun(run.steps.get(homeward)) and not _is_begun(before.get(homeward)):
+            give_epoch(turn, run.plan.digest)
+
+
+def _is_begun(one: StepRun | None) -> bool:
+    return one is not None and (one.has_acted or one.outcome is Outcome.DONE)
+
+
+def _end_first_half(turn: Turn) -> None:
+    """A drill's first half makes active as any switchover does; the run goes on (design §3)."""
+    run = turn.state.run
+    if run is None or run.plan.kind is not PlanKind.DRILL:
+        return
+    if turn.state.state is not State.TAKING_OVER:
+        return
+    first = [one for key, one in run.steps.items() if not key.startswith(HOME)]
+    if all(one.outcome in (Outcome.DONE, Outcome.SKIPPED) for one in first):
+        turn.fire(Trigger.RUN_VERIFIED, Picture(), "the first half of the drill is verified")
 
 
 def _end_run(turn: Turn) -> None:
@@ -210,9 +225,9 @@ def _end_run(turn: Turn) -> None:
     if run.plan.kind is not PlanKind.UNDO:
         turn.note_finished(run)
     match run.plan.kind:
-        case PlanKind.TAKEOVER:
+        case PlanKind.TAKEOVER | PlanKind.SWITCHOVER | PlanKind.DRILL:
             _become_active(turn, run)
-        case PlanKind.RESUME:
+        case PlanKind.RESUME | PlanKind.REJOIN | PlanKind.FAILBACK:
             pass  # beside the state
         case PlanKind.UNDO:
             _follow_undo(turn, run)
@@ -225,6 +240,8 @@ def _end_run(turn: Turn) -> None:
 
 def _become_active(turn: Turn, run: Run) -> None:
     """A verified run makes active; a concluded one has done so when the operator said it."""
+    if turn.state.state is not State.TAKING_OVER:
+        return  # a drill's first half has done it
     if run.status is RunStatus.DONE:
         turn.fire(Trigger.RUN_VERIFIED, Picture())
     elif turn.state.state is State.TAKING_OVER:
@@ -243,32 +260,3 @@ def _give_epoch_back(turn: Turn, run: Run) -> None:
     epoch, partner = turn.state.epoch, turn.terms.site.partner.name
     if epoch is not None and epoch.owner == turn.terms.site.node:
         set_epoch(turn, partner, run.plan.digest)
-
-
-def _examine(turn: Turn) -> None:
-    """Enter the actual loss once the old primary's own log can be compared (design §4)."""
-    state = turn.state
-    last, partner = state.last_takeover, state.watch.partner
-    if state.state is not State.ACTIVE or last is None:
-        return
-    heard = latest_host_answer(state.watch)
-    if last.actual != "pending" or heard is None or heard.wall_s <= last.finished_at:
-        return
-    if partner.at is None or partner.at.wall_s <= last.finished_at:
-        partner = PartnerDatabase()
-    reports = {
-        topic: report
-        for topic, report in state.watch.reports.items()
-        if topic.startswith("returned") and report.started.wall_s > last.finished_at
-    }
-    exam = Examination(last.position, partner, state.watch.replication, reports)
-    actual = engine_of(turn.terms).examine(turn.terms, exam).actual
-    if actual is None:
-        return
-    examined = replace(last, actual=actual)
-    finished = tuple(examined if one is last else one for one in state.finished)
-    turn.state = replace(state, finished=finished)
-    evidence = json.dumps({"actual": actual, "predicted": last.predicted})
-    turn.record(Record(Phase.DECISION, "loss_examined", digest=last.digest, evidence=evidence))
-    turn.because = f"the old primary was examined: {actual}"
-    turn.commands.append(WriteReport(last.digest))

@@ -9,14 +9,14 @@ from __future__ import annotations
 from hamnd.core.commands import KeepEpoch, PerformAction
 from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequested
 from hamnd.core.gates import is_overridden
-from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.evidence import best_grade, is_enough
 from hamnd.core.policy import Terms
-from hamnd.core.progress import Run
+from hamnd.core.progress import Run, StepRun
 from hamnd.core.stages import why_not_promote
 from hamnd.core.state import Decision, NodeState
 from hamnd.dialects import epoch
 from hamnd.errors import InvariantViolation
+from hamnd.model.health import FenceEvidence
 from hamnd.model.names import (
     GRADE_ORDER,
     FenceGrade,
@@ -143,23 +143,85 @@ def _fence_before_identity(after: NodeState, action: PerformAction, terms: Terms
     """Law 3: what needs the old primary off starts on evidence, or on an override by name."""
     run = after.run
     assert run is not None
-    if not run.plan.step(action.step).needs_fence:
+    step = run.plan.step(action.step)
+    if not step.needs_fence:
         return
-    proven = has_evidence_for(run, after.assessment, terms) or is_fence_overridden(run)
+    if step.against == terms.site.node:
+        _require(own_release(after, terms) is not None, "law 3", f"{step.id}: nobody let go")
+        return
+    proven = has_evidence_for(run, after, terms) or is_fence_overridden(run)
     _require(proven, "law 3", f"{action.step} would start without fence evidence")
 
 
-def has_evidence_for(run: Run | None, assessment: Assessment, terms: Terms) -> bool:
+def has_evidence_for(run: Run | None, state: NodeState, terms: Terms) -> bool:
     """Whether evidence reaches what policy demands, and what was agreed to at confirm (law 6).
 
     In a plan that was agreed to on `released` the partner's own word takes the fence's place.
     """
-    evidence = assessment.evidence
+    evidence = state.assessment.evidence
     agreed = FenceGrade.NONE if run is None else run.plan.fence_minimum
     if agreed is FenceGrade.RELEASED:
-        return assessment.released is not None
+        return released_by(run, state, terms) is not None
     reached = GRADE_ORDER[best_grade(evidence)] >= GRADE_ORDER[agreed]
     return reached and is_enough(evidence, terms)
+
+
+def released_by(run: Run | None, state: NodeState, terms: Terms) -> FenceEvidence | None:
+    """Return what says that the old primary let go (law 3), or None.
+
+    Either this very run has it let go, each step read on the old primary itself, and nothing that
+    was heard since says otherwise; or it says itself that it is a standby and serves nothing.
+    """
+    partner, watch = terms.site.partner.name, state.watch
+    letting_go = () if run is None else _letting_go(run, partner)
+    if run is None or not letting_go:
+        return state.assessment.released
+    ends = [_ended_at(run.steps[one]) for one in letting_go]
+    if None in ends:
+        return None
+    since = max(end for end in ends if end is not None)
+    role, good = watch.partner, watch.xcatd.good
+    is_primary = role.role == "primary" and role.at is not None and role.at.wall_s > since
+    if is_primary or (good is not None and good.wall_s > since):
+        return None
+    detail = f"{partner} gave up its services and addresses in this run, read there"
+    return FenceEvidence(FenceGrade.RELEASED, since, "run", detail)
+
+
+def own_release(state: NodeState, terms: Terms) -> str | None:
+    """Return what says at this time that this node itself let go, or None."""
+    run, reading, node = state.run, state.watch.replication, terms.site.node
+    if run is None or reading is None or not _has_let_go(run, node):
+        return None
+    if reading.role == "standby":
+        return f"{node} is standby and gave everything up"
+    if reading.is_database_up is False and _has_quiesced(run, node):
+        return f"{node} stopped its database in order and gave everything up"
+    return None
+
+
+def _letting_go(run: Run, host: str) -> tuple[str, ...]:
+    return tuple(step.id for step in run.plan.steps if step.lets_go and step.host == host)
+
+
+def _ended_at(one: StepRun) -> float | None:
+    """Return when a step was done, in wall seconds; None where it is not."""
+    if one.outcome is not Outcome.DONE or one.started_at is None:
+        return None
+    return one.started_at + (one.duration_s or 0.0)
+
+
+def _has_let_go(run: Run, host: str) -> bool:
+    return all(run.steps[one].outcome is Outcome.DONE for one in _letting_go(run, host))
+
+
+def _has_quiesced(run: Run, host: str) -> bool:
+    """Whether the step that ends the writing on this host was done; it is its own engine's."""
+    return any(
+        run.steps[step.id].outcome is Outcome.DONE
+        for step in run.plan.steps
+        if step.id.endswith("quiesce") and step.host == host
+    )
 
 
 def is_fence_overridden(run: Run) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.confirming import why_no_successor
 from hamnd.core.contradicting import heard_now
-from hamnd.core.drafting import draft_of, keep_plan, why_moving
+from hamnd.core.drafting import draft_of, keep_plan, made, why_moving
 from hamnd.core.events import (
     AbortRequested,
     ConcludeRequested,
@@ -20,7 +20,6 @@ from hamnd.core.events import (
     SkipRequested,
 )
 from hamnd.core.gates.judging import overridable, why_impossible
-from hamnd.core.plans.kinds import KINDS
 from hamnd.core.plans.undo import build_undo
 from hamnd.core.progress import Run
 from hamnd.core.state import Refusal
@@ -47,7 +46,11 @@ def on_plan(turn: Turn, event: PlanRequested) -> None:
     if impossible is not None:
         turn.refuse(Refusal(impossible.name, impossible.evidence, hint=impossible.clear))
         return
-    keep_plan(turn, KINDS[kind].build(draft), event.actor)
+    plan = made(draft)
+    if isinstance(plan, Refusal):
+        turn.refuse(plan)
+        return
+    keep_plan(turn, plan, event.actor)
 
 
 def on_retry(turn: Turn, event: RetryRequested) -> None:

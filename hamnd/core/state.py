@@ -17,7 +17,7 @@ from hamnd.core.progress import Run
 from hamnd.model.copying import CopyEnd, CopyFacts, Drift, Progress
 from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.instant import Instant
-from hamnd.model.names import Cause, Mode, PlanKind, State, Verdict
+from hamnd.model.names import Cause, Mode, PlanKind, RunStatus, State, Verdict
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 from hamnd.model.routine import RoutineRun
@@ -112,6 +112,10 @@ class Timing:
     """When the last sample was written to the journal's memory."""
 
 
+FOLLOWING = (PlanKind.SWITCHOVER, PlanKind.REJOIN, PlanKind.FAILBACK, PlanKind.DRILL)
+"""Kinds of plans after which the partner follows in order."""
+
+
 @dataclass(frozen=True, slots=True)
 class NodeState:
     """The whole memory of the engine."""
@@ -152,9 +156,13 @@ class NodeState:
 
     @property
     def last_takeover(self) -> FinishedRun | None:
-        """The latest takeover that ended, whatever ran since."""
-        kind = PlanKind.TAKEOVER.value
-        return next((one for one in reversed(self.finished) if one.kind == kind), None)
+        """The latest takeover that ended; none once the old primary followed in order again."""
+        for one in reversed(self.finished):
+            if one.kind == PlanKind.TAKEOVER:
+                return one
+            if one.kind in FOLLOWING and one.status == RunStatus.DONE:
+                return None
+        return None
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ class Trigger(StrEnum):
     PRIMARY_DOWN_HELD = "primary_down_held"
     PRIMARY_SEEN = "primary_seen"
     TAKEOVER_CONFIRMED = "takeover_confirmed"
+    SWITCHOVER_CONFIRMED = "switchover_confirmed"
     SUCCESSOR_CONFIRMED = "successor_confirmed"
     RUN_VERIFIED = "run_verified"
     RUN_CONTRADICTED = "run_contradicted"
@@ -252,5 +253,17 @@ TABLE: tuple[Row, ...] = (
         Trigger.EPOCH_CONFIRMED,
         State.ACTIVE,
         "The epoch is confirmed to be this node's.",
+    ),
+    *(
+        Row(
+            row_id,
+            source,
+            Trigger.SWITCHOVER_CONFIRMED,
+            State.TAKING_OVER,
+            "The operator confirmed that the primary hands over to this node.",
+            _plan_is_current,
+            "the picture became worse since the plan was shown",
+        )
+        for row_id, source in (("T31", State.PEER), ("T32", State.DEGRADED))
     ),
 )

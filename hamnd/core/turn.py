@@ -11,7 +11,13 @@ from dataclasses import replace
 from hamnd.core import fsm
 from hamnd.core.commands import Command, WriteReport
 from hamnd.core.health.evidence import best_grade
-from hamnd.core.invariants import check_refusal, has_evidence_for, is_fence_overridden
+from hamnd.core.invariants import (
+    check_refusal,
+    has_evidence_for,
+    is_fence_overridden,
+    own_release,
+    released_by,
+)
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Facts, Move, Run
 from hamnd.core.run import open_steps
@@ -67,10 +73,11 @@ class Turn:
     def facts(self) -> Facts:
         """Return what a run needs to know, as it is now."""
         run, evidence = self.state.run, self.state.assessment.evidence
-        has_evidence = proven = has_evidence_for(run, self.state.assessment, self.terms)
+        has_evidence = proven = has_evidence_for(run, self.state, self.terms)
         needed = self.terms.policy.fence_minimum
         if run is not None and run.plan.fence_minimum is FenceGrade.RELEASED:
-            released, needed = self.state.assessment.released, FenceGrade.RELEASED
+            needed = FenceGrade.RELEASED
+            released = released_by(run, self.state, self.terms)
             evidence = () if released is None else (released,)
         sentence = f"{best_grade(evidence)}, {needed} needed"
         if evidence:
@@ -82,7 +89,8 @@ class Turn:
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
         here, loss = self.terms, self.state.assessment.loss.class_
-        return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence, loss)
+        own = own_release(self.state, here)
+        return Facts(self.now, here.policy, here.site, proven, sentence, own, has_evidence, loss)
 
     def note_finished(self, run: Run) -> None:
         """Remember a run that ended, however it ended, and have its report written."""

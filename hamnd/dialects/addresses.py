@@ -76,6 +76,16 @@ def address_up(site: Site, service: ServiceAddress) -> Look:
     )
 
 
+def address_gone(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that expects the address nowhere on this node."""
+    return Look(
+        Exec(site.node, (site.tool("ip"), "-o", "addr", "show")),
+        reads="linux.address_gone",
+        expects=f"{service.address} is not on {site.node}",
+        arguments=(service.address,),
+    )
+
+
 def interface_there(site: Site, service: ServiceAddress) -> Look:
     """Return a look that expects the interface to exist and to have an address of its own."""
     return Look(
@@ -235,6 +245,18 @@ def read_address_up(report: Report, arguments: tuple[str, ...]) -> Reading:
     if not any(one.is_ready for one in holders):
         return Reading(Verdict.BLOCK, f"{address} is not usable yet (duplicate detection)")
     return Reading(Verdict.PASS, f"{address} is up on {interface}")
+
+
+def read_address_gone(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the address is on none of the interfaces that are shown."""
+    reading = read_addresses(report)
+    if reading.verdict is not Verdict.PASS:
+        return Reading(Verdict.UNKNOWN, reading.sentence)
+    address, _ = _pair(arguments)
+    holders = [one for one in parse_addresses(report.stdout) if one.address == address]
+    if holders:
+        return Reading(Verdict.BLOCK, f"{address} is still on {holders[0].interface}")
+    return Reading(Verdict.PASS, f"{address} is not there")
 
 
 def read_interface_there(report: Report, arguments: tuple[str, ...]) -> Reading:

@@ -23,6 +23,10 @@ _PROGRAMS = (
 
 _GUARD = 'test -x "$1" && echo "hamn-guard is installed"'
 GUARD = "/usr/sbin/hamn-guard"
+_ENABLED = (
+    's=$1; shift; for u; do case $("$s" is-enabled "$u" 2>/dev/null) in '
+    'enabled*|alias) echo "$u";; esac; done; echo whole'
+)
 _OF_EACH = """\
 systemctl=$1 verb=$2; shift 2; done=
 for u; do
@@ -99,6 +103,16 @@ def enabled_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Look:
         Exec(site.node, _of_each(site, "is-enabled", groups)),
         reads="shell.exit_zero",
         expects="what serves the nodes starts again at boot, behind the guard",
+    )
+
+
+def disabled_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Look:
+    """Return a look that expects no unit of these groups to start at boot."""
+    names = tuple(unit for group in groups for unit in group)
+    return Look(
+        Exec(site.node, ("sh", "-c", _ENABLED, "hamnd-enabled", site.tool("systemctl"), *names)),
+        reads="linux.disabled_each",
+        expects=f"nothing that serves the nodes starts at boot on {site.node}",
     )
 
 
@@ -216,6 +230,19 @@ def read_unit_waiting(report: Report, arguments: tuple[str, ...]) -> Reading:
     if word == "not-found" or "No such file" in report.stderr:
         return Reading(Verdict.BLOCK, f"there is no unit {unit}")
     return unreadable(report)
+
+
+def read_disabled_each(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the list of enabled units is whole and empty."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    *names, end = report.stdout.split() or [""]
+    if end != "whole" or report.exit_code != 0:
+        return unreadable(report)
+    if names:
+        return Reading(Verdict.BLOCK, f"starts at boot: {', '.join(names)}")
+    return Reading(Verdict.PASS, "nothing of it starts at boot")
 
 
 def read_unit_stopped(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -72,10 +72,15 @@ def local_argv(request: Exec, effective_user: str) -> tuple[str, ...]:
     return ("su", "-", request.user, "-c", _in_english(request.argv))
 
 
-def remote_line(request: Exec, login_user: str) -> str:
-    """Return the command line that ssh hands to the login shell of `login_user`."""
+def remote_line(request: Exec, site: Site) -> str:
+    """Return the command line that ssh hands to the login shell over there.
+
+    sshd gives it a bare PATH, without xCAT's own directories: the site's come first, as here.
+    Raises PermanentError for a host that the site does not have.
+    """
+    login_user = endpoint(site, request.host).user
     if request.user is None or request.user == login_user:
-        return _in_english(request.argv)
+        return _in_english(request.argv, f"PATH={_single_quoted(site.tool_path)}:$PATH ")
     return quote(local_argv(request, login_user))
 
 
@@ -204,9 +209,9 @@ def _single_quoted(text: str) -> str:
     return "'" + text.replace("'", "'\\''") + "'"
 
 
-def _in_english(argv: Sequence[str]) -> str:
+def _in_english(argv: Sequence[str], settings: str = "") -> str:
     """Return the line in the C locale: parsers read English (db2-hadr.md §1, xcat-hamn.md §4)."""
-    return _one_line("LC_ALL=C LANG=C " + _words(argv))
+    return _one_line(f"{settings}LC_ALL=C LANG=C " + _words(argv))
 
 
 def _one_line(text: str) -> str:
@@ -244,8 +249,7 @@ def _pipe(stdin: str | None) -> str:
 def _exec_text(request: Exec, site: Site) -> str:
     if request.host == site.node:
         return _words(local_argv(request, "root"))
-    login_user = endpoint(site, request.host).user
-    return _words((*ssh_argv(site, request.host), remote_line(request, login_user)))
+    return _words((*ssh_argv(site, request.host), remote_line(request, site)))
 
 
 def _edit_text(request: Edit, site: Site) -> str:

@@ -32,7 +32,7 @@ from hamnd.views.text import (
     spread,
 )
 from hamnd.views.verdict import loss_words
-from hamnd.views.ways import PLAN, gates_lead_on
+from hamnd.views.ways import gates_lead_on
 
 if TYPE_CHECKING:
     from hamnd.model.plan import Plan, Step
@@ -44,12 +44,19 @@ SCHEMA = "hamnd.plan/1"
 GATE_MARKS = {"pass": GOOD, "block": BAD, "unknown": UNKNOWN, "overridden": BAD}
 LABEL_WIDTH = 17
 NO_WAY_BACK = "from here there is no way back"
+LOSING = ("takeover", "switchover", "failback", "drill")
+"""Kinds that move the database's role; no other can lose what was written."""
 VARIANTS = {
     "graceful": "graceful: the primary's database hands over",
     "peer-window-only": "within the peer window",
     "force-after-proof": "forced, after proof that the primary is off",
     "accepted-force": "forced, with the loss you accept",
     "start-as-primary": "promoted before, started again by force",
+    "start-with-standby": "primary before, started again beside its standby",
+    "activate": "the cluster's own before, activated again",
+    "none": "primary already, and up",
+    "reintegrate": "its own data stays, what diverged is taken back",
+    "reseed": "it gets a new copy of everything",
 }
 
 
@@ -173,8 +180,18 @@ def _title(document: Document) -> str:
         case "takeover":
             again = ", continued" if document.get("is_successor") else ""
             return f"TAKE OVER from {partner} to {node}{again} · plan {name}"
+        case "switchover":
+            return f"SWITCH OVER from {partner} to {node} · plan {name}"
+        case "resume":
+            return f"BRING {node} UP AGAIN as management node · plan {name}"
+        case "rejoin":
+            return f"TAKE {partner} IN as standby of {node} · plan {name}"
+        case "failback":
+            return f"HAND BACK from {node} to {partner} · plan {name}"
+        case "drill":
+            return f"DRILL: from {partner} to {node} and back · plan {name}"
         case "undo":
-            return f"UNDO the paused takeover on {node} · plan {name}"
+            return f"UNDO the paused run on {node} · plan {name}"
         case kind:
             return f"{str(kind).upper()} on {node} · plan {name}"
 
@@ -194,7 +211,7 @@ def _labelled(label: str, text: str, width: int) -> list[str]:
 
 
 def _loss(document: Document, width: int) -> list[str]:
-    if document.get("kind") == "undo":  # the way back promotes nothing: there is nothing to lose
+    if document.get("kind") not in LOSING:
         return []
     words = loss_words(document)
     if document.get("accept_loss"):
@@ -218,15 +235,28 @@ def _loss(document: Document, width: int) -> list[str]:
 
 def _proof(document: Document, width: int) -> list[str]:
     variant = str(document.get("variant") or "")
-    lines: list[str] = []
-    if document.get("kind") == "takeover":
-        fence = next((g for g in listed(document, "gates") if "fence" in str(g.get("name"))), None)
-        if fence is not None:
-            lines += _labelled("Old primary", str(fence.get("evidence")), width)
-        lines += _labelled("Promotion", VARIANTS.get(variant, variant), width)
-    elif variant:
-        lines += _labelled("Because", variant, width)
-    return lines
+    told = VARIANTS.get(variant, variant)
+    match document.get("kind"):
+        case "takeover" | "resume":
+            label = "Promotion" if document.get("kind") == "takeover" else "Database"
+            proof = _evidence(document, "Old primary", "fence", width)
+            return proof + _labelled(label, told, width)
+        case "switchover" | "drill":
+            back = document.get("point_of_no_return")
+            until = f"until {back}" if back else "as long as it runs"
+            told = f"hands over; {until} an abort gives all back to it"
+            return _labelled("Old primary", told, width)
+        case "rejoin" | "failback":
+            kept = _evidence(document, "Its own data", "preserve_diverged", width)
+            return kept + _labelled("Way", told, width)
+        case _:
+            return _labelled("Because", variant, width) if variant else []
+
+
+def _evidence(document: Document, label: str, gate: str, width: int) -> list[str]:
+    """Say what a gate saw, where this kind has it."""
+    found = next((one for one in listed(document, "gates") if one.get("name") == gate), None)
+    return [] if found is None else _labelled(label, str(found.get("evidence")), width)
 
 
 def _overrides(document: Document, width: int) -> list[str]:
@@ -317,7 +347,8 @@ def _eta(document: Document, width: int) -> list[str]:
     else:
         text = f"Expected {span(eta.get('p50_s'))} (p50), {span(eta.get('p95_s'))} (p95), "
         text += f"{plural(runs, 'run')}."
-    asked = "abort --reason TEXT" if document.get("kind") == "undo" else "plan takeover"
+    kind = document.get("kind")
+    asked = "abort --reason TEXT" if kind == "undo" else f"plan {kind}"
     head, more = f"  {text}", f"hamnctl {asked} --verbose"
     if len(head) + 2 + len(more) <= width:
         return [head + more.rjust(width - len(head))]
@@ -358,7 +389,8 @@ def _step_in_full(step: Document, number: int, width: int) -> list[str]:
 def _next(document: Document, width: int) -> list[str]:
     now, expires = document.get("generated_at"), document.get("expires_at")
     if now is not None and expires is not None and expires <= now:
-        asked = "hamnctl abort --reason TEXT" if document.get("kind") == "undo" else PLAN
+        kind = document.get("kind")
+        asked = "hamnctl abort --reason TEXT" if kind == "undo" else f"hamnctl plan {kind}"
         return row("NEXT", PLAIN, f"{asked}      (this one has expired)", width)
     if not blocking_gates(document):
         name = plan_name(str(document.get("digest", "")))

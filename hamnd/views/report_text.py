@@ -24,6 +24,15 @@ from hamnd.views.text import (
 
 MARKS = {"done": "*", "not_done": "!", "unknown": "?", "skipped": "-"}
 HEAD_WIDTH = 26
+WITHOUT_LOSS = {
+    "undo": "nothing is lost by it: it takes back what was done before the point of no return",
+    "switchover": "nothing is lost by it: the old primary handed over all that it had",
+    "resume": "nothing is lost by it: the database was primary before",
+    "rejoin": "nothing is lost here; what only the old primary had is kept, if it was not given up",
+    "failback": "nothing is lost by it: this node handed over all that it had",
+    "drill": "nothing is lost by it: each node handed over all that it had",
+}
+"""What is said of kinds that take nothing from a dead primary."""
 
 
 def report_title(document: Document) -> str:
@@ -71,7 +80,7 @@ def head(document: Document) -> list[tuple[str, str, str]]:
 
 
 def _not_managing(document: Document) -> str:
-    return "" if document.get("kind") == "undo" else "not managing yet"
+    return "not managing yet" if document.get("kind") in ("takeover", "switchover") else ""
 
 
 def _head_line(what: str, when_: str, note: str, width: int) -> list[str]:
@@ -92,8 +101,8 @@ def spent(document: Document) -> str:
 
 def loss_line(document: Document) -> str:
     """Say the prediction and what the examination of the old primary found."""
-    if document.get("kind") == "undo":
-        return "nothing is lost by it: it takes back what was done before the point of no return"
+    if (told := WITHOUT_LOSS.get(str(document.get("kind")))) is not None:
+        return told
     predicted = lookup(document, "predicted_loss", "verdict")
     words = str(predicted).replace("_", " ") if predicted else "not recorded"
     accepted = lookup(document, "predicted_loss", "accepted")

@@ -332,10 +332,11 @@ def last_run_row(document: Document, width: int) -> list[str]:
     took = None if started is None or ended is None else ended - started
     text = (
         f"{last.get('kind')} {plan_name(str(last.get('digest')))} {last.get('status')} "
-        f"in {span(took)}; "
-        f"loss predicted {str(last.get('predicted_loss') or '?').replace('_', ' ')}, "
-        f"actual {last.get('actual_loss') or 'pending'}"
+        f"in {span(took)}"
     )
+    if last.get("kind") == "takeover":
+        predicted = str(last.get("predicted_loss") or "?").replace("_", " ")
+        text += f"; loss predicted {predicted}, actual {last.get('actual_loss') or 'pending'}"
     mark = GOOD if last.get("status") == "done" else BAD
     return row("LAST", mark, text, width, right=ago(document.get("generated_at"), ended))
 

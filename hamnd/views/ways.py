@@ -88,13 +88,14 @@ def gates_lead_on(part: Document) -> list[str]:
     """
     gates = [one for one in listed(part, "gates") if one.get("verdict") in ("block", "unknown")]
     clears = list(dict.fromkeys(str(one.get("clear") or "hamnctl explain") for one in gates))
-    by_option = [clear.partition(PLAN) for clear in clears if f"{PLAN} --" in clear]
-    first = [clear for clear in clears if f"{PLAN} --" not in clear]
+    plan = f"hamnctl plan {part.get('kind') or 'takeover'}"
+    by_option = [clear.partition(plan) for clear in clears if f"{plan} --" in clear]
+    first = [clear for clear in clears if f"{plan} --" not in clear]
     if not by_option:
         return first
     heads = "".join(head for head, _, _ in by_option)
     options = [option for _, _, tail in by_option if (option := tail.strip())]
-    command = f"{heads}{PLAN} {' '.join([*_given(part, options), *options])}"
+    command = f"{heads}{plan} {' '.join([*_given(part, options), *options])}"
     return [*first, f"then {command}" if first else command]
 
 

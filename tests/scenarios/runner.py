@@ -13,7 +13,7 @@ Commands: `begin` · `live SECONDS` · `until STATE|paused|running:STEP|acting:S
 `plan [KIND] [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` ·
 `confirm shown N` · `retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` ·
 `disk RESERVE` · `halt REASON` · `clear` · `crash [SECONDS]` · `reboot SECONDS` ·
-`power lost` (here; a `reboot` follows).
+`power lost` (here; a `reboot` follows) · `stubborn` (its address cannot be taken from it).
 """
 
 from __future__ import annotations
@@ -57,6 +57,9 @@ OPERATING = frozenset(
         *("plan", "confirm", "retry", "skip", "abort", "conclude"),
     )
 )
+
+
+STRIKING = frozenset(("die", "freeze", "return", "link", "window", "power", "stubborn"))
 
 
 SHOWN = ("FenceLies", "TakeoverIncomplete", "OldPrimaryReturned")
@@ -185,7 +188,7 @@ class Player:
     # ---- the language ----------------------------------------------------------------------
     def _run(self, words: list[str]) -> None:
         verb, *rest = words
-        story, world = self.story, self.story.world
+        story = self.story
         match verb, rest:
             case "begin", []:
                 story.begin()
@@ -193,6 +196,18 @@ class Player:
                 story.live(float(seconds))
             case "until", [what]:
                 story.until(lambda: self._is_so(what), 900.0)
+            case "site" | "policy", _:
+                self._configure(verb, rest)
+            case _ if verb in OPERATING:
+                self._operate(verb, rest)
+            case _ if verb in STRIKING:
+                self._strike(verb, rest)
+            case _:
+                self._change(verb, rest)
+
+    def _strike(self, verb: str, rest: list[str]) -> None:
+        world = self.story.world
+        match verb, rest:
             case "die", []:
                 world.die()
             case "freeze", []:
@@ -201,17 +216,15 @@ class Player:
                 world.come_back()
                 world.fence = "on"
             case "link", ["lost"]:
-                world.lose_link(story.now_s)
+                world.lose_link(self.story.now_s)
             case "window", ["over"]:
                 world.end_window()
             case "power", ["lost"]:
                 world.reboot_here()
-            case "site" | "policy", _:
-                self._configure(verb, rest)
-            case _ if verb in OPERATING:
-                self._operate(verb, rest)
+            case "stubborn", []:
+                world.there.is_stubborn = True
             case _:
-                self._change(verb, rest)
+                raise ValueError(f"no such command: {verb} {' '.join(rest)}")
 
     def _is_so(self, what: str) -> bool:
         run = self.story.state.run

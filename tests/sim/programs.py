@@ -30,6 +30,16 @@ from tests.sim.ground import (
 from tests.sim.job import Job, Output, UnknownArgvError, at_once
 
 DB2 = frozenset({"db2", "db2pd"})
+ALWAYS = {
+    "hamnd-programs": Output(),
+    "hamnd-cfgloc": Output(stdout="DB2:XCATDB\n"),
+    "hamnd-guard-there": Output(1),
+    "hamnd-xcatprobe": Output(stdout="xcatprobe is not installed\n"),
+    "hamnd-timers": Output(),
+    "hamnd-crontabs": Output(),
+    "hamnd-cronfiles": Output(),
+}
+"""What scripts answer that always find the same, on either machine."""
 LINKS = (
     f"2: {INTERFACE}: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc mq state UP\\"
     "    link/ether 52:54:00:2f:00:68 brd ff:ff:ff:ff:ff:ff\n"
@@ -61,6 +71,8 @@ class Shell:
             return self._db2(request.host, words, at, session)
         if name == "sh":
             return self._script(request, at, session)
+        if request.host == PRIMARY:
+            return self._on_primary(name, words)
         if request.host != STANDBY:
             raise UnknownArgvError(f"{request.host}: {words}")
         return self._on_standby(name, request)
@@ -138,6 +150,21 @@ class Shell:
 
         return Job(connect.seconds + 0.1 * self.haste, finish, survives=True)
 
+    def _on_primary(self, name: str, words: Sequence[str]) -> Job:
+        """What the platform looks at over there, in case that it is handed over to one day."""
+        match name:
+            case "ip" if tuple(words[1:]) == ("-o", "link", "show"):
+                return at_once(Output(stdout=LINKS.replace("00:68", "00:67")))
+            case "ip" if tuple(words[1:]) == ("-o", "addr", "show"):
+                own = f"2: {INTERFACE}    inet {ADDRESSES[PRIMARY]}/26 scope global {INTERFACE}\n"
+                return at_once(Output(stdout=own))
+            case "crontab" if words[-1] == "-l":
+                return at_once(Output(1, stderr="no crontab for root\n"))
+            case "ps":
+                return at_once(Output(stdout="1 /usr/lib/systemd/systemd\n"))
+            case _:
+                raise UnknownArgvError(f"{PRIMARY}: {words}")
+
     # Scripts.
 
     def _script(self, request: Exec, at: float, session: str) -> Job:
@@ -148,23 +175,13 @@ class Shell:
             return self._select_one(request.host, argv[4], at, session)
         if mark == "hamnd-fence" and request.host == PRIMARY:
             return self._end_primary()
+        if mark in ALWAYS:
+            return at_once(ALWAYS[mark])
         if request.host == STANDBY:
-            if mark == "hamnd-programs":
-                return at_once(Output())
             if mark in ("hamnd-arm", "hamnd-keep", "hamnd-drop"):
                 return Job(0.01, lambda now: self._watcher(mark, argv[4:], now))
             if mark == "hamnd-end":
                 return Job(0.1, lambda _: self._end(argv[5]))
-            if mark == "hamnd-cfgloc":
-                return at_once(Output(stdout="DB2:XCATDB\n"))
-            if mark == "hamnd-guard-there":
-                return at_once(Output(1))
-            if mark == "hamnd-xcatprobe":
-                return at_once(Output(stdout="xcatprobe is not installed\n"))
-            if mark == "hamnd-timers":
-                return at_once(Output())
-            if mark in ("hamnd-crontabs", "hamnd-cronfiles"):
-                return at_once(Output())
         raise UnknownArgvError(f"{request.host}: {argv}")
 
     def _watcher(self, mark: str, words: Sequence[str], now: float) -> Output:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.policy import Terms
+from hamnd.core.replication import Finding
 from hamnd.model.health import Condition
 from hamnd.model.names import LOSS_CLASSES, Cause, Mode, PlanKind, State, Status, Verdict
 from hamnd.model.plan import GateResult, PlanRequest
@@ -44,6 +45,8 @@ class Question:
     shown_loss: str | None = None
     """At confirm: the class that the operator saw and, where he had to, accepted."""
 
+    finding: Finding | None = None
+    """What the returned old primary's own data told; None while it has not returned."""
     is_owner: bool | None = None
     """Whether the newest epoch known names this node; None where there is none."""
 

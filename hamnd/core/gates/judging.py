@@ -9,8 +9,24 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.gates import Gate, Question, plan_command, planned, takeover
-from hamnd.model.names import Mode, PlanKind, Verdict
+from hamnd.model.names import Mode, PlanKind, State, Verdict
 from hamnd.model.plan import GateResult
+
+HANDING_OVER: dict[str, Gate] = {
+    "peer": planned.peer,
+    "partner": planned.partner,
+    "isolation": takeover.isolation,
+    "disk": takeover.disk,
+    "readiness": takeover.readiness,
+}
+
+TAKING_IN: dict[str, Gate] = {
+    "active": planned.active,
+    "partner": planned.partner_over_ssh,
+    "preserve_diverged": planned.preserve_diverged,
+    "isolation": takeover.isolation,
+    "disk": takeover.disk,
+}
 
 GATES: dict[PlanKind, dict[str, Gate]] = {
     PlanKind.TAKEOVER: {
@@ -23,6 +39,10 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
         "files": takeover.files,
         "readiness": takeover.readiness,
     },
+    PlanKind.SWITCHOVER: HANDING_OVER,
+    PlanKind.DRILL: HANDING_OVER,
+    PlanKind.REJOIN: TAKING_IN,
+    PlanKind.FAILBACK: TAKING_IN,
     PlanKind.RESUME: {
         "ownership": planned.ownership,
         "isolation": takeover.isolation,
@@ -35,6 +55,17 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
 
 ACCEPTED_BY_CLASS = "loss"
 """This gate is overridden by `--accept-loss CLASS`, never by its name (law 4)."""
+
+
+def _handing_over(question: Question) -> GateResult | None:
+    """Only a standby can be handed over to."""
+    if question.state not in (State.ACTIVE, State.PRIMARY_DOWN):
+        return None
+    told = "this node is the management node already"
+    clear = f"on the other node: {question.plan}"
+    if question.state is State.PRIMARY_DOWN:
+        told, clear = "nobody is there to hand over", plan_command(PlanKind.TAKEOVER)
+    return GateResult("state", Verdict.BLOCK, told, clear)
 
 
 OWN = ("none", "start-as-primary", "start-with-standby", "activate")
@@ -73,6 +104,16 @@ def why_impossible(question: Question) -> GateResult | None:
 
 def _database(question: Question) -> GateResult | None:
     """The database can become primary now, or is it already where nothing is to be taken over."""
+    match question.request.kind:
+        case PlanKind.SWITCHOVER | PlanKind.DRILL:
+            return _handing_over(question)
+        case PlanKind.REJOIN | PlanKind.FAILBACK:
+            return None
+        case _:
+            return _promotion(question)
+
+
+def _promotion(question: Question) -> GateResult | None:
     promotion = question.assessment.promotion
     if promotion.verdict is not Verdict.PASS:
         return GateResult("database", promotion.verdict, promotion.sentence, promotion.clear)

@@ -5,8 +5,8 @@ Owns what each of them asks of the picture. Must not know which plan asks it (ju
 
 from __future__ import annotations
 
-from hamnd.core.gates import Question, takeover
-from hamnd.model.names import State, Verdict
+from hamnd.core.gates import Question, from_condition, takeover
+from hamnd.model.names import State, Status, Verdict
 from hamnd.model.plan import GateResult
 
 
@@ -16,6 +16,51 @@ def off_or_released(question: Question) -> GateResult:
     if released is not None:
         return GateResult("fence", Verdict.PASS, f"{released.grade}: {released.detail}")
     return takeover.fence(question)
+
+
+def peer(question: Question) -> GateResult:
+    """The pair replicates in its best state: what the primary hands over arrives."""
+    return from_condition("peer", question.assessment.condition("ReplicationPeer"))
+
+
+def partner(question: Question) -> GateResult:
+    """The primary answers, over ssh too: all that it lets go of is done and read over there."""
+    over_ssh = partner_over_ssh(question)
+    if over_ssh.verdict is not Verdict.PASS:
+        return over_ssh
+    return from_condition("partner", question.assessment.condition("PrimaryReachable"))
+
+
+def partner_over_ssh(question: Question) -> GateResult:
+    """The other node's ssh answers: what is done there is done and read over ssh."""
+    name = question.terms.site.partner.name
+    if question.does_ssh_answer:
+        return GateResult("partner", Verdict.PASS, f"ssh of {name} answers")
+    told = f"ssh of {name} does not answer"
+    return GateResult("partner", Verdict.UNKNOWN, told, "hamnctl explain PrimaryReachable")
+
+
+def active(question: Question) -> GateResult:
+    """This node is the management node: the other one follows it, not the reverse."""
+    if question.state is State.ACTIVE:
+        return GateResult("active", Verdict.PASS, "this node is the management node")
+    told = f"this node is {question.state}: only the management node takes a standby in"
+    return GateResult("active", Verdict.BLOCK, told, f"on the management node: {question.plan}")
+
+
+def preserve_diverged(question: Question) -> GateResult:
+    """What only the old primary has is kept before it follows; who overrides it gives that up."""
+    name, finding = "preserve_diverged", question.finding
+    if question.assessment.is_protected is Status.TRUE:
+        return GateResult(name, Verdict.PASS, "the other node is a standby in its best state")
+    if finding is None or finding.rejoin is None:
+        told = "the old primary's data was not examined"
+        return GateResult(name, Verdict.UNKNOWN, told, "hamnctl explain OldPrimaryReturned")
+    task = finding.rejoin
+    what = task.diverged or "nothing that is known to have diverged"
+    if any(one.gate == name for one in question.request.overrides):
+        return GateResult(name, Verdict.BLOCK, f"given up, not kept: {what}")
+    return GateResult(name, Verdict.PASS, f"kept as {task.kept_as}: {what}")
 
 
 def ownership(question: Question) -> GateResult:

@@ -36,16 +36,15 @@ def judge_evidence(watch: Watch, now: Instant, terms: Terms) -> tuple[FenceEvide
 def judge_released(watch: Watch, now: Instant, terms: Terms) -> FenceEvidence | None:
     """Return the evidence that the partner is a standby that serves nothing, read on itself.
 
-    It takes the place of being off in planned plans (law 3): its own database tools say standby,
-    lately, and its xcatd refused or failed a real request later than it last answered one.
+    It takes the place of being off (law 3): its own database tools say standby, lately, and its
+    xcatd refused or failed a real request later than it last answered one.
     """
-    partner, age_max_s = watch.partner, terms.policy.evidence_age_max_s
-    if partner.role != "standby" or partner.at is None:
+    read, failing = watch.partner.at, watch.xcatd.failing_last
+    if watch.partner.role != "standby" or read is None or failing is None:
         return None
-    failing = watch.xcatd.failing_last
-    if failing is None or min(failing, partner.at) < now.ago(age_max_s):
+    at = min(read, failing)
+    if at < now.ago(terms.policy.evidence_age_max_s):
         return None
-    at = min(partner.at, failing)
     detail = f"{terms.site.partner.name} says itself that it is standby; its xcatd does not serve"
     return FenceEvidence(FenceGrade.RELEASED, at.wall_s, "partner", detail)
 

@@ -48,6 +48,22 @@ class Platform(Protocol):
         """Return every address of this node, by the look `addresses`; None when not known."""
         ...
 
+    def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+        """Return the steps `stop` and `release` of the node that lets go, seen from that node.
+
+        Raises:
+            PermanentError: this identity cannot be handed over; the message says what to do.
+        """
+        ...
+
+    def hold_off(self, site: Site, policy: Policy) -> Step:
+        """Return the step `hold-off` of the returned old primary, seen from that node."""
+        ...
+
+    def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+        """Return what takes the shield against the partner down; nothing where there is none."""
+        ...
+
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether this node carries every address, by the look `addresses`.
 

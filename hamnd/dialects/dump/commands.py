@@ -64,7 +64,7 @@ def take_copy(site: Site) -> Action:
     version = quote((site.tool("pg_dump"), "--version"))
     argv = ("sh", "-c", programs.SEND, "hamnd-send", home(site), where.os_user)
     request = Exec(site.partner.name, (*argv, line, asked, version))
-    far = remote_line(request, site.ssh.user)
+    far = remote_line(request, site)
     return pull(site, where, (*ssh_argv(site, site.partner.name), far))
 
 

@@ -30,7 +30,7 @@ def take_copy(site: Site) -> Action:
     where = site.sqlite
     tools = (site.tool("python3"), site.tool("sqlite3"), programs.BACKUP)
     argv = ("sh", "-c", programs.SEND, "hamnd-send", home(site), where.directory, *tools)
-    line = remote_line(Exec(site.partner.name, argv), site.ssh.user)
+    line = remote_line(Exec(site.partner.name, argv), site)
     return pull(site, where, (*ssh_argv(site, site.partner.name), line))
 
 

@@ -280,7 +280,7 @@ class TestConfirm:
         ready_to_confirm(daemon)
         daemon.looks["plans"] = (200, {"plans": [{**CARD, "kind": "undo"}]})
         _, drawn = in_terminal(hamnctl, "confirm", typed="\n")
-        assert "Type the name of this node, which stays standby" in drawn
+        assert "Type the name of this node, which stays what it was" in drawn
         assert "new primary" not in drawn
 
     def test_interrupted_at_the_question_nothing_is_done(
@@ -327,7 +327,7 @@ class TestPausedRun:
         daemon.changes["abort"] = (200, {**CARD, "kind": "undo", "variant": "aixmn1 is back"})
         ended = hamnctl("abort", "--reason", "aixmn1 is back")
         assert ended.code == 0
-        assert ended.out.startswith("UNDO the paused takeover")
+        assert ended.out.startswith("UNDO the paused run")
         assert "hamnctl confirm" in ended.out
 
     def test_conclude_ends_it(self, hamnctl: Hamnctl, daemon: FakeDaemon) -> None:

@@ -27,6 +27,7 @@ from hamnd.model.work import (
     Swap,
 )
 from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
+from tests.unit.core.over_there import OverThere
 
 CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
 
@@ -51,6 +52,14 @@ Database Member 0 -- Database XCATDB -- {header} -- Up 1 days {up} -- Date 2026-
                       PEER_WINDOW_END = {window}
              READS_ON_STANDBY_ENABLED = N
 """  # noqa: E501 - a tool's own line
+
+HERE = "aixmn2"
+
+
+def _is_graceful(argv: tuple[str, ...]) -> bool:
+    told = " ".join(argv)
+    return "takeover" in told and "force" not in told
+
 
 NOT_ACTIVATED = (
     "Database XCATDB not activated on database member 0 or this database name"
@@ -148,6 +157,7 @@ class World:
     """Lines of ps besides init's."""
     running: set[str] = field(default_factory=set)
     """Services that run here: xcatd, dns, dhcp, consoles."""
+    there: OverThere = field(default_factory=OverThere)
     has_address: bool = False
     epochs: dict[str, str] = field(default_factory=dict)
     """The line that each host keeps of the epoch."""
@@ -212,7 +222,7 @@ class World:
         if isinstance(request, Reach):
             return (0, XCATD_GOOD) if "xcatd" in self.running else (None, "refused")
         if isinstance(request, Exec) and request.host == site.partner.name:
-            return self._over_there(request.host, look.reads, at_s)
+            return self._over_there(look, request.host, at_s)
         if look.reads == "witness.reaches":
             return self._witness(look.arguments[0])
         if look.reads == "reach.ping_silent":
@@ -245,14 +255,17 @@ class World:
         kept, boot = self.epochs.get(host, "none"), self.boots.get(host, "boot-1")
         return f"hamnd-epoch={kept}\nhamnd-boot={boot}\n"
 
-    def _over_there(self, host: str, reads: str, at_s: float) -> Answer:
+    def _over_there(self, look: Look, host: str, at_s: float) -> Answer:
+        reads = look.reads
         if not self.is_primary_alive:
             return None, ""
         if reads == "clock.epoch":
             now = f"{WALL + at_s + (self.skew_s or 0.0):.6f}\n"
             return (None, "") if self.skew_s is None else (0, now + self.told(host))
+        if reads != "db2.hadr_readable":
+            return self.there.look(look, lambda role: Database(role=role).text(at_s))
         if self.partner == "good":
-            return 0, Database(role="PRIMARY").text(at_s)
+            return 0, Database(role=self.there.role).text(at_s)
         if self.partner == "down":
             return 0, NOT_ACTIVATED
         if self.partner == "standby":
@@ -392,10 +405,16 @@ class World:
             return
         if isinstance(request, Swap | Pull | Spread):
             return
+        if request.host != HERE:
+            self.there.act(request)
+            self._exchange_back()
+            return
         argv = request.argv
         match step.removeprefix("undo-"):
             case "fence":
                 self.power_off()
+            case "promote" if _is_graceful(argv):
+                self.database.role, self.there.role = "PRIMARY", "STANDBY"
             case "promote":
                 self.database.role, self.database.state = "PRIMARY", "DISCONNECTED"
                 self.database.connect, self.database.is_down = "DISCONNECTED", False
@@ -410,6 +429,13 @@ class World:
             case other:
                 self.running.add(other)
 
+    def _exchange_back(self) -> None:
+        """What was changed over there is seen from here: its role, and whether its xcatd serves."""
+        if self.there.role == "PRIMARY":
+            self.database.role = "STANDBY"
+        is_serving = "xcatd" in self.there.running
+        self.probes = {**self.probes, Probe.XCATD: "answers" if is_serving else "refused"}
+
     def power_off(self) -> None:
         """The primary loses its power, and the controller tells so where it can."""
         if self.fence_lies:
@@ -420,6 +446,9 @@ class World:
 
     def _done(self, action: Action) -> Answer:
         texts: Mapping[str, Answer] = {
+            "db2.taken_back": (0, "DB20000I  The TAKEOVER HADR ON DATABASE command completed."),
+            "db2.forced": (0, "DB20000I  The FORCE APPLICATION command completed successfully."),
+            "db2.activated": (0, "DB20000I  The ACTIVATE DATABASE command completed."),
             "db2.takeover_done": (0, "DB20000I  The TAKEOVER HADR ON DATABASE command completed."),
             "keeping.kept": (0, "kept\n"),
             "fence.off_done": (0, "Success: Powered OFF"),

@@ -85,6 +85,7 @@ def test_nothing_but_a_confirmation_leads_to_taking_over() -> None:
     into = {row.on for row in TABLE if row.target is State.TAKING_OVER}
     assert into == {
         Trigger.TAKEOVER_CONFIRMED,
+        Trigger.SWITCHOVER_CONFIRMED,
         Trigger.SUCCESSOR_CONFIRMED,
         Trigger.RUN_CONTRADICTED,
     }

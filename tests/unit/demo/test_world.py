@@ -257,7 +257,7 @@ async def test_hamnds_witness_script_tells_what_each_fault_leaves(
     assert site is not None
     look = witness.look(site, site.witnesses[0], timeout_s=1.0)
     assert isinstance(look.request, Exec)
-    line = remote_line(look.request, layout.user)
+    line = remote_line(look.request, site)
 
     async with await login(layout, "sn01") as connection:
 

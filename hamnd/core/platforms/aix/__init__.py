@@ -28,6 +28,7 @@ from hamnd.core.platforms.verifying import verify
 from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
 from hamnd.dialects.aix import interfaces, nim
+from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Look, Report
@@ -72,6 +73,21 @@ class Aix:
     def assumed(self, site: Site) -> Mapping[str, Report]:
         """Return this node's own settings, and one osimage IMG that has every resource."""
         return {**assumed_settings(site), **assumed_nim(site)}
+
+    def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+        """Refuse: what a living AIX node gives up is not built yet."""
+        del policy
+        raise PermanentError(f"identity: this hamnd does not have {site.node} (AIX) hand over yet")
+
+    def hold_off(self, site: Site, policy: Policy) -> Step:
+        """Refuse: how a returned AIX node is held off is not built yet."""
+        del policy
+        raise PermanentError(f"this hamnd does not hold {site.node} (AIX) off yet: do it by hand")
+
+    def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+        """Nothing: there is no shield on AIX (design §5)."""
+        del site, policy
+        return ()
 
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether every address of the identity was seen here; None when not known."""

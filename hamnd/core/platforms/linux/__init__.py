@@ -15,16 +15,18 @@ from hamnd.core.platforms.linux.boot import boot
 from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
 from hamnd.core.platforms.linux.fuse import fuse
 from hamnd.core.platforms.linux.identity import identity
+from hamnd.core.platforms.linux.releasing import hold_off, release, stop
 from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, xcatd
 from hamnd.core.platforms.linux.serving import served
 from hamnd.core.platforms.linux.settle import settle
-from hamnd.core.platforms.linux.shield import shield
+from hamnd.core.platforms.linux.shield import shield, unshield
 from hamnd.core.platforms.verifying import verify
 from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, cronfiles, jobs, linux, network, processes
+from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
-from hamnd.model.site import Site
+from hamnd.model.site import IdentityMode, Site
 from hamnd.model.work import Look, Report
 
 
@@ -71,6 +73,23 @@ class Linux:
     def addresses(self, report: Report) -> frozenset[str] | None:
         """Return every address of this node; None when they are not known."""
         return addresses.here(report)
+
+    def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+        """Return how a node lets go of services and addresses; `site` is seen from it."""
+        if site.identity_mode is IdentityMode.PRIMARY_ADDRESS:
+            raise PermanentError(
+                "identity: this hamnd does not exchange the addresses of two living nodes; shut "
+                f"{site.node} down in order, then plan a takeover"
+            )
+        return stop(site, policy), release(site, policy)
+
+    def hold_off(self, site: Site, policy: Policy) -> Step:
+        """Return how a returned node is kept from serving; `site` is seen from it."""
+        return hold_off(site, policy)
+
+    def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+        """Return how the partner is let in again."""
+        return unshield(site, policy)
 
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether every service address was seen here; None when that is not known."""

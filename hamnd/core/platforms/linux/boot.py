@@ -25,7 +25,7 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, 
     report = seen.get("guard")
     if report is None or not linux.is_guard_there(report):
         return ()
-    groups = _groups(site)
+    groups = units_by_service(site)
     return (
         Step(
             id="boot",
@@ -43,8 +43,11 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, 
     )
 
 
-def _groups(site: Site) -> tuple[tuple[str, ...], ...]:
-    """Return the names of each unit by service; a tftp server that xcatd starts is not one."""
+def units_by_service(site: Site) -> tuple[tuple[str, ...], ...]:
+    """Return the names of each service's unit, the address' own first, then xcatd.
+
+    A tftp server that xcatd starts has none.
+    """
     services = site.services
     consoles = CONSOLE_UNITS.get(services.consoles)
     wanted = {

@@ -13,6 +13,26 @@ from hamnd.model.site import Site
 from hamnd.model.work import Action, Look
 
 
+def unshield(site: Site, policy: Policy) -> tuple[Step, ...]:
+    """Return the step that lets the old primary in again, so that it can follow."""
+    shields = shield(site, policy)
+    if not shields:
+        return ()
+    up = shields[0]
+    return (
+        Step(
+            id="unshield",
+            title=f"let {site.partner.name} ({site.partner.address}) in again",
+            guide="9",
+            host=site.node,
+            depends_on=("hold-off", "hold"),
+            actions=up.compensation,
+            timeout_s=up.timeout_s,
+            compensation=up.actions,
+        ),
+    )
+
+
 def shield(site: Site, policy: Policy) -> tuple[Step, ...]:
     """Return the step for what the site has: a packet filter, an sshd that reads our file.
 

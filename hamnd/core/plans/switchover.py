@@ -1,0 +1,97 @@
+"""The plan `switchover`: the primary hands over in order, and follows from then on (guide §7).
+
+Owns which steps it has and how they hang on each other: nothing is promoted before the old primary
+took its last write, and no address moves before it let go, read on itself (law 3). Nothing is lost.
+Until a step that cannot be taken back it steps back, to the old primary. Must not know commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from hamnd.core.declared import anchors, with_declared
+from hamnd.core.plans import Draft
+from hamnd.core.plans.assembling import assemble
+from hamnd.core.plans.ordering import in_order
+from hamnd.core.platforms import platform_of
+from hamnd.core.policy import Terms
+from hamnd.core.raising import raise_epoch
+from hamnd.core.replication import Switchover
+from hamnd.core.replication.registry import engine_of
+from hamnd.core.salvaging import with_salvage
+from hamnd.model.names import FenceGrade, LossVerdict
+from hamnd.model.plan import Loss, Plan, Step
+from hamnd.model.site import Site
+
+WITHOUT = ("shield", "fence")
+"""Steps of a takeover that are against a machine which may come back as primary."""
+
+HANDED_OVER = Loss(
+    LossVerdict.ZERO_PROVEN,
+    ("the primary hands over all that it has before this node is promoted",),
+)
+
+
+def build_switchover(draft: Draft) -> Plan:
+    """Return the plan by which this node becomes the management node and the partner follows.
+
+    Raises:
+        PermanentError: engine or platform cannot hand over.
+    """
+    terms, number = draft.question.terms, draft.epoch_number
+    steps = switchover_steps(terms, draft.platform_steps, number)
+    handed_over = replace(draft, settled_loss=HANDED_OVER)
+    return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
+
+
+def switchover_steps(
+    terms: Terms, platform_steps: tuple[Step, ...], epoch_number: int
+) -> tuple[Step, ...]:
+    """Return the steps, each after what it depends on; the epoch is raised before the promotion."""
+    there = from_partner(terms)
+    stop, release = platform_of(there.site).hand_over(there.site, there.policy)
+    own = [_serving(one) for one in platform_steps if one.id not in WITHOUT]
+    engine = [_handing_over(one) for one in engine_of(terms).steps(terms, Switchover())]
+    last = tuple(one.id for one in engine if one.id == "replicate")
+    own = [replace(one, after=(*one.after, *last)) if one.id == "verify" else one for one in own]
+    promote = next(one for one in engine if one.id == "promote")
+    raised = raise_epoch(terms.site, terms.policy, epoch_number)
+    raised = replace(raised, depends_on=promote.depends_on)
+    known = with_salvage((stop, *own, raised, *engine, release), terms, does_ssh_answer=True)
+    return in_order(with_declared(list(known), _declared(terms.site, known), terms.policy))
+
+
+def _declared(site: Site, known: tuple[Step, ...]) -> Site:
+    """Return the site with those of its own steps that hang on steps of this plan.
+
+    What hangs on the fence or the shield belongs to a takeover alone.
+    """
+    names = {step.id for step in known} | {one.id for one in site.site_steps}
+    hung = tuple(one for one in site.site_steps if anchors(one) <= names)
+    return replace(site, site_steps=hung)
+
+
+def _handing_over(step: Step) -> Step:
+    """The database stops writing after xcatd stopped, and after nothing writes onto this node."""
+    if step.id == "promote":
+        return replace(step, after=(*step.after, "epoch"))
+    if step.id != "quiesce":
+        return step
+    return replace(step, depends_on=tuple(dict.fromkeys((*step.depends_on, "stop", "fuse"))))
+
+
+def _serving(step: Step) -> Step:
+    """Identity and services start only once the old primary let go."""
+    if step.id in ("salvage", "fuse"):
+        return replace(step, after=(*step.after, "stop"))
+    kept = tuple(one for one in step.depends_on if one not in WITHOUT)
+    after = tuple(one for one in step.after if one not in WITHOUT)
+    depends_on = (*kept, "release") if step.id == "identity" else kept
+    return replace(step, depends_on=depends_on, after=after, needs_fence=True)
+
+
+@lru_cache(maxsize=4)
+def from_partner(terms: Terms) -> Terms:
+    """Return the same site as the partner sees it: what is done over there is built from it."""
+    return Terms(replace(terms.site, node=terms.site.partner.name), terms.policy)
