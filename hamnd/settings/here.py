@@ -113,8 +113,12 @@ def _address(site: Site) -> Iterator[Problem]:
 def _needed_tools(site: Site) -> Iterator[str]:
     yield from _LINUX_TOOLS if site.platform is Platform.LINUX else _AIX_TOOLS
     yield from _XCAT_TOOLS
-    if site.ssh.transport is Transport.OPENSSH:
+    if site.ssh.transport is Transport.OPENSSH or site.file_sets:
         yield "ssh"
+    if site.file_sets:
+        yield "rsync"
+    if any(one.holds_identity for one in site.file_sets):
+        yield "openssl"
     yield from _ENGINE_TOOLS.get(site.engine, ())
     if site.services.dns:
         yield "makedns"

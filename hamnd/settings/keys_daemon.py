@@ -56,8 +56,9 @@ SSH = (
 
 _PROGRAMS = {
     "ping": "Sends ICMP echo requests.",
-    "ssh": "Used when ssh.transport is openssh.",
+    "ssh": "Carries file sets, and every command when ssh.transport is openssh.",
     "rsync": "Copies file sets.",
+    "openssl": "Verifies keys and certificates before a file set is switched.",
     "ip": "Shows and moves addresses on Linux.",
     "arping": "Finds duplicate addresses and announces the moved one.",
     "systemctl": "Starts and stops services on Linux.",

@@ -89,7 +89,7 @@ class Sides:
             text=True,
             cwd=CHECKOUT,
             check=False,
-            timeout=600,
+            timeout=7200,
         )
         moment = Instant(0.0, 0.0)
         report = Report(Ending.EXITED, moment, moment, done.returncode, done.stdout, done.stderr)

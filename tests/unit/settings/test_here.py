@@ -16,7 +16,8 @@ from hamnd.settings import check_host, load
 from tests.unit.settings.configs import QUIET
 
 PROGRAMS = (
-    "ping ip arping systemctl crontab lsxcatd lsdef mkdef rmdef makedns makedhcp makeconservercf"
+    "ping ip arping systemctl crontab lsxcatd lsdef mkdef rmdef makedns makedhcp makeconservercf "
+    "ssh rsync openssl"
 )
 
 
