@@ -48,6 +48,8 @@ async def test_the_page_follows_a_night_and_says_when_nothing_comes_any_more() -
             await reads_well_everywhere(page, url)
             await nobody_answers(page, one)
             await a_bad_night(page, one)
+            assert await one.end() == 0, "an open page holds no end up"
+            await page.until(IS_LOST, "the page to notice the end")
 
 
 async def a_quiet_day(page: Page) -> None:
