@@ -225,6 +225,13 @@ def readiness() -> Sequence[timeseries.Panel | statetimeline.Panel]:
             "s",
             (chosen("hamnd_step_proof_age_seconds"), f"{EACH} {{{{step}}}}"),
         ),
+        curve(
+            "Since the last drill and the last rehearsal",
+            "No curve: there was none yet. hamnctl plan drill.",
+            "s",
+            (f"time() - {chosen('hamnd_last_drill_timestamp_seconds')}", f"{EACH} drill"),
+            (f"time() - {chosen('hamnd_last_rehearsal_timestamp_seconds')}", f"{EACH} rehearsal"),
+        ),
     )
 
 

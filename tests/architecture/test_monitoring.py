@@ -38,7 +38,8 @@ LATER = frozenset({"files", "sync", "unhold", "skip", "abort"})
 ELSEWHERE = frozenset(
     (
         *("up", "hamnd_scrape_error", "hamnd_hold_expires_timestamp_seconds"),
-        *("hamnd_last_drill_timestamp_seconds", "hamnd_confirm_seconds_p95"),
+        *("hamnd_last_drill_timestamp_seconds", "hamnd_last_rehearsal_timestamp_seconds"),
+        "hamnd_confirm_seconds_p95",
         *("hamnd_sync_age_seconds", "hamnd_sync_age_limit_seconds", "hamnd_sync_duration_seconds"),
         "hamnd_log_gap_average_bytes",
     )

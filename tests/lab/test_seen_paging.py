@@ -31,8 +31,6 @@ NOT_HERE = {
     "hamnd_sync_age_seconds": "the demo watches no file sets",
     "hamnd_sync_age_limit_seconds": "the demo watches no file sets",
     "hamnd_sync_duration_seconds": "the demo watches no file sets",
-    "hamnd_loss_bytes_bound": "nothing is lost in this story",
-    "hamnd_loss_seconds_bound": "nothing is lost in this story",
     'type=~"FilesFresh.*"': "the demo watches no file sets",
     'type="FuseClear"': "the model has no such condition yet",
     'cluster=""': "every target is labelled",
