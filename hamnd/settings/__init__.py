@@ -21,6 +21,7 @@ from hamnd.settings import (
     keys_site,
     keys_takeover,
     relations,
+    relations_aix,
 )
 from hamnd.settings.build import build
 from hamnd.settings.here import check_host
@@ -81,7 +82,7 @@ def load(text: str) -> Loaded:
     values, found = read(raw, SCHEMA)
     relations_found = (
         *addresses.check(values),
-        *relations.check(values),
+        *relations.check(values, relations_aix.RULES),
         *declared.check(values),
         *filesets.check(values),
     )

@@ -106,6 +106,13 @@ def _identity(values: Values) -> Iterator[Problem]:
                 f"is the {nodes[text]}'s own address; a service address belongs to no machine",
                 value=f'"{text}"',
             )
+        if values.single.get("platform") == "aix" and ":" in text:
+            yield error(
+                f"{where}.address",
+                "is an IPv6 address: on AIX only IPv4 moves (mktcpip knows nothing else)",
+                value=f'"{text}"',
+                hint="move it by [[plan.takeover.step]] with chdev -a netaddr6",
+            )
         if not _can_be_proven(values, table):
             yield warning(
                 f"{where}.gateway",

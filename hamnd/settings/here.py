@@ -20,7 +20,11 @@ from hamnd.settings.problem import Problem, error, warning
 
 _SERVER_PROGRAMS = ("pg_ctl", "pg_basebackup", "pg_rewind", "pg_controldata", "pg_waldump")
 _LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
-_AIX_TOOLS = ("ping", "crontab")
+_AIX_TOOLS = (
+    "ping", "crontab", "lssrc", "startsrc", "stopsrc", "lsitab", "mkitab", "rmitab", "ifconfig",
+    "netstat", "errpt",
+)  # fmt: skip
+_AIX_RENAMING_TOOLS = ("mktcpip", "lsattr", "uname", "setuname", "hostname")
 _ENGINE_TOOLS = {
     "postgresql": ("psql",),
     "mariadb": ("mariadb",),
@@ -122,8 +126,10 @@ def _needed_tools(site: Site) -> Iterator[str]:
     yield from _ENGINE_TOOLS.get(site.engine, ())
     if site.services.dns:
         yield "makedns"
-    if site.services.dhcp:
+    if site.services.dhcp and site.platform is Platform.LINUX:
         yield "makedhcp"
+    if site.takes_primary_address and site.platform is Platform.AIX:
+        yield from _AIX_RENAMING_TOOLS
     consoles = {"conserver": "makeconservercf", "goconserver": "makegocons"}
     if site.services.consoles in consoles:
         yield consoles[site.services.consoles]

@@ -39,10 +39,10 @@ def rule(*paths: str) -> Callable[[Check], Check]:
     return register
 
 
-def check(values: Values) -> list[Problem]:
-    """Return every broken relation, in the order of the rules."""
+def check(values: Values, more: tuple[tuple[tuple[str, ...], Check], ...] = ()) -> list[Problem]:
+    """Return every broken relation, in the order of the rules, and of more of them."""
     found: list[Problem] = []
-    for paths, relation in RULES:
+    for paths, relation in (*RULES, *more):
         if all(path in values.single for path in paths):
             found.extend(relation(*(values.single[path] for path in paths)))
     return [*found, *_disk_has_file_systems(values)]
@@ -320,18 +320,6 @@ def _options_fit_agent(
     if agent is None and (options or files):
         where = "fence.options" if options else "fence.secret_files"
         yield warning(where, "has no effect without fence.agent")
-
-
-@rule("platform", "ssh.transport")
-def _library_on_aix(platform: str, transport: str) -> Iterator[Problem]:
-    if platform == "aix" and transport == "asyncssh":
-        yield warning(
-            "ssh.transport",
-            "asyncssh needs the cryptography package, which has no wheel for AIX and builds only "
-            "with Rust",
-            value='"asyncssh"',
-            hint='"openssh" needs nothing but the ssh program',
-        )
 
 
 @rule("plan.timeouts", "fence.timeout_s")

@@ -22,6 +22,16 @@ SUITE = (
 )
 """The judgement, what it says to AIX, and the adapters that meet the operating system first."""
 
+KERNELS_WORD = (
+    "test_another_user_is_reached_through_su",
+    "test_root_may_operate",
+    "test_membership_in_the_group_decides",
+    "test_a_named_user_may_operate",
+    "test_without_peer_credentials",
+)
+"""Tests of what the kernel says of a caller, which AIX's does not, and of su, which forgets what is
+hidden. That a caller counts without it is told by the last one, which hides it itself."""
+
 LOOK = """
 import asyncio, selectors, socket, sys
 import hamnd.daemon.main, hamnd.cli.main, hamnd.adapters.world
@@ -60,7 +70,7 @@ def test_the_daemon_and_hamnctl_import_nothing_that_aix_lacks(checkout: Path) ->
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_the_core_of_the_suite_passes_without_it(checkout: Path) -> None:
-    done = hidden(
-        checkout, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *SUITE
-    )
+    left_out = f"not ({' or '.join(KERNELS_WORD)})"
+    options = ("-q", "-p", "no:cacheprovider", "-p", "no:xdist", "-k", left_out)
+    done = hidden(checkout, "-m", "pytest", *options, *SUITE)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]

@@ -1,0 +1,67 @@
+"""What must hold between keys where the platform is AIX.
+
+Owns `RULES`, each with the keys whose values it takes. Must not know raw TOML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from hamnd.settings.problem import Problem, error, warning
+from hamnd.settings.relations import Check
+
+
+def _library_on_aix(platform: str, transport: str) -> Iterator[Problem]:
+    if platform == "aix" and transport == "asyncssh":
+        yield warning(
+            "ssh.transport",
+            "asyncssh needs the cryptography package, which has no wheel for AIX and builds only "
+            "with Rust",
+            value='"asyncssh"',
+            hint='"openssh" needs nothing but the ssh program',
+        )
+
+
+def _takeover_names_the_old_one(mode: str, old_object: str | None) -> Iterator[Problem]:
+    if mode == "hanim" and old_object is None:
+        yield error(
+            "plan.nim.old_object",
+            "is missing: the takeover of an alternate NIM server names the old one",
+            hint="lsnim on the standby shows it",
+        )
+
+
+def _nodes_get_an_image(program: str, image: str | None, nodes: str | None) -> Iterator[Problem]:
+    if nodes is not None and image is None and program != "nodeset":
+        yield error(
+            "plan.osdeploy.image",
+            f"is missing: {program} gives the nodes an image",
+            hint="lsdef -t osimage",
+        )
+
+
+def _serves_what_aix_has(platform: str, consoles: str, http: bool) -> Iterator[Problem]:
+    if platform != "aix":
+        return
+    if consoles == "goconserver":
+        yield error(
+            "plan.services.consoles",
+            "is a program for Linux",
+            value='"goconserver"',
+            allowed='"conserver" | "none"',
+        )
+    if http:
+        yield error(
+            "plan.services.http",
+            "there is no web server in base AIX, and so no step for one",
+            value="true",
+            hint="declare a [[plan.takeover.step]] that starts yours",
+        )
+
+
+RULES: tuple[tuple[tuple[str, ...], Check], ...] = (
+    (("platform", "ssh.transport"), _library_on_aix),
+    (("plan.nim.mode", "plan.nim.old_object"), _takeover_names_the_old_one),
+    (("plan.osdeploy.program", "plan.osdeploy.image", "plan.osdeploy.nodes"), _nodes_get_an_image),
+    (("platform", "plan.services.consoles", "plan.services.http"), _serves_what_aix_has),
+)

@@ -1,0 +1,65 @@
+"""What a configuration of an AIX site may say, and what only it may."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hamnd.settings import load
+from tests.unit.settings.configs import QUIET
+
+IPV6 = """\
+[[identity.address]]
+interface = "en2"
+address = "fd00::3"
+prefix = 64
+name = "aixmn1-6"
+gateway = "fd00::1"
+
+[network]
+"""
+
+
+@pytest.fixture
+def guide(checkout: Path) -> str:
+    return (checkout / "config/hamnd.aix-guide.toml").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "path", "said"),
+    [
+        ('mode = "rebuild"', 'mode = "hanim"', "plan.nim.old_object", "names the old one"),
+        ('image = "61image"\n', "", "plan.osdeploy.image", "gives the nodes an image"),
+        ('consoles = "conserver"', 'consoles = "goconserver"', "plan.services.consoles", "Linux"),
+        ("dhcp = false", "http = true", "plan.services.http", "no web server in base AIX"),
+        (
+            "[network]\n",
+            IPV6,
+            "identity.address[1].address",
+            "only IPv4 moves",
+        ),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_carried_out_on_aix_is_refused(
+    guide: str, old: str, new: str, path: str, said: str
+) -> None:
+    assert old in guide
+    (problem,) = load(guide.replace(old, new, 1)).errors
+    assert problem.path == path
+    assert said in problem.line()
+
+
+def test_aixs_own_defaults_are_taken(guide: str) -> None:
+    site = load(guide).site
+    assert site is not None
+    assert site.tool("mktcpip") == "/usr/sbin/mktcpip"
+    assert (site.paths.state_dir, site.ssh.transport) == ("/var/hamnd", "openssh")
+    assert site.crontabs == ("/var/spool/cron/crontabs",)
+    assert "/opt/freeware/bin" in site.tool_path.split(":")
+
+
+@pytest.mark.parametrize("table", ['[plan.nim]\nmode = "none"\n', '[tools]\nmktcpip = "x"\n'])
+def test_a_linux_site_is_told_that_a_key_is_aixs(table: str) -> None:
+    (problem,) = load(QUIET + table).errors
+    assert "belongs to the platform aix" in problem.line()
