@@ -187,6 +187,8 @@ class MariaSite:
     replication_file: str = "/etc/hamnd/mariadb-replication.cnf"
     heartbeat_s: float = 1.0
     """How often an idle primary says that it lives; written into the replica at set-up."""
+    row_heartbeat_s: int = 0
+    """How often a row of hamnd's own is written on the primary; 0: never."""
     gap_bytes_max: int = 16_777_216
     sync_hold_s: float = 20.0
     """So long after the last reading nobody at the primary has ended its waiting for us."""

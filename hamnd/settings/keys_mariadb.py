@@ -105,6 +105,16 @@ MARIADB = (
         unit="seconds",
     ),
     Key(
+        "replication.mariadb.row_heartbeat_s",
+        kinds.divisor_of_a_minute,
+        "How often the standby has a row written on the primary, in database hamnd: then a real "
+        "transaction always has to arrive and to be applied, also on a pair on which nobody works. "
+        "0: never. Each beat is two records of the journal.",
+        "Where the servers' own heartbeats (heartbeat_s) are not enough to trust an idle pair.",
+        default=0,
+        unit="seconds",
+    ),
+    Key(
         "replication.mariadb.gap_bytes_max",
         kinds.count(0, 2**62, "bytes"),
         "Log gap between the nodes above which condition ReplicationGap says so.",

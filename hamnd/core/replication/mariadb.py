@@ -41,9 +41,12 @@ from hamnd.dialects.shell import unanswered
 from hamnd.model.health import Replication
 from hamnd.model.mariadb import ServerAnswer, ServerStatus
 from hamnd.model.plan import Loss, Step
+from hamnd.model.routine import Routine
 from hamnd.model.work import Look, Report
 
 PARTNER_TOPIC = "partner_db"
+HEARTBEAT = "heartbeat:mariadb"
+BEAT_S = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +151,17 @@ class MariaEngine:
 
 
 ENGINE = MariaEngine()
+
+
+def routines(terms: Terms) -> tuple[Routine, ...]:
+    """Return the heartbeat row, where the site has one: it proves the applier too, not the link."""
+    site, period_s = terms.site, terms.site.mariadb.row_heartbeat_s
+    if not period_s:
+        return ()
+    seconds = "0" if period_s == 60 else f"*/{period_s}"
+    title = f"write the heartbeat row on {site.partner.name}"
+    action = commands.beat(site, site.partner.name)
+    return (Routine(HEARTBEAT, title, f"{seconds} * * * * *", (action,), BEAT_S),)
 
 
 def _follows(status: ServerStatus) -> bool:

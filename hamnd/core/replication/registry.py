@@ -13,6 +13,7 @@ from hamnd.core.replication.db2 import ENGINE as DB2
 from hamnd.core.replication.dump import ENGINE as DUMP
 from hamnd.core.replication.dump import routines as of_dump
 from hamnd.core.replication.mariadb import ENGINE as MARIADB
+from hamnd.core.replication.mariadb import routines as of_mariadb
 from hamnd.core.replication.postgresql import ENGINE as POSTGRESQL
 from hamnd.core.replication.postgresql import routines as of_postgresql
 from hamnd.core.replication.shared_disk import ENGINE as SHARED_DISK
@@ -26,6 +27,7 @@ ENGINES: dict[str, Engine] = {
 
 ROUTINES: dict[str, Callable[[Terms], tuple[Routine, ...]]] = {
     POSTGRESQL.name: of_postgresql,
+    MARIADB.name: of_mariadb,
     SQLITE.name: of_sqlite,
     DUMP.name: of_dump,
 }

@@ -185,6 +185,16 @@ def wait_for_nobody(site: Site) -> Action:
     return _do(site, f"SET GLOBAL {names[site.mariadb.product]} = OFF")
 
 
+def beat(site: Site, host: str) -> Action:
+    """Return what writes the heartbeat row, in a schema of hamnd's own (design law 1)."""
+    statements = (
+        "CREATE DATABASE IF NOT EXISTS hamnd",
+        "CREATE TABLE IF NOT EXISTS hamnd.heartbeat (one BOOLEAN PRIMARY KEY, at DATETIME(6))",
+        "REPLACE INTO hamnd.heartbeat VALUES (TRUE, UTC_TIMESTAMP(6))",
+    )
+    return Action(client(site, host, *statements), reads="mariadb.done")
+
+
 def name_of(site: Site) -> str:
     """Return the product's name as people write it."""
     return "MySQL" if site.mariadb.product is Product.MYSQL else "MariaDB"
