@@ -17,6 +17,8 @@ FOLDER = Path(__file__).parent
 FILES = sorted(FOLDER.glob("*.txt"))
 IS_REWRITTEN = "scenarios" in os.environ.get("HAMND_REWRITE", "")
 STORY_WORDS_MIN = 15
+COPIED = ("files",)
+"""Gates that need a scheduled copy, which no story has: tests/unit/core/test_copying.py."""
 BETWEEN_HOSTS = (PlanKind.REJOIN, PlanKind.FAILBACK)
 """Kinds whose stories need an old primary with data of its own: tests/lab/test_lab_life.py."""
 
@@ -52,5 +54,5 @@ def test_every_row_is_shown_in_some_story() -> None:
 def test_every_gate_is_shown_in_some_story() -> None:
     told = " ".join(path.read_text() for path in FILES)
     played = (gates for kind, gates in GATES.items() if kind not in BETWEEN_HOSTS)
-    names = {name: None for gates in played for name in gates}
+    names = {name: None for gates in played for name in gates if name not in COPIED}
     assert [name for name in names if not re.search(rf"(gate|by) {name}\b", told)] == []

@@ -101,7 +101,8 @@ def test_the_seeds_see_enough_of_the_world(explored: Explored) -> None:
         pytest.skip("the seeds ran elsewhere")
     by_hand = {"T12", "T13", "T14", "T15"}
     asserted = {"T19", "T20", "T21"}  # what becomes of an epoch is told in tests/scenarios
-    missing = {row.id for row in TABLE} - by_hand - asserted - set(explored.rows)
+    planned = {"T31", "T32"}  # nobody hands over in these nights: tests/scenarios, tests/lab
+    missing = {row.id for row in TABLE} - by_hand - asserted - planned - set(explored.rows)
     assert not missing, f"no seed ever took {missing}"
     assert by_hand & set(explored.rows), "nobody ever promoted at the console"
     assert {"graceful", "peer-window-only", "force-after-proof", "accepted-force"} <= set(
