@@ -58,7 +58,7 @@ bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
 
 generated: $(VENV)/.dev
-	$(BIN)/python man/build.py
+	PYTHONPATH=. $(BIN)/python man/build.py
 	$(BIN)/python config/grafana/build.py
 	HAMND_REWRITE=sample $(BIN)/pytest -q tests/unit/settings/test_sample.py
 

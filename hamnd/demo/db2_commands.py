@@ -84,6 +84,7 @@ class Commands:
             ("force application", self._force_applications),
             ("list application", self._list_applications),
             ("list d", self._list_directory),
+            ("list utilities", self.images.utilities),
             ("terminate", self._terminate),
             ("backup d", self.images.backup),
             ("restore d", self.images.restore),

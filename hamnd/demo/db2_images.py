@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 
 from hamnd.demo import db2_texts as texts
+from hamnd.demo import db2_texts_reports as reports
 from hamnd.demo.db2_node import Log, Node, PairConfig, Reply, Role
 from hamnd.demo.db2_replies import Call, done, refuse, say
 
@@ -82,8 +83,17 @@ class Images:
             return say(self.config, call, "SQL2036N", path=folder)
         self._made[content] = Image(log, dict(node.parameters))
         node.backup_pending = False
+        node.utility = ("BACKUP", call.at, call.at + self.config.backup_s)
         line = f"Backup successful. The timestamp for this backup image is : {stamp}"
         return Reply(f"\n{line}\n\n", 0, self.config.backup_s)
+
+    def utilities(self, call: Call) -> Reply:
+        """Tell how far a running backup or restore is."""
+        name, begins, ends = call.node.utility or ("", 0.0, 0.0)
+        if not begins <= call.at < ends:
+            return say(self.config, call, "SQL1611W")
+        share = (call.at - begins) / (ends - begins)
+        return Reply(reports.utility(self.config, name, share, call.node.clock(begins)), 0)
 
     def restore(self, call: Call) -> Reply:
         """Put an image in the place of a closed database, to be rolled forward."""
@@ -99,6 +109,7 @@ class Images:
             stamp = found[2] if found else ""
             return say(self.config, call, "SQL2542N", database=self.config.database, stamp=stamp)
         self._take(node, image)
+        node.utility = ("RESTORE", call.at, call.at + self.config.backup_s)
         if "without prompting" in " ".join(call.words) and node.exists:
             reply = say(self.config, call, "SQL2540W")
         else:

@@ -370,6 +370,8 @@ class Node:
     flags: tuple[str, ...] = ()
     standby_error_at: float | None = None
     backup_pending: bool = False
+    utility: tuple[str, float, float] | None = None
+    """The last backup or restore: which, and from when to when it runs."""
     exists: bool = True
     """Whether there is a database of the pair's name at all."""
     load_rows_per_s: float = 0.0

@@ -111,6 +111,34 @@ def applications(config: PairConfig, names: list[str], clock: float) -> str:
     )
 
 
+IMAGE_BYTES = 1_187_160_686
+"""What a simulated backup has to copy."""
+
+
+def utility(config: PairConfig, kind: str, share: float, began: float) -> str:
+    """Return what LIST UTILITIES SHOW DETAIL prints of one that runs; `share` of it is done."""
+    since = f"{datetime.fromtimestamp(began, UTC):%m/%d/%Y %H:%M:%S.%f}"
+    lines = (
+        ("ID", "81"),
+        ("Type", kind),
+        ("Database Name", config.database),
+        ("Member Number", "0"),
+        ("Description", "online db"),
+        ("Start Time", since),
+        ("State", "Executing"),
+        ("Invocation Type", "User"),
+    )
+    return (
+        "\n"
+        + "".join(f"{label:<32} = {value}\n" for label, value in lines)
+        + "Throttling:\n   Priority                      = Unthrottled\nProgress Monitoring:\n"
+        + f"   Estimated Percentage Complete = {int(share * 100)}\n"
+        + f"      Total Work                 = {IMAGE_BYTES} bytes\n"
+        + f"      Completed Work             = {int(IMAGE_BYTES * share)} bytes\n"
+        + f"      Start Time                 = {since}\n\n"
+    )
+
+
 def directory(config: PairConfig, node: Node) -> str:
     """Return what LIST DB DIRECTORY prints of the pair's database."""
     host, port = node.alternate or ("", "")

@@ -38,6 +38,7 @@ ALWAYS = {
     "hamnd-timers": Output(),
     "hamnd-crontabs": Output(),
     "hamnd-cronfiles": Output(),
+    "hamnd-kept": Output(),
 }
 """What scripts answer that always find the same, on either machine."""
 LINKS = (

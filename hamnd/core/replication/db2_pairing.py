@@ -61,6 +61,7 @@ def seed(pair: Pairing) -> tuple[Step, ...]:
         actions=(scripts.make_folder(site, source), seeding.backup(site, source, standby)),
         preconditions=(seeding.same_level(site),),
         postconditions=(seeding.is_backed_up(site, source, standby),),
+        progress=seeding.progress(site, source),
         timeout_s=pair.limit_s("db-backup", COPY_S),
         skip_if_done=False,
     )
@@ -83,6 +84,7 @@ def seed(pair: Pairing) -> tuple[Step, ...]:
         actions=(seeding.restore(site, standby),),
         preconditions=held.is_held(site, standby),
         postconditions=(seeding.is_restored(site, standby),),
+        progress=seeding.progress(site, standby),
         timeout_s=pair.limit_s("db-restore", COPY_S),
         reversible=False,
     )

@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hamnd.dialects.db2.clp import message_ids
+from hamnd.dialects.db2.commands import run
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
 from hamnd.dialects.db2.readers import read_cfg_readable, read_hadr_readable
@@ -147,7 +148,8 @@ def has_room(site: Site, host: str, label: str) -> Look:
 def kept_names(site: Site, host: str) -> Look:
     """Return the look that lists what is kept on a host; empty where nothing is."""
     told = f"what is kept of {site.db2.database} on {host}"
-    return looked(on_host(site, host, 'ls "$1" 2>/dev/null; exit 0', folder(site)), told)
+    words = ('ls "$1" 2>/dev/null; exit 0', "hamnd-kept", folder(site))
+    return looked(run(site, host, "sh", "-c", *words), told)
 
 
 def _words(site: Site, label: str) -> tuple[str, ...]:

@@ -32,6 +32,13 @@ from hamnd.model.names import Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Look, Reading, Report
 
+MIB = 1_048_576
+_UTILITY = re.compile(
+    r"^Type +=\s*(?P<kind>BACKUP|RESTORE)\b(?:(?!^Type ).)*?"
+    r"^ *Estimated Percentage Complete = (?P<percent>\d{1,3})$\s*"
+    r"^ *Total Work += (?P<total>\d{1,18}) bytes$\s*^ *Completed Work += (?P<done>\d{1,18}) bytes",
+    re.MULTILINE | re.DOTALL | re.ASCII,
+)
 _STAMP = re.compile(r"\b\d{14}\b", re.ASCII)
 
 _UNLESS_FOLLOWS = 'follows "$1" && { echo "it follows already"; exit 0; }\nexec sh -c "$2"\n'
@@ -176,6 +183,16 @@ def is_mirror(site: Site, source: str, standby: str) -> Look:
     return looked(request, f"HADR on {standby} is the mirror of {source}'s")
 
 
+def progress(site: Site, host: str) -> Look:
+    """Return the look that asks how far a backup or restore is; it tells nothing of none."""
+    return Look(
+        run(site, host, site.tool("db2"), "list", "utilities", "show", "detail"),
+        reads="db2.progress",
+        expects=f"how far the backup or restore on {host} is",
+        timeout_s=15.0,
+    )
+
+
 def same_level(site: Site) -> Look:
     """Return the look that compares both nodes' Db2: a pair has one level (guide §2)."""
     hosts = (site.node, site.partner.name)
@@ -226,6 +243,16 @@ def read_backed_up(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     return judge_reply(report, harmless=())
 
 
+def read_progress(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS with what LIST UTILITIES tells of the first backup or restore: percent, and of what."""
+    found = _UTILITY.search(report.stdout) if unanswered(report) is None else None
+    if found is None:
+        return Reading(Verdict.UNKNOWN, "no backup or restore tells how far it is")
+    done, total = int(found["done"]) // MIB, int(found["total"]) // MIB
+    told = f"{found['kind'].lower()}: {found['percent']} %, {done} of {total} MiB"
+    return Reading(Verdict.PASS, told)
+
+
 def read_restored(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS on DB20000I, or on SQL2540W: restored over what was there, without asking (§8)."""
     return judge_reply(report, harmless=("SQL2540W",))
@@ -256,6 +283,7 @@ def read_active_as(report: Report, arguments: tuple[str, ...]) -> Reading:
 READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = MappingProxyType(
     {
         "db2.backed_up": read_backed_up,
+        "db2.progress": read_progress,
         "db2.restored": read_restored,
         "db2.joined": read_joined,
         "db2.active_as": read_active_as,

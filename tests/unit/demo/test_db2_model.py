@@ -18,6 +18,12 @@ from hamnd.demo.db2_node import (
     SyncMode,
     Unverified,
 )
+from hamnd.dialects.db2 import seeding
+from hamnd.dialects.readers import read_look
+from hamnd.model.names import Verdict
+from hamnd.model.work import Looked
+from tests.builders import site
+from tests.unit.dialects.reports import exited
 
 T0 = 1_773_479_780.0
 A, B = "aixmn1", "aixmn2"
@@ -870,3 +876,21 @@ def test_two_databases_of_their_own_have_neither_hadr_nor_each_others_rows() -> 
     db2(pair, A, "update db cfg for XCATDB using LOGARCHMETH1 LOGRETAIN", T0 + 3)
     assert 'Reason code = "8"' in db2(pair, A, "start hadr on db XCATDB as primary", T0 + 4).text
     assert pair.has_diverged(B)
+
+
+def test_how_far_a_backup_is_can_be_asked_while_it_runs() -> None:
+    """And hamnd reads it, whatever part of the text is missing."""
+    pair = make(backup_s=100.0)
+    look = seeding.progress(site(), A)
+    db2(pair, A, "backup db XCATDB online to /image include logs", T0 + 1)
+    text = db2(pair, A, "list utilities show detail", T0 + 29).text
+    reading = read_look(Looked(look, exited(0, text)))
+    assert reading.sentence == "backup: 28 %, 317 of 1132 MiB"
+    ended = db2(pair, A, "list utilities show detail", T0 + 102)
+    assert "SQL1611W" in ended.text
+    assert read_look(Looked(look, exited(2, ended.text))).verdict is Verdict.UNKNOWN
+    end = text.index("Completed")
+    assert all(
+        read_look(Looked(look, exited(0, text[:cut]))).verdict is Verdict.UNKNOWN
+        for cut in range(0, end, 7)
+    )
