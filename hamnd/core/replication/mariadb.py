@@ -36,7 +36,7 @@ from hamnd.core.replication.mariadb_view import (
 )
 from hamnd.dialects.mariadb import commands
 from hamnd.dialects.mariadb.readers import refused
-from hamnd.dialects.mariadb.status import answer_of, parse_status, why_not
+from hamnd.dialects.mariadb.status import answer_of, read_status, why_not
 from hamnd.dialects.shell import unanswered
 from hamnd.model.health import Replication
 from hamnd.model.mariadb import ServerAnswer, ServerStatus
@@ -70,7 +70,7 @@ class MariaEngine:
         report = reports[TOPIC]
         match answer_of(report):
             case ServerAnswer.TOLD:
-                status = parse_status(report.stdout)
+                status = read_status(report)
             case ServerAnswer.DOWN:
                 unit = terms.site.mariadb.unit
                 clear = f"start the server of this node, e.g. systemctl start {unit}"
@@ -96,7 +96,7 @@ class MariaEngine:
         at = report.finished
         match answer_of(report):
             case ServerAnswer.TOLD:
-                status = parse_status(report.stdout)
+                status = read_status(report)
             case ServerAnswer.DOWN:
                 since = before.failing_since or at
                 detail = f"{commands.name_of(terms.site)} does not serve there: {why_not(report)}"

@@ -11,8 +11,8 @@ from __future__ import annotations
 
 from hamnd.core.replication import Examination, Finding, Rejoin, Way
 from hamnd.dialects.mariadb.gtid import format_spans, missing
-from hamnd.dialects.mariadb.status import answer_of, parse_status
-from hamnd.model.mariadb import ServerAnswer, ServerStatus
+from hamnd.dialects.mariadb.status import read_status
+from hamnd.model.mariadb import ServerStatus
 from hamnd.model.work import Report
 
 HERE_TOPIC = "returned_here"
@@ -44,6 +44,4 @@ def judge_return(exam: Examination, partner: str) -> Finding:
 
 
 def _told(report: Report | None) -> ServerStatus | None:
-    if report is None or answer_of(report) is not ServerAnswer.TOLD:
-        return None
-    return parse_status(report.stdout)
+    return None if report is None else read_status(report)

@@ -23,14 +23,13 @@ from hamnd.core.replication.mariadb_telling import (
     problems_of,
 )
 from hamnd.dialects.mariadb.gtid import has_all
-from hamnd.dialects.mariadb.status import answer_of, parse_status
+from hamnd.dialects.mariadb.status import read_status
 from hamnd.model.health import Positions, Replication
 from hamnd.model.instant import Instant
 from hamnd.model.mariadb import (
     FILE_BITS,
     Replica,
     SemiSync,
-    ServerAnswer,
     ServerStatus,
     Transactions,
 )
@@ -58,10 +57,9 @@ class PrimaryWord:
     @classmethod
     def of(cls, report: Report | None, here: Report, policy: Policy) -> PrimaryWord | None:
         """Return what a report of the partner says, unless it is no primary's."""
-        if report is None or answer_of(report) is not ServerAnswer.TOLD:
+        if report is None or (status := read_status(report)) is None:
             return None
-        status = parse_status(report.stdout)
-        if status is None or status.replicas or status.executed is None:
+        if status.replicas or status.executed is None:
             return None
         fresh_s = 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
         is_fresh = here.finished.since(report.started) <= fresh_s

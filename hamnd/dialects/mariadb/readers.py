@@ -11,7 +11,7 @@ from typing import assert_never
 
 from hamnd.dialects.mariadb.errors import in_words
 from hamnd.dialects.mariadb.gtid import format_spans
-from hamnd.dialects.mariadb.status import answer_of, error_of, parse_status, why_not
+from hamnd.dialects.mariadb.status import answer_of, error_of, read_status, why_not
 from hamnd.dialects.mariadb.tables import parse_tables
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.mariadb import Replica, ServerAnswer, ServerStatus
@@ -58,7 +58,7 @@ def refused(report: Report) -> str:
 
 def _told(report: Report) -> ServerStatus | Reading:
     """Return a server's whole state, or why there is none."""
-    status = parse_status(report.stdout) if answer_of(report) is ServerAnswer.TOLD else None
+    status = read_status(report)
     if status is not None:
         return status
     said = last_lines(report) or "it said nothing"

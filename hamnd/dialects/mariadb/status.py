@@ -28,6 +28,8 @@ _WHERE = re.compile(r"^ERROR (\d{1,5})(?: \(\w{5}\))?(?: at line \d+)?: *")
 _FILE = re.compile(r"[^\t\n]*\.(\d{1,9})", re.ASCII)
 _CAUGHT_UP = re.compile(r"has read all relay log", re.IGNORECASE)
 _NO_SOCKET = 2002
+_NO_LOG = 1381
+_MUTE = "initial communication packet"
 _NOT_YET = (1053, 2006, 2013)
 """Shutting down, gone away, lost in the middle: what a server that ends makes of a call."""
 _REFUSALS = (1040, 1044, 1045, 1129, 1130, 1203, 1226, 1275, 1698, 1820, 1862, 2026, 2059, 4151)
@@ -47,7 +49,10 @@ def why_not(report: Report) -> str:
     found = _ERROR.search(report.stderr)
     if found is None:
         return last_lines(report)
-    return _WHERE.sub(r"error \1: ", found[0].strip())
+    said = _WHERE.sub(r"error \1: ", found[0].strip())
+    return (
+        f"the server takes the connection and does not answer ({said})" if _MUTE in said else said
+    )
 
 
 def answer_of(report: Report) -> ServerAnswer:
@@ -75,6 +80,20 @@ def parse_position(file: str | None, byte: str | None) -> int | None:
     if found is None or offset is None or not 0 <= offset <= BYTE_MAX:
         return None
     return (int(found[1]) << FILE_BITS) | offset
+
+
+def read_status(report: Report) -> ServerStatus | None:
+    """Return the state that a server told whole, or None.
+
+    After a statement that was refused nothing more is asked: what is missing then was not told, and
+    a replica that may not be seen is not one that is not there. Only a server without a binary log
+    refuses the last statement, the list of its files.
+    """
+    if answer_of(report) is not ServerAnswer.TOLD:
+        return None
+    if report.exit_code != 0 and error_of(report) != _NO_LOG:
+        return None
+    return parse_status(report.stdout)
 
 
 def parse_status(text: str) -> ServerStatus | None:

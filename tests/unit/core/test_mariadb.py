@@ -203,6 +203,12 @@ def test_a_missing_privilege_is_named() -> None:
         "SLAVE MONITOR privilege(s) for this operation\n",
     )
     assert "GRANT SLAVE MONITOR" in view(lacks).problems[0]
+    # All before the refused statement was told: a replica that may not be seen is still one.
+    half = replace(lacks, stdout=replica().stdout.partition("Connection_name")[0])
+    assert (view(half).role, view(half).is_database_up) == (None, None)
+    assert ENGINE.partner(TERMS, half, PartnerDatabase()).is_good is None
+    no_log = "ERROR 1381 (HY000) at line 1: You are not using binary logging\n"
+    assert view(replace(half, stderr=no_log)).role == "standard"
 
 
 def test_the_partner_is_good_only_as_a_primary() -> None:

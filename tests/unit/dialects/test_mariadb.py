@@ -214,6 +214,13 @@ def test_what_a_call_says_of_the_server(report: Report, answer: ServerAnswer) ->
     assert answer_of(report) is answer
 
 
+def test_a_server_that_accepts_and_never_answers_is_called_so() -> None:
+    err = "ERROR 2013 (HY000): Lost connection to server at 'handshake: reading initial "
+    report = exited(1, stderr=err + "communication packet', system error: 110\n")
+    assert answer_of(report) is ServerAnswer.UNKNOWN
+    assert why_not(report).startswith("the server takes the connection and does not answer")
+
+
 def test_the_statement_that_the_client_repeats_is_left_out() -> None:
     err = "--------------\nSHOW X\n--------------\n\nERROR 1227 (42000) at line 1: Access denied\n"
     assert why_not(exited(1, stderr=err)) == "error 1227: Access denied"
