@@ -86,8 +86,7 @@ def every_point() -> tuple[Point, ...]:
     for step, actions in ACTIONS.items():
         if step in ("fuse", "fence", "promote", "identity"):  # the others act at once
             found.append(Point(step, Phase.BEGUN))
-        # Who runs the demo is the instance owner too: the second crontab of the fuse is the first.
-        for action in range(1 if step == "fuse" else actions):
+        for action in range(actions):
             if action in UNSEEN.get(step, ()):
                 continue
             found += [Point(step, Phase.ACTING, action), Point(step, Phase.LOST, action)]

@@ -15,8 +15,9 @@ from hamnd.demo.executables import STAND_INS
 from tests.lab.demo_stage import StageFailed
 
 ACTIONS = {
-    "fuse": 2,
+    "fuse": 1,
     "fence": 1,
+    "epoch": 2,
     "promote": 1,
     "identity": 4,
     "xcatd": 4,
@@ -27,8 +28,9 @@ ACTIONS = {
 }
 """Steps of the demo's takeover with their number of actions (checked against every plan)."""
 
-UNSEEN = {"identity": (0, 3), "verify": (0,)}
-"""Actions that no stand-in sees: the way back is armed, the change is kept; no xcatprobe here."""
+UNSEEN = {"epoch": (0, 1), "identity": (0, 3), "verify": (0,)}
+"""Actions that no stand-in sees: the epoch is written, the way back is armed, the change is kept;
+no xcatprobe here."""
 
 PROVEN_AFTER = {**ACTIONS, "identity": 3}
 """How many actions come before the proof; the address is kept only after it."""
