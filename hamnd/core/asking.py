@@ -11,8 +11,6 @@ from functools import lru_cache
 
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
-from hamnd.core.health.rule import does_answer
-from hamnd.core.plans.switchover import from_partner
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
@@ -22,7 +20,7 @@ from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
 from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Probe, Rhythm, State
+from hamnd.model.names import Probe, Rhythm, State, Status
 from hamnd.model.plan import Step
 from hamnd.model.work import Ending, Look
 
@@ -51,7 +49,7 @@ def on_tick(
         case Rhythm.REPLICATION:
             return _send(state, _slow_looks(state, terms), now)
         case Rhythm.READINESS:
-            seen = {**_seen_looks(terms), **_their_looks(state, now, terms)}
+            seen = _seen_looks(terms)
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
             if not is_standby:  # what the old primary told while it was one is kept
                 seen = {one: look for one, look in seen.items() if not is_about_partner(one)}
@@ -77,30 +75,12 @@ def readiness_looks(state: NodeState, terms: Terms) -> Looks:
     return tuple((step.id, step.readiness) for step in steps)
 
 
-def _their_looks(state: NodeState, now: Instant, terms: Terms) -> Mapping[str, Look]:
-    """Return what must be known of the partner to hand over to it, while its ssh answers."""
-    is_there = does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy)
-    if not is_there or is_partner_displaced(state, terms):
-        return {}
-    site = from_partner(terms).site
-    return {f"theirs:{key}": look for key, look in platform_of(site).looks(site).items()}
-
-
 def platform_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
     """Return the platform's takeover steps, built from what was last seen of this node."""
-    return _steps(state, terms, "seen:")
-
-
-def their_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
-    """Return the same steps of the partner, built from what was last seen of that node."""
-    return _steps(state, from_partner(terms), "theirs:")
-
-
-def _steps(state: NodeState, terms: Terms, prefix: str) -> tuple[Step, ...]:
     seen = {
-        topic.removeprefix(prefix): report
+        topic.removeprefix("seen:"): report
         for topic, report in state.watch.reports.items()
-        if topic.startswith(prefix)
+        if topic.startswith("seen:")
     }
     return platform_of(terms.site).steps(terms.site, terms.policy, seen)
 
@@ -123,7 +103,8 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
 def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Leave out what asks at the partner's own address once that may be this node's own."""
     looks = slow_looks(terms)
-    if state.state is State.ACTIVE and state.last_takeover is not None:
+    is_alone = state.assessment.is_protected is not Status.TRUE
+    if state.state is State.ACTIVE and is_alone:
         looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}
     if not is_partner_displaced(state, terms):
         return looks

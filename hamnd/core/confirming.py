@@ -25,7 +25,7 @@ from hamnd.model.names import Mode, Phase, PlanKind, RunStatus
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 
-NEW_PRIMARY = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER, PlanKind.DRILL, PlanKind.FAILBACK)
+NEW_PRIMARY = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER)
 """Kinds that make a node primary: it is that one's name that the operator types."""
 
 
@@ -53,7 +53,7 @@ def on_confirm(turn: Turn, event: ConfirmRequested) -> None:
 
 def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
     site, kind = turn.terms.site, shown.kind
-    here = site.partner.name if kind is PlanKind.FAILBACK else site.node
+    here = site.node
     if turn.state.mode is not Mode.NORMAL:
         told = f"hamnd only observes: {turn.state.mode_reason}"
         return Refusal("mode", told, hint="hamnctl clear --reason …")

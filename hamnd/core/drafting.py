@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core import run as runs
-from hamnd.core.asking import platform_steps, their_steps
+from hamnd.core.asking import platform_steps
 from hamnd.core.examining import finding_of
 from hamnd.core.gates import Question
 from hamnd.core.guarding import next_number
@@ -59,7 +59,6 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
         reach_class(turn),
         turn.now.wall_s,
         epoch_number=next_number(state, turn.terms),
-        their_steps=their_steps(state, turn.terms),
         continues="" if kept is None else kept.plan.digest,
         settled_loss=None if kept is None else runs.settled_loss(kept),
     )

@@ -27,11 +27,9 @@ from hamnd.core.turn import Turn
 from hamnd.dialects import epoch as dialect
 from hamnd.dialects import readers
 from hamnd.model.epoch import NO_BOOT, Epoch, EpochDoubt, EpochSight
-from hamnd.model.names import Mode, Phase, PlanKind, Probe, State, Verdict
+from hamnd.model.names import Mode, Phase, Probe, State, Verdict
 from hamnd.model.record import Record
 
-HANDING_OVER = (PlanKind.FAILBACK, PlanKind.DRILL)
-"""Kinds in which this node makes the other one the owner."""
 OUTCOME = {Verdict.PASS: "done", Verdict.BLOCK: "not_done"}
 
 
@@ -39,13 +37,6 @@ def claim_epoch(turn: Turn, digest: str) -> None:
     """This node may serve from now on, in this boot."""
     if not is_current(turn.state, turn.terms):
         set_epoch(turn, turn.terms.site.node, digest)
-
-
-def give_epoch(turn: Turn, digest: str) -> None:
-    """The partner may serve from now on: this node hands over to it."""
-    partner = turn.terms.site.partner.name
-    if turn.state.epoch is None or turn.state.epoch.owner != partner:
-        set_epoch(turn, partner, digest)
 
 
 def set_epoch(turn: Turn, owner: str, digest: str) -> None:
@@ -64,8 +55,6 @@ def follow_epoch(turn: Turn) -> None:
         if turn.before.watch.epochs.get(sight.host) is not sight:
             _learn(turn, sight)
     state = turn.state
-    if state.run is not None and state.run.plan.kind in HANDING_OVER:
-        return  # the run itself gives the epoch away; it is judged when that is over
     if state.state is State.ACTIVE and state.epoch is not None:
         _follow_active(turn, guard_answer(state, turn.terms))
     elif state.state is State.DEGRADED and state.doubt is not EpochDoubt.NONE:

@@ -23,7 +23,9 @@ from hamnd.model.record import Record
 def finding_of(state: NodeState, terms: Terms) -> Finding | None:
     """Return what the old primary's data tells; None while it has not returned since."""
     last, heard = state.last_takeover, latest_host_answer(state.watch)
-    since = state.since if last is None else last.finished_at
+    since = max((one.finished_at for one in state.finished), default=state.since)
+    if last is not None:
+        since = last.finished_at
     if state.state is not State.ACTIVE or heard is None or heard.wall_s <= since:
         return None
     partner = state.watch.partner

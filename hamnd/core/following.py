@@ -14,11 +14,10 @@ from hamnd.core import examining
 from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.contradicting import heard_against, is_done
-from hamnd.core.epochs import claim_epoch, give_epoch, set_epoch
+from hamnd.core.epochs import claim_epoch, set_epoch
 from hamnd.core.health.rule import (
     contradiction,
 )
-from hamnd.core.plans.homeward import HOME
 from hamnd.core.policy import Policy
 from hamnd.core.progress import Run, StepRun
 from hamnd.core.roles import follow_role
@@ -141,7 +140,6 @@ def follow_run(turn: Turn) -> None:
     _hold_contradicted(turn)
     _advance(turn)
     _raise_epoch(turn)
-    _end_first_half(turn)
     _end_run(turn)
 
 
@@ -195,25 +193,10 @@ def _raise_epoch(turn: Turn) -> None:
     for step_id in ("epoch", "promote"):
         if _is_begun(run.steps.get(step_id)) and not _is_begun(before.get(step_id)):
             claim_epoch(turn, run.plan.digest)
-        homeward = f"{HOME}{step_id}"
-        if _is_begun(run.steps.get(homeward)) and not _is_begun(before.get(homeward)):
-            give_epoch(turn, run.plan.digest)
 
 
 def _is_begun(one: StepRun | None) -> bool:
     return one is not None and (one.has_acted or one.outcome is Outcome.DONE)
-
-
-def _end_first_half(turn: Turn) -> None:
-    """A drill's first half makes active as any switchover does; the run goes on (design §3)."""
-    run = turn.state.run
-    if run is None or run.plan.kind is not PlanKind.DRILL:
-        return
-    if turn.state.state is not State.TAKING_OVER:
-        return
-    first = [one for key, one in run.steps.items() if not key.startswith(HOME)]
-    if all(one.outcome in (Outcome.DONE, Outcome.SKIPPED) for one in first):
-        turn.fire(Trigger.RUN_VERIFIED, Picture(), "the first half of the drill is verified")
 
 
 def _end_run(turn: Turn) -> None:
@@ -225,9 +208,9 @@ def _end_run(turn: Turn) -> None:
     if run.plan.kind is not PlanKind.UNDO:
         turn.note_finished(run)
     match run.plan.kind:
-        case PlanKind.TAKEOVER | PlanKind.SWITCHOVER | PlanKind.DRILL:
+        case PlanKind.TAKEOVER | PlanKind.SWITCHOVER:
             _become_active(turn, run)
-        case PlanKind.RESUME | PlanKind.REJOIN | PlanKind.FAILBACK:
+        case PlanKind.RESUME | PlanKind.REJOIN:
             pass  # beside the state
         case PlanKind.UNDO:
             _follow_undo(turn, run)
@@ -240,8 +223,6 @@ def _end_run(turn: Turn) -> None:
 
 def _become_active(turn: Turn, run: Run) -> None:
     """A verified run makes active; a concluded one has done so when the operator said it."""
-    if turn.state.state is not State.TAKING_OVER:
-        return  # a drill's first half has done it
     if run.status is RunStatus.DONE:
         turn.fire(Trigger.RUN_VERIFIED, Picture())
     elif turn.state.state is State.TAKING_OVER:
@@ -256,7 +237,13 @@ def _follow_undo(turn: Turn, run: Run) -> None:
 
 
 def _give_epoch_back(turn: Turn, run: Run) -> None:
-    """An aborted takeover raises the epoch again, for its former owner (design §5)."""
+    """An aborted takeover raises the epoch again, for its former owner (design §5).
+
+    Where that was left out by name this node keeps it: its database may be primary.
+    """
+    undone = run.steps.get("undo-epoch")
+    if undone is not None and undone.outcome is Outcome.SKIPPED:
+        return
     epoch, partner = turn.state.epoch, turn.terms.site.partner.name
     if epoch is not None and epoch.owner == turn.terms.site.node:
         set_epoch(turn, partner, run.plan.digest)

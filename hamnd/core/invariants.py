@@ -146,9 +146,6 @@ def _fence_before_identity(after: NodeState, action: PerformAction, terms: Terms
     step = run.plan.step(action.step)
     if not step.needs_fence:
         return
-    if step.against == terms.site.node:
-        _require(own_release(after, terms) is not None, "law 3", f"{step.id}: nobody let go")
-        return
     proven = has_evidence_for(run, after, terms) or is_fence_overridden(run)
     _require(proven, "law 3", f"{action.step} would start without fence evidence")
 
@@ -188,18 +185,6 @@ def released_by(run: Run | None, state: NodeState, terms: Terms) -> FenceEvidenc
     return FenceEvidence(FenceGrade.RELEASED, since, "run", detail)
 
 
-def own_release(state: NodeState, terms: Terms) -> str | None:
-    """Return what says at this time that this node itself let go, or None."""
-    run, reading, node = state.run, state.watch.replication, terms.site.node
-    if run is None or reading is None or not _has_let_go(run, node):
-        return None
-    if reading.role == "standby":
-        return f"{node} is standby and gave everything up"
-    if reading.is_database_up is False and _has_quiesced(run, node):
-        return f"{node} stopped its database in order and gave everything up"
-    return None
-
-
 def _letting_go(run: Run, host: str) -> tuple[str, ...]:
     return tuple(step.id for step in run.plan.steps if step.lets_go and step.host == host)
 
@@ -209,19 +194,6 @@ def _ended_at(one: StepRun) -> float | None:
     if one.outcome is not Outcome.DONE or one.started_at is None:
         return None
     return one.started_at + (one.duration_s or 0.0)
-
-
-def _has_let_go(run: Run, host: str) -> bool:
-    return all(run.steps[one].outcome is Outcome.DONE for one in _letting_go(run, host))
-
-
-def _has_quiesced(run: Run, host: str) -> bool:
-    """Whether the step that ends the writing on this host was done; it is its own engine's."""
-    return any(
-        run.steps[step.id].outcome is Outcome.DONE
-        for step in run.plan.steps
-        if step.id.endswith("quiesce") and step.host == host
-    )
 
 
 def is_fence_overridden(run: Run) -> bool:

@@ -77,19 +77,10 @@ class Facts:
     is_fence_proven: bool
     """Evidence that policy accepts holds now, or its gate was overridden by name."""
     fence_sentence: str
-    own_release: str | None = None
-    """What says that this node itself has let go, or None."""
     has_fence_evidence: bool = False
     """Evidence alone, without any override."""
     loss: str = LossVerdict.UNKNOWN.value
     """The class of what a takeover would lose now, whatever was shown when it was confirmed."""
-
-    def proof_for(self, step: Step) -> tuple[bool, str]:
-        """Return whether the node that this step is against is off or let go, and what says so."""
-        if step.against != self.site.node:
-            return self.is_fence_proven, self.fence_sentence
-        told = f"{self.site.node} has not let go of everything itself"
-        return self.own_release is not None, self.own_release or told
 
 
 @dataclass(frozen=True, slots=True)

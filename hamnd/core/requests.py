@@ -123,11 +123,13 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
     if (refusal := why_moving(run)) is not None:
         turn.refuse(refusal)
         return
-    if runs.is_past_no_return(run) and not runs.is_promoted(run):
+    is_promoting = "promote" in run.steps
+    if runs.is_past_no_return(run) and is_promoting and not runs.is_promoted(run):
         told = "whether the database is primary is not known: it cannot be concluded without it"
         turn.refuse(Refusal("promote", told, hint="hamnctl retry (it looks first)"))
         return
-    picture = Picture(is_past_no_return=runs.is_past_no_return(run))
+    # A promotion that could be taken back is as good a point: this node's database is primary.
+    picture = Picture(is_past_no_return=runs.is_past_no_return(run) or runs.is_promoted(run))
     is_beside = turn.state.state is not State.TAKING_OVER
     outcome = None if is_beside else turn.fire(Trigger.RUN_CONCLUDED, picture)
     if outcome is not None:

@@ -13,7 +13,7 @@ from hamnd.core.state import NodeState
 from hamnd.dialects import linux
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
-from hamnd.model.names import State, Status
+from hamnd.model.names import PlanKind, RunStatus, State, Status
 
 
 def judge_return(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
@@ -23,9 +23,12 @@ def judge_return(state: NodeState, now: Instant, terms: Terms) -> tuple[Conditio
 
 
 def _incomplete(state: NodeState, now: Instant) -> list[Condition]:
-    last = state.last_takeover
+    last = state.made_active_by
     if state.state is not State.ACTIVE or last is None or not last.open_steps:
         return []
+    since = state.finished[state.finished.index(last) :]
+    if any(one.kind == PlanKind.RESUME and one.status == RunStatus.DONE for one in since):
+        return []  # a resume does every step that is not so
     message = f"open steps: {', '.join(last.open_steps)}"
     told = ("OpenSteps", message, now.wall_s, last.finished_at, "run")
     return [Condition("TakeoverIncomplete", Status.TRUE, *told)]

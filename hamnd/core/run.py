@@ -144,15 +144,19 @@ def recover(run: Run, has_rebooted: bool) -> Move:
     """After a start: what was under way is unknown, and the run waits for the operator."""
     if run.status not in (RunStatus.RUNNING, RunStatus.PAUSED):
         return Move(run)
-    steps = {step_id: _recovered(one, has_rebooted) for step_id, one in run.steps.items()}
+    steps = {
+        step_id: _recovered(one, has_rebooted or run.plan.step(step_id).lets_go)
+        for step_id, one in run.steps.items()
+    }
     unknown = next((key for key, one in steps.items() if one.outcome is Outcome.UNKNOWN), "")
     word = "the node was rebooted" if has_rebooted else "hamnd was restarted"
     reason = run.reason if run.status is RunStatus.PAUSED and not unknown else f"{word} during it"
     return stages.pause(replace(run, steps=steps), unknown or run.paused_step, reason)
 
 
-def _recovered(one: StepRun, has_rebooted: bool) -> StepRun:
-    if one.outcome is Outcome.DONE and has_rebooted:
+def _recovered(one: StepRun, is_doubtful: bool) -> StepRun:
+    """What was done may be so no longer: here after a reboot, over there at any time."""
+    if one.outcome is Outcome.DONE and is_doubtful:
         return replace(one, must_recheck=True)
     if one.outcome is not Outcome.RUNNING:
         return replace(one, deadline=None)
@@ -175,14 +179,19 @@ def _recovered(one: StepRun, has_rebooted: bool) -> StepRun:
 
 def retry(run: Run, actor: str, facts: Facts) -> Move:
     """Let a paused run go on: failed steps are looked at first, then tried again."""
-    steps = {step_id: _retried(one) for step_id, one in run.steps.items()}
+    steps = {
+        step_id: _retried(one, run.plan.step(step_id).lets_go) for step_id, one in run.steps.items()
+    }
     resumed = replace(run, steps=steps, status=RunStatus.RUNNING, reason="", paused_step="")
     resumed = unproven(resumed, facts)
     record = Record(Phase.DECISION, "run_resumed", actor, run.plan.digest)
     return Move(resumed, records=(record,)).then(advance(resumed, facts))
 
 
-def _retried(one: StepRun) -> StepRun:
+def _retried(one: StepRun, lets_go: bool) -> StepRun:
+    """What another machine let go of is read there again before anything is built on it."""
+    if one.outcome is Outcome.DONE and lets_go:
+        one = replace(one, must_recheck=True)
     if one.outcome in FAILED or (one.outcome is Outcome.DONE and one.must_recheck):
         return replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
     return one

@@ -143,7 +143,7 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
         done = replace(one, is_unknown=False, must_recheck=False)
         return _end(run, step, done, (Outcome.DONE, sentence), facts)
     if one.must_recheck:
-        told = f"no longer true after the reboot: {sentence}"
+        told = f"no longer true: {sentence}"
         lost = replace(one, must_recheck=False)
         return _end(run, step, lost, (Outcome.NOT_DONE, told), facts)
     if one.is_unknown and verdict is Verdict.UNKNOWN and not _is_unkept(step, one):
@@ -207,9 +207,8 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts, is_proven: bool = Fal
         # Not failed, only held: it begins again with the run.
         held = replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
         return Move(_with(run, step, held))
-    is_proven, proof = facts.proof_for(step)
-    if step.needs_fence and not is_proven:
-        told = f"no fence evidence that policy accepts: {proof}"
+    if step.needs_fence and not facts.is_fence_proven:
+        told = f"no fence evidence that policy accepts: {facts.fence_sentence}"
         return _end(run, step, one, (Outcome.NOT_DONE, told), facts)
     if step.id == "promote" and (why_not := why_not_promote(run.plan, facts.loss)) is not None:
         told = f"{why_not}: hamnctl plan takeover --continue"

@@ -112,7 +112,7 @@ class Timing:
     """When the last sample was written to the journal's memory."""
 
 
-FOLLOWING = (PlanKind.SWITCHOVER, PlanKind.REJOIN, PlanKind.FAILBACK, PlanKind.DRILL)
+FOLLOWING = (PlanKind.SWITCHOVER, PlanKind.REJOIN)
 """Kinds of plans after which the partner follows in order."""
 
 
@@ -153,6 +153,12 @@ class NodeState:
     copies: Mapping[str, CopyState] = field(default_factory=dict)
     """What is copied here from the primary, by name."""
     timing: Timing = field(default_factory=Timing)
+
+    @property
+    def made_active_by(self) -> FinishedRun | None:
+        """The latest run that made this node the management node, whatever ran since."""
+        kinds = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER)
+        return next((one for one in reversed(self.finished) if one.kind in kinds), None)
 
     @property
     def last_takeover(self) -> FinishedRun | None:

@@ -36,6 +36,8 @@ class Step:
     wait_s: float = 10.0
     reversible: bool = True
     compensation: tuple[Action, ...] = ()
+    undone: tuple[Look, ...] = ()
+    """What proves that the compensation is done; without it only its exit codes tell."""
     skip_if_done: bool = True
     needs_fence: bool = False
     """Fence evidence that policy accepts is judged again right before each action (law 3)."""
@@ -43,8 +45,6 @@ class Step:
     """Done only when fence evidence that policy accepts is there."""
     lets_go: bool = False
     """Once it is done its host has given up role, services and addresses (planned plans, law 3)."""
-    against: str = ""
-    """With `needs_fence`: the node that must be off or have let go; empty: the partner."""
     keeps_at: int | None = None
     """The action with this index makes final what those before it began (commit-confirmed): it
     starts only once the postconditions hold, and until it is done the step takes itself back."""

@@ -44,7 +44,7 @@ SCHEMA = "hamnd.plan/1"
 GATE_MARKS = {"pass": GOOD, "block": BAD, "unknown": UNKNOWN, "overridden": BAD}
 LABEL_WIDTH = 17
 NO_WAY_BACK = "from here there is no way back"
-LOSING = ("takeover", "switchover", "failback", "drill")
+LOSING = ("takeover", "switchover")
 """Kinds that move the database's role; no other can lose what was written."""
 VARIANTS = {
     "graceful": "graceful: the primary's database hands over",
@@ -186,10 +186,6 @@ def _title(document: Document) -> str:
             return f"BRING {node} UP AGAIN as management node · plan {name}"
         case "rejoin":
             return f"TAKE {partner} IN as standby of {node} · plan {name}"
-        case "failback":
-            return f"HAND BACK from {node} to {partner} · plan {name}"
-        case "drill":
-            return f"DRILL: from {partner} to {node} and back · plan {name}"
         case "undo":
             return f"UNDO the paused run on {node} · plan {name}"
         case kind:
@@ -241,12 +237,15 @@ def _proof(document: Document, width: int) -> list[str]:
             label = "Promotion" if document.get("kind") == "takeover" else "Database"
             proof = _evidence(document, "Old primary", "fence", width)
             return proof + _labelled(label, told, width)
-        case "switchover" | "drill":
+        case "switchover":
             back = document.get("point_of_no_return")
             until = f"until {back}" if back else "as long as it runs"
-            told = f"hands over; {until} an abort gives all back to it"
+            told = (
+                f"hands over; {until} an abort gives all back to it, but what started at its "
+                "boot is enabled by hand again"
+            )
             return _labelled("Old primary", told, width)
-        case "rejoin" | "failback":
+        case "rejoin":
             kept = _evidence(document, "Its own data", "preserve_diverged", width)
             return kept + _labelled("Way", told, width)
         case _:

@@ -29,8 +29,6 @@ WITHOUT_LOSS = {
     "switchover": "nothing is lost by it: the old primary handed over all that it had",
     "resume": "nothing is lost by it: the database was primary before",
     "rejoin": "nothing is lost here; what only the old primary had is kept, if it was not given up",
-    "failback": "nothing is lost by it: this node handed over all that it had",
-    "drill": "nothing is lost by it: each node handed over all that it had",
 }
 """What is said of kinds that take nothing from a dead primary."""
 
@@ -101,8 +99,11 @@ def spent(document: Document) -> str:
 
 def loss_line(document: Document) -> str:
     """Say the prediction and what the examination of the old primary found."""
-    if (told := WITHOUT_LOSS.get(str(document.get("kind")))) is not None:
-        return told
+    told_of_kind = WITHOUT_LOSS.get(str(document.get("kind")))
+    if document.get("kind") == "switchover" and document.get("status") != "done":
+        return "nothing was taken by force; what was handed over is told by the steps below"
+    if told_of_kind is not None:
+        return told_of_kind
     predicted = lookup(document, "predicted_loss", "verdict")
     words = str(predicted).replace("_", " ") if predicted else "not recorded"
     accepted = lookup(document, "predicted_loss", "accepted")

@@ -94,8 +94,8 @@ def does_not_serve(document: Document) -> bool:
 
 def is_fence_open(document: Document) -> bool:
     """Whether the takeover ended without proof that the old primary is off."""
-    finished = listed(document, "finished")
-    open_steps = finished[-1].get("open_steps") if finished else None
+    takeovers = [one for one in listed(document, "finished") if one.get("kind") == "takeover"]
+    open_steps = takeovers[-1].get("open_steps") if takeovers else None
     return "fence" in (open_steps or ()) and not document.get("protected")
 
 
@@ -304,7 +304,7 @@ def _active(document: Document) -> list[str]:
     open_steps = [clean(incomplete.get("message"))] if incomplete and is_incomplete else []
     if does_not_serve(document):
         told = clean((condition_of(document, "Serves") or {}).get("message")).partition(": ")[0]
-        return [f"{node} is the MANAGEMENT NODE and DOES NOT SERVE.", f"Since a reboot: {told}."]
+        return [f"{node} is the MANAGEMENT NODE and DOES NOT SERVE.", f"What is missing: {told}."]
     if is_back(document):
         return [*_old_primary_is_back(document), *open_steps]
     if is_incomplete and is_fence_open(document):

@@ -1,7 +1,7 @@
 """The life of a pair beside the night of the failure: handed over, taken in again, handed back.
 
-Owns the stories of plans switchover, rejoin, failback and drill over PostgreSQL, with a writer that
-knows what was kept. One set of words for every engine; what an engine does in them is its own test.
+Owns the stories of plans switchover and rejoin over PostgreSQL, with a writer that knows what was
+kept. One set of words for every engine; what an engine does in them is its own test.
 """
 
 from __future__ import annotations
@@ -35,12 +35,15 @@ def site(lab: Lab) -> PostgresPair:
     return site
 
 
-def carry_out(site: PostgresPair, kind: str, named: str, *words: str) -> dict[str, Any]:
+def carry_out(
+    site: PostgresPair, kind: str, named: str, *words: str, node: str = STANDBY
+) -> dict[str, Any]:
     """Plan and confirm as an operator does; return the plan. Fails with what the screens say."""
-    plan = site.ask("plan", kind, *words)
+    plan = site.ask("plan", kind, *words, node=node)
     assert "digest" in plan, plan
-    done = site.hamnctl("confirm", plan["digest"], "--name", named, timeout_s=240)
-    assert done.code == 0, f"{done.text}\n{site.hamnctl('status').text}\n{site.log()[-3000:]}"
+    done = site.hamnctl("confirm", plan["digest"], "--name", named, node=node, timeout_s=240)
+    status = site.hamnctl("status", node=node).text
+    assert done.code == 0, f"{done.text}\n{status}\n{site.log(node)[-3000:]}"
     return plan
 
 
@@ -65,8 +68,8 @@ def test_a_primary_that_hands_over_loses_nothing_and_follows(site: PostgresPair)
 
 def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> None:
     """Given a takeover whose old primary wrote on, when it returns, then the plan rejoin holds it
-    off, keeps what only it has and makes it a standby in Peer, and failback makes it the management
-    node again."""
+    off, keeps what only it has and makes it a standby in Peer, and a switchover asked for over
+    there makes it the management node again."""
     writer = site.write()
     writer.wait(200)
     site.faults.off(PRIMARY)
@@ -82,26 +85,11 @@ def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> No
     with Watcher(site.lab, site.writable) as watcher:
         wait_until(lambda: site.ask("status")["protected"] is True, "mn1 protects mn2", 60)
         assert (site.writable(), site.owners()) == ((STANDBY,), [STANDBY])
-        carry_out(site, "failback", PRIMARY)
+        site.watch(PRIMARY)
+        site.wait_state("Peer", limit_s=120, node=PRIMARY)
+        carry_out(site, "switchover", PRIMARY, node=PRIMARY)
         watcher.settle()
         assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
     assert watcher.violations == []
     site.wait_state("Peer", limit_s=120)
     assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
-
-
-def test_a_drill_goes_there_and_back(site: PostgresPair) -> None:
-    """Given Peer, when the operator confirms a drill, then mn2 was the management node, mn1 is it
-    again, and both halves were timed."""
-    writer = site.write()
-    writer.wait(100)
-    with Watcher(site.lab, site.writable) as watcher:
-        plan = carry_out(site, "drill", STANDBY)
-        watcher.settle()
-        assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
-    assert watcher.violations == []
-    missing = set(writer.acknowledged) - site.first.rows()
-    assert missing == set()
-    site.wait_state("Peer", limit_s=120)
-    report = site.hamnctl("report", plan["digest"]).text
-    assert report.startswith("Drill")

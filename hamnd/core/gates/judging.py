@@ -40,9 +40,7 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
         "readiness": takeover.readiness,
     },
     PlanKind.SWITCHOVER: HANDING_OVER,
-    PlanKind.DRILL: HANDING_OVER,
     PlanKind.REJOIN: TAKING_IN,
-    PlanKind.FAILBACK: TAKING_IN,
     PlanKind.RESUME: {
         "ownership": planned.ownership,
         "isolation": takeover.isolation,
@@ -105,9 +103,9 @@ def why_impossible(question: Question) -> GateResult | None:
 def _database(question: Question) -> GateResult | None:
     """The database can become primary now, or is it already where nothing is to be taken over."""
     match question.request.kind:
-        case PlanKind.SWITCHOVER | PlanKind.DRILL:
+        case PlanKind.SWITCHOVER:
             return _handing_over(question)
-        case PlanKind.REJOIN | PlanKind.FAILBACK:
+        case PlanKind.REJOIN:
             return None
         case _:
             return _promotion(question)

@@ -20,14 +20,16 @@ def off_or_released(question: Question) -> GateResult:
 
 def peer(question: Question) -> GateResult:
     """The pair replicates in its best state: what the primary hands over arrives."""
+    if "quiesce" in question.begun:
+        return GateResult("peer", Verdict.PASS, "the primary was asked to hand over before")
     return from_condition("peer", question.assessment.condition("ReplicationPeer"))
 
 
 def partner(question: Question) -> GateResult:
     """The primary answers, over ssh too: all that it lets go of is done and read over there."""
     over_ssh = partner_over_ssh(question)
-    if over_ssh.verdict is not Verdict.PASS:
-        return over_ssh
+    if over_ssh.verdict is not Verdict.PASS or "stop" in question.begun:
+        return over_ssh  # what does not serve over there was stopped by this run
     return from_condition("partner", question.assessment.condition("PrimaryReachable"))
 
 

@@ -25,8 +25,6 @@ class Draft:
     now_wall_s: float
     epoch_number: int = 1
     """Number of the epoch under which this node would serve."""
-    their_steps: tuple[Step, ...] = ()
-    """The platform's steps of the partner, as it was last seen; for plans that hand over to it."""
     continues: str = ""
     """Digest of the paused run that this plan continues: a successor has a digest of its own."""
     settled_loss: Loss | None = None

@@ -48,6 +48,7 @@ def identity(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         timeout_s=policy.step_timeout_s("identity", 60.0),
         wait_s=site.identity_confirm_s / 2,
         compensation=(*back, keeping.drop(site)),
+        undone=tuple(addresses.address_gone(site, one) for one in site.identity),
         needs_fence=True,
     )
 
