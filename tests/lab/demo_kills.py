@@ -80,6 +80,10 @@ REPRESENTATIVES = (
 """One for each phase."""
 
 
+UNHELD = (("epoch", Phase.LOOKING),)
+"""Points at which no stand-in is called: the epoch's own file is read by hamnd itself."""
+
+
 def every_point() -> tuple[Point, ...]:
     """Return all points of the matrix, in the order of the steps."""
     found: list[Point] = []
@@ -90,7 +94,8 @@ def every_point() -> tuple[Point, ...]:
             if action in UNSEEN.get(step, ()):
                 continue
             found += [Point(step, Phase.ACTING, action), Point(step, Phase.LOST, action)]
-        found += [Point(step, phase) for phase in (Phase.RESULT, Phase.LOOKING, Phase.FINISHED)]
+        phases = (Phase.RESULT, Phase.LOOKING, Phase.FINISHED)
+        found += [Point(step, one) for one in phases if (step, one) not in UNHELD]
     return tuple(found)
 
 
