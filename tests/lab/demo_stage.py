@@ -38,6 +38,8 @@ POLL_S = 0.02
 CLOSE_POLL_S = 0.002
 """How often the journal is looked at for a record that decides when to kill."""
 
+AGREEMENTS_MAX = 5
+
 QUICK = Times(hadr_timeout_s=2, peer_window_s=120, takeover_s=0.3, xcat_scale=0.05)
 
 QUICK_WATCH = {
@@ -391,6 +393,21 @@ async def plan(one: Stage) -> dict[str, Any]:
 async def confirm(one: Stage, shown: dict[str, Any]) -> None:
     """When he types the new primary's name, the run begins."""
     await one.must("confirm", {"digest": shown["digest"], "named": STANDBY})
+
+
+async def agree(one: Stage) -> dict[str, Any]:
+    """Plan and confirm, anew where the picture became worse in between: a busy machine makes a
+    probe late, and hamnd calls what it does not know by its name. Return what was confirmed.
+    """
+    refusals = []
+    while len(refusals) < AGREEMENTS_MAX:
+        shown = await plan(one)
+        answer = await one.ask("confirm", {"digest": shown["digest"], "named": STANDBY})
+        if answer.status == 200:
+            return shown
+        refusals.append(answer.document)
+        await one.until_status(lambda status: status["state"] == "PrimaryDown", "PrimaryDown")
+    raise StageFailed(f"confirm was refused: {refusals}\n{await one.told()}")
 
 
 def is_resting(status: dict[str, Any]) -> bool:

@@ -13,7 +13,7 @@ import pytest
 
 from hamnd.demo.aix_host import RESOURCES, AixHost, Status
 from hamnd.demo.machines import OWN_ADDRESSES, PRIMARY, SERVICE_ADDRESS, STANDBY, DatabaseAccess
-from tests.lab.demo_stage import Stage, confirm, is_resting, lose_primary, plan, stage, until_ready
+from tests.lab.demo_stage import Stage, agree, is_resting, lose_primary, stage, until_ready
 
 pytestmark = [pytest.mark.lab, pytest.mark.slow, pytest.mark.timeout(300)]
 
@@ -56,7 +56,7 @@ async def until_over(one: Stage) -> dict[str, Any]:
 async def take_over(one: Stage) -> dict[str, Any]:
     await until_ready(one)
     await lose_primary(one)
-    await confirm(one, await plan(one))
+    await agree(one)
     return await until_over(one)
 
 

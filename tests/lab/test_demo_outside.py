@@ -34,7 +34,7 @@ from tests.lab.demo_stage import (
     QUICK,
     Hold,
     Stage,
-    confirm,
+    agree,
     is_resting,
     lose_primary,
     plan,
@@ -86,9 +86,8 @@ def is_takeover(call: Call) -> bool:
 @contextlib.asynccontextmanager
 async def held_in_promote(one: Stage) -> AsyncIterator[tuple[Script, Hold]]:
     """A confirmed takeover that waits in the middle of its promotion until it is released."""
-    script = Script(await plan(one))
     with one.world.holding(is_takeover) as hold:
-        await confirm(one, script.shown)
+        script = Script(await agree(one))
         await one.until(lambda: _is_set(hold.caught), "the promotion")
         yield script, hold
 
@@ -141,8 +140,7 @@ async def killed_between_writing_the_confirmation_and_acting(one: Stage) -> None
 
 @story
 async def killed_right_after_the_confirmation_was_answered(one: Stage) -> None:
-    script = Script(await plan(one))
-    await confirm(one, script.shown)
+    script = Script(await agree(one))
     await one.kill()
     await one.start()
     status = await one.status()
@@ -154,9 +152,8 @@ async def killed_right_after_the_confirmation_was_answered(one: Stage) -> None:
 
 @story
 async def killed_while_paused_it_is_paused_for_the_same_reason(one: Stage) -> None:
-    script = Script(await plan(one))
     one.world.fault("fail", "makedns", "1", "Error: no zone")
-    await confirm(one, script.shown)
+    script = Script(await agree(one))
     before = (await one.until_status(is_resting, "the pause"))["run"]
     assert (before["status"], before["paused_step"]) == ("paused", "dns")
     await one.until_status(lambda status: not _moving(status), "what was under way to come home")
@@ -178,8 +175,7 @@ def _moving(status: dict[str, Any]) -> bool:
 @story
 async def killed_again_and_again_it_still_ends_well(one: Stage) -> None:
     """Once in every step that cannot be taken back or is seen from outside, in one run."""
-    script = Script(await plan(one))
-    await confirm(one, script.shown)
+    script = Script(await agree(one))
     for step in ("promote", "identity", "xcatd", "verify"):
         await one.until(lambda step=step: _began(one, step), f"{step} to act", CLOSE_POLL_S)  # type: ignore[misc]
         await one.kill()
@@ -218,8 +214,7 @@ def _is_seen_again(status: dict[str, Any]) -> bool:
 @story
 async def promotion_that_still_runs_is_not_begun_a_second_time(one: Stage) -> None:
     """hamnd is killed, comes back at once and is told to retry while Db2 still takes over."""
-    script = Script(await plan(one))
-    await confirm(one, script.shown)
+    script = Script(await agree(one))
 
     async def is_begun() -> bool:
         return changes_of(one)[TAKEOVER] == 1

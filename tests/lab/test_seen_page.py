@@ -15,7 +15,7 @@ import pytest
 
 from hamnd.demo.site import Times
 from tests.lab.browser import Page, opened
-from tests.lab.demo_stage import LIMIT_S, Stage, confirm, plan, stage, until_ready
+from tests.lab.demo_stage import LIMIT_S, Stage, agree, stage, until_ready
 from tests.lab.monitoring import missing
 
 LACKS = missing("chromium", "lynx")
@@ -123,7 +123,7 @@ async def a_bad_night(page: Page, one: Stage) -> None:
     await page.until(f"document.querySelector('.count')?.innerText !== {count!r}", "the countdown")
     await keep(page, "page-down")
     with one.world.holding(lambda call: call.tool == "makedns") as hold:
-        await confirm(one, await plan(one))
+        await agree(one)
         await one.until(hold.caught.wait, "a step that lasts")
         await page.until("document.querySelector('progress')?.value > 2", "the run's progress")
         assert "steps done" in await page.text("#run")

@@ -12,7 +12,7 @@ import pytest
 
 from hamnd.adapters.clock import SystemClock
 from tests.lab import promql
-from tests.lab.demo_stage import Stage, confirm, plan, stage, until_ready
+from tests.lab.demo_stage import Stage, agree, stage, until_ready
 from tests.lab.monitoring import Monitoring, missing, monitored
 from tests.unit.adapters.test_http import certificate
 
@@ -72,7 +72,7 @@ async def tell(one: Stage, watched: Monitoring) -> None:
     page = receiver.bodies[0]["alerts"][0]
     assert page["labels"]["cluster"] == "demo"
     assert "hamnctl plan takeover" in page["annotations"]["description"]
-    await confirm(one, await plan(one))
+    await agree(one)
     await prometheus.until('ALERTS{alertname="TakingOver"}')
     await receiver.until("pager", "PrimaryDownUnconfirmed", "resolved")
     await one.until_status(lambda status: status["state"] == "Active", "Active")

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.demo_stage import LIMIT_S, Stage, confirm, plan, stage, until_ready
+from tests.lab.demo_stage import LIMIT_S, Stage, agree, stage, until_ready
 from tests.lab.monitoring import missing
 
 LACKS = missing("tmux")
@@ -126,7 +126,7 @@ async def a_night(one: Stage, terminal: Terminal) -> None:
     assert "hamnctl plan takeover" in drawn
     terminal.keep("watch-down")
     with one.world.holding(lambda call: call.tool == "makedns") as hold:
-        await confirm(one, await plan(one))
+        await agree(one)
         await one.until(hold.caught.wait, "a step that lasts")
         drawn = await terminal.until("> dns")
         assert "steps" in drawn

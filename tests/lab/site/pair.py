@@ -95,6 +95,9 @@ known_hosts_file = "/root/.ssh/known_hosts"
 connect_timeout_s = 2
 
 {{files}}
+[journal]
+timeout_s = 20
+
 [watch]
 reach_interval_s = 0.5
 reach_suspicion_interval_s = 0.2

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -315,6 +316,7 @@ class TestPausedRun:
         assert "DONE." in ended.out
         assert daemon.asked == [("retry", {})]
         assert " * fuse " not in ended.out, "it was told before the pause"
+        assert re.search(r"\* verify +\d\S* verified", ended.out), "it ended with its run"
 
     def test_skip_shows_what_is_left(self, hamnctl: Hamnctl, daemon: FakeDaemon) -> None:
         daemon.changes["skip"] = (200, run_of(pair().paused_at()))
