@@ -399,7 +399,7 @@ async def agree(one: Stage) -> dict[str, Any]:
     """Plan and confirm, anew where the picture became worse in between: a busy machine makes a
     probe late, and hamnd calls what it does not know by its name. Return what was confirmed.
     """
-    refusals = []
+    refusals: list[dict[str, Any]] = []
     while len(refusals) < AGREEMENTS_MAX:
         shown = await plan(one)
         answer = await one.ask("confirm", {"digest": shown["digest"], "named": STANDBY})
