@@ -13,7 +13,7 @@ from hamnd.core import run as runs
 from hamnd.core.asking import platform_steps
 from hamnd.core.examining import finding_of
 from hamnd.core.gates import Question
-from hamnd.core.guarding import next_number
+from hamnd.core.guarding import newest_epoch
 from hamnd.core.health.rule import database_health, does_answer
 from hamnd.core.plans import Draft
 from hamnd.core.plans.kinds import KINDS
@@ -22,6 +22,7 @@ from hamnd.core.progress import Run
 from hamnd.core.state import NodeState, Refusal
 from hamnd.core.turn import Turn
 from hamnd.errors import PermanentError
+from hamnd.model.epoch import Claim, Epoch
 from hamnd.model.instant import Instant
 from hamnd.model.names import Outcome, Phase, Probe, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
@@ -58,10 +59,22 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
         state.cause,
         reach_class(turn),
         turn.now.wall_s,
-        epoch_number=next_number(state, turn.terms),
+        newest_epoch(state, turn.terms),
+        claims={} if kept is None else _claims(kept, newest_epoch(state, turn.terms)),
         continues="" if kept is None else kept.plan.digest,
         settled_loss=None if kept is None else runs.settled_loss(kept),
     )
+
+
+def _claims(kept: Run, newest: Epoch) -> dict[str, Claim]:
+    """Return what a paused run claims; whoever owned the epoch when it began is remembered."""
+    return {
+        step.id: step.claims
+        if kept.steps[step.id].outcome is Outcome.DONE
+        else replace(step.claims, number=newest.number + 1)
+        for step in kept.plan.steps
+        if step.claims is not None
+    }
 
 
 def question_of(

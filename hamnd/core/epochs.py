@@ -26,7 +26,7 @@ from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.dialects import epoch as dialect
 from hamnd.dialects import readers
-from hamnd.model.epoch import NO_BOOT, Epoch, EpochDoubt, EpochSight
+from hamnd.model.epoch import NO_BOOT, Claim, Epoch, EpochDoubt, EpochSight
 from hamnd.model.names import Mode, Phase, Probe, State, Verdict
 from hamnd.model.record import Record
 
@@ -42,11 +42,25 @@ def claim_epoch(turn: Turn, digest: str) -> None:
 def set_epoch(turn: Turn, owner: str, digest: str) -> None:
     """Raise the epoch for an owner, and write it down."""
     number = 0 if turn.state.epoch is None else turn.state.epoch.number
+    _raise_to(turn, number + 1, owner, digest)
+
+
+def _raise_to(turn: Turn, number: int, owner: str, digest: str) -> None:
     boot_id = turn.state.boot_id if owner == turn.terms.site.node else NO_BOOT
-    raised = Epoch(number + 1, owner, boot_id)
+    raised = Epoch(number, owner, boot_id)
     turn.state = replace(turn.state, epoch=raised)
     evidence = json.dumps({"epoch": raised.number, "owner": owner})
     turn.record(Record(Phase.DECISION, "epoch_raised", digest=digest, evidence=evidence))
+
+
+def set_claim(turn: Turn, claim: Claim, digest: str) -> None:
+    """Raise the epoch as a step claims it; one that was raised meanwhile is not taken back."""
+    epoch = turn.state.epoch
+    if epoch is not None and epoch.owner == claim.owner and epoch.number >= claim.number:
+        return
+    if epoch is not None and epoch.number >= claim.number:
+        claim = replace(claim, number=epoch.number + 1)
+    _raise_to(turn, claim.number, claim.owner, digest)
 
 
 def follow_epoch(turn: Turn) -> None:

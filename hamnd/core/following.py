@@ -14,7 +14,7 @@ from hamnd.core import examining
 from hamnd.core import run as runs
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.contradicting import heard_against, is_done
-from hamnd.core.epochs import claim_epoch, set_epoch
+from hamnd.core.epochs import set_claim
 from hamnd.core.health.rule import (
     contradiction,
 )
@@ -187,12 +187,13 @@ def _note_salvage(turn: Turn) -> None:
 def _raise_epoch(turn: Turn) -> None:
     """The epoch is raised with the intent to write it down, or at the latest to promote."""
     run = turn.state.run
-    if run is None or run.plan.kind is PlanKind.UNDO:
+    if run is None:
         return
     before = {} if turn.before.run is None else turn.before.run.steps
-    for step_id in ("epoch", "promote"):
-        if _is_begun(run.steps.get(step_id)) and not _is_begun(before.get(step_id)):
-            claim_epoch(turn, run.plan.digest)
+    for step in run.plan.steps:
+        is_begun = _is_begun(run.steps[step.id]) and not _is_begun(before.get(step.id))
+        if step.claims is not None and is_begun:
+            set_claim(turn, step.claims, run.plan.digest)
 
 
 def _is_begun(one: StepRun | None) -> bool:
@@ -233,17 +234,3 @@ def _follow_undo(turn: Turn, run: Run) -> None:
     """What was undone beside the state leaves it where it was."""
     if turn.state.state is State.TAKING_OVER:
         turn.fire(Trigger.RUN_UNDONE, Picture(is_past_no_return=runs.is_past_no_return(run)))
-        _give_epoch_back(turn, run)
-
-
-def _give_epoch_back(turn: Turn, run: Run) -> None:
-    """An aborted takeover raises the epoch again, for its former owner (design §5).
-
-    Where that was left out by name this node keeps it: its database may be primary.
-    """
-    undone = run.steps.get("undo-epoch")
-    if undone is not None and undone.outcome is Outcome.SKIPPED:
-        return
-    epoch, partner = turn.state.epoch, turn.terms.site.partner.name
-    if epoch is not None and epoch.owner == turn.terms.site.node:
-        set_epoch(turn, partner, run.plan.digest)

@@ -53,12 +53,6 @@ def is_current(state: NodeState, terms: Terms) -> bool:
     )
 
 
-def next_number(state: NodeState, terms: Terms) -> int:
-    """Return the number under which this node would serve; it is raised once in a boot."""
-    number = newest_epoch(state, terms).number
-    return number if is_current(state, terms) else number + 1
-
-
 def guard_answer(state: NodeState, terms: Terms) -> GuardAnswer:
     """Return what hamn-guard answers on what is known now."""
     node, epoch = terms.site.node, newest_epoch(state, terms)

@@ -1,9 +1,9 @@
-"""The step `epoch`: right before `promote`, this node becomes the one that may serve (design §5).
+"""The step `epoch`: right before `promote`, one node becomes the one that may serve (design §5).
 
 Owns what is written where, and the way back. Must not know the file (dialects.epoch). It is a step
 of its own and not an action of `promote`, so that what is irreversible begins with the promotion
-itself: a run that is aborted after the epoch was raised raises it once more, for the former owner,
-as its plan shows.
+itself: a run that is aborted after the epoch was raised raises it once more, for whoever owned it
+when the run began, as its plan shows.
 
 It never blocks a takeover: a witness that cannot be reached is told so in the outcome, and a disk
 that takes nothing leaves the step out. The partner's own copy is no part of it. That is hamnd's
@@ -16,32 +16,49 @@ from dataclasses import replace
 
 from hamnd.core.policy import Policy
 from hamnd.dialects import epoch, guard
+from hamnd.model.epoch import Claim
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
+from hamnd.model.work import Action
+
+RAISED = "epoch"
 
 
-def raise_epoch(site: Site, policy: Policy, number: int) -> Step:
-    """Return the step that raises the epoch to this number, for this node.
+def raise_epoch(site: Site, policy: Policy, claim: Claim, *before: str) -> Step:
+    """Return the step that raises the epoch; `site` is seen from the node that may serve then.
 
-    It waits for what `promote` waits for, and needs the proof that it needs.
+    It waits for what `promote` waits for, and needs the proof that it needs. `before` are nodes
+    that are told first: they may serve no longer.
     """
-    partner = site.partner.name
     return Step(
-        id="epoch",
-        title=f"epoch {number}: {site.node} may serve, {partner} no longer",
+        id=RAISED,
+        title=f"epoch {claim.number}: {claim.owner} may serve, {site.partner.name} no longer",
         guide="-",
         host=site.node,
-        actions=(epoch.raise_here(site, number, site.node), *epoch.tell(site, number, site.node)),
-        postconditions=(epoch.is_kept(site, number, site.node),),
+        actions=_raising(site, claim.number, claim.owner, (*before, site.node)),
+        postconditions=(epoch.is_kept(site, claim.number, claim.owner),),
         timeout_s=policy.step_timeout_s("epoch", 15.0),
         wait_s=2.0,
-        compensation=(
-            epoch.raise_here(site, number + 1, partner),
-            *epoch.tell(site, number + 1, partner),
-        ),
         skip_if_done=False,
+        claims=claim,
         is_optional=True,
     )
+
+
+def claiming(step: Step, claim: Claim) -> Step:
+    """Return the promotion as what claims the epoch at the latest, should its own step not."""
+    return replace(step, claims=claim) if step.id == "promote" else step
+
+
+def give_back(site: Site, claim: Claim, number: int) -> tuple[Action, ...]:
+    """Return what takes a claim back: first where its owner believes in it, then here."""
+    hosts = tuple(dict.fromkeys((claim.owner, site.node)))
+    return _raising(site, number, claim.former, hosts)
+
+
+def _raising(site: Site, number: int, owner: str, hosts: tuple[str, ...]) -> tuple[Action, ...]:
+    kept = (epoch.raise_on(site, host, number, owner) for host in hosts)
+    return (*kept, *epoch.tell(site, number, owner))
 
 
 def asserted(step: Step, site: Site) -> Step:

@@ -21,7 +21,8 @@ from hamnd.model.work import Action, Ending, Exec, Look, Read, Reading, Report, 
 
 NAME = "epoch"
 NEWER = 3
-"""Exit code of the script that keeps an epoch where a newer one is kept already."""
+"""Exit code of the script that keeps an epoch where a newer one, or the same number of another
+node, is kept already."""
 TELL_LIMIT_S = 2.0
 """How long a witness that does not answer may hold a takeover, all of them together."""
 
@@ -39,9 +40,11 @@ _THIS_BOOT = (
 _KEEP = (
     "n=$2; o=$3; b=$4; d=${HAMND_STATE_DIR:-$1}; f=$d/epoch; "
     f'if [ "$b" = here ]; then {_THIS_BOOT}fi; '
-    'k=0; { read -r k x <"$f"; } 2>/dev/null; case $k in ""|*[!0-9]*) k=0;; esac; '
-    'if [ "$k" -gt "$n" ]; then echo "a newer epoch is kept: $k $x"; '
+    'k=0; w=; { read -r k w x <"$f"; } 2>/dev/null; case $k in ""|*[!0-9]*) k=0; w=;; esac; '
+    'if [ "$k" -gt "$n" ]; then echo "a newer epoch is kept: $k $w $x"; '
     f"exit {NEWER}; fi; "
+    'if [ "$k" -eq "$n" ] && [ -n "$w" ] && [ "$w" != "$o" ]; then '
+    f'echo "this epoch is kept of another node: $k $w $x"; exit {NEWER}; fi; '
     'mkdir -p "$d" && echo "$n $o $b" >"$f.new" && { sync "$f.new" 2>/dev/null || sync; } && '
     'mv "$f.new" "$f" && echo "epoch $n of $o is kept"'
 )
@@ -100,10 +103,10 @@ def keep(site: Site, host: str, epoch: Epoch) -> Action:
     return Action(Exec(host, _keeping(site, epoch)), reads="epoch.kept", is_repeatable=True)
 
 
-def raise_here(site: Site, number: int, owner: str) -> Action:
-    """Return what raises the epoch on this node; its own boot is told by the host itself."""
-    boot = "here" if owner == site.node else NO_BOOT
-    return keep(site, site.node, Epoch(number, owner, boot))
+def raise_on(site: Site, host: str, number: int, owner: str) -> Action:
+    """Return what raises the epoch on one of the nodes; its own boot is told by the owner."""
+    boot = "here" if owner == host else NO_BOOT
+    return keep(site, host, Epoch(number, owner, boot))
 
 
 def tell(site: Site, number: int, owner: str) -> tuple[Action, ...]:

@@ -44,6 +44,17 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
+class Claim:
+    """What a step does to the epoch once it begins; who takes it back gives it to `former`."""
+
+    number: int
+    owner: str
+    """Who may serve from then on."""
+    former: str
+    """Who could before the run, and may again once it is undone."""
+
+
+@dataclass(frozen=True, slots=True)
 class EpochSight:
     """What one host keeps: its epoch (None: it keeps none), and in which boot it answered."""
 

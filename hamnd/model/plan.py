@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.model.epoch import Claim
 from hamnd.model.names import ENTIRE_DATABASE, Cause, FenceGrade, LossVerdict, PlanKind, Verdict
 from hamnd.model.work import Action, Look
 
@@ -50,6 +51,8 @@ class Step:
     starts only once the postconditions hold, and until it is done the step takes itself back."""
     is_optional: bool = False
     """Welcome, not needed: when it is not done it is left out and the run goes on."""
+    claims: Claim | None = None
+    """Whom the epoch names as soon as this step begins (design §5)."""
     progress: Look | None = None
     """What can be asked while the actions run: how far they are, in words."""
     after: tuple[str, ...] = ()

@@ -7,11 +7,17 @@ Owns `Draft`, what every plan is made from. How a plan is put together is its ow
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from hamnd.core.gates import Question
+from hamnd.core.raising import RAISED
+from hamnd.model.epoch import Claim, Epoch
 from hamnd.model.names import Cause
 from hamnd.model.plan import Loss, Step
+
+HOME = "home-"
+"""How the steps are named by which this node hands over to the partner."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +29,17 @@ class Draft:
     cause: Cause | None
     reach_class: str
     now_wall_s: float
-    epoch_number: int = 1
-    """Number of the epoch under which this node would serve."""
+    epoch: Epoch
+    """The newest epoch that is known."""
+    claims: Mapping[str, Claim] = field(default_factory=dict)
+    """What the forerunner claimed, by step; the number is the next one where that is not done."""
     continues: str = ""
     """Digest of the paused run that this plan continues: a successor has a digest of its own."""
     settled_loss: Loss | None = None
     """What the forerunner's promote lost, once that step acted; nothing is lost twice."""
+
+    @property
+    def claim(self) -> Claim:
+        """The claim by which this node serves."""
+        node = self.question.terms.site.node
+        return self.claims.get(RAISED) or Claim(self.epoch.number + 1, node, self.epoch.owner)

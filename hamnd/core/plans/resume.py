@@ -26,9 +26,7 @@ def build_resume(draft: Draft) -> Plan:
     question = draft.question
     terms, picture = question.terms, question.assessment
     released = _released(terms) if picture.released is not None else None
-    steps = takeover_steps(
-        terms, picture.promotion, draft.platform_steps, released, draft.epoch_number
-    )
+    steps = takeover_steps(terms, picture.promotion, draft.platform_steps, released, draft.claim)
     kept = tuple(_looking_first(step) for step in steps if step.id not in REHOMING)
     grade = None if released is None else FenceGrade.RELEASED
     return assemble(draft, picture.promotion.variant, kept, grade)

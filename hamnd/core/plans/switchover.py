@@ -16,10 +16,11 @@ from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
-from hamnd.core.raising import raise_epoch
+from hamnd.core.raising import claiming, raise_epoch
 from hamnd.core.replication import Switchover
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.salvaging import with_salvage
+from hamnd.model.epoch import Claim
 from hamnd.model.names import FenceGrade, LossVerdict
 from hamnd.model.plan import Loss, Plan, Step
 from hamnd.model.site import Site
@@ -39,24 +40,25 @@ def build_switchover(draft: Draft) -> Plan:
     Raises:
         PermanentError: engine or platform cannot hand over.
     """
-    terms, number = draft.question.terms, draft.epoch_number
-    steps = switchover_steps(terms, draft.platform_steps, number)
+    steps = switchover_steps(draft.question.terms, draft.platform_steps, draft.claim)
     handed_over = replace(draft, settled_loss=HANDED_OVER)
     return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
 
 
 def switchover_steps(
-    terms: Terms, platform_steps: tuple[Step, ...], epoch_number: int
+    terms: Terms, platform_steps: tuple[Step, ...], claim: Claim
 ) -> tuple[Step, ...]:
     """Return the steps, each after what it depends on; the epoch is raised before the promotion."""
     there = from_partner(terms)
     stop, release = platform_of(there.site).hand_over(there.site, there.policy)
     own = [_serving(one) for one in platform_steps if one.id not in WITHOUT]
-    engine = [_handing_over(one) for one in engine_of(terms).steps(terms, Switchover())]
+    engine = [
+        claiming(_handing_over(one), claim) for one in engine_of(terms).steps(terms, Switchover())
+    ]
     last = tuple(one.id for one in engine if one.id == "replicate")
     own = [replace(one, after=(*one.after, *last)) if one.id == "verify" else one for one in own]
     promote = next(one for one in engine if one.id == "promote")
-    raised = raise_epoch(terms.site, terms.policy, epoch_number)
+    raised = raise_epoch(terms.site, terms.policy, claim)
     raised = replace(raised, depends_on=promote.depends_on)
     known = with_salvage((stop, *own, raised, *engine, release), terms, does_ssh_answer=True)
     return in_order(with_declared(list(known), _declared(terms.site, known), terms.policy))

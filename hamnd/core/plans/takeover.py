@@ -15,13 +15,14 @@ from hamnd.core.plans import Draft
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.policy import Terms
-from hamnd.core.raising import raise_epoch
+from hamnd.core.raising import claiming, raise_epoch
 from hamnd.core.replication import Promotion, Takeover
 from hamnd.core.replication.db2_loss import STEPS_BEFORE_PROMOTE_S
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.salvaging import with_salvage
 from hamnd.dialects import fence as fence_dialect
 from hamnd.dialects import reach
+from hamnd.model.epoch import Claim
 from hamnd.model.plan import Plan, Step
 from hamnd.model.work import Action, Look
 
@@ -35,7 +36,7 @@ def build_takeover(draft: Draft) -> Plan:
     question = draft.question
     terms, promotion = question.terms, question.assessment.promotion
     platform_steps = with_salvage(draft.platform_steps, terms, question.does_ssh_answer)
-    steps = takeover_steps(terms, promotion, platform_steps, epoch_number=draft.epoch_number)
+    steps = takeover_steps(terms, promotion, platform_steps, claim=draft.claim)
     plan = assemble(draft, promotion.variant, steps)
     if promotion.deadline_wall_s is None:
         return plan
@@ -49,27 +50,31 @@ def takeover_steps(
     promotion: Promotion,
     platform_steps: tuple[Step, ...],
     proof: Step | None = None,
-    epoch_number: int = 1,
+    claim: Claim | None = None,
 ) -> tuple[Step, ...]:
     """Return the steps in an order in which every step comes after what it depends on.
 
-    The epoch is raised right before the promotion, whose dependencies it takes over. `proof` takes
-    the place of the step `fence` where the old primary need not be off.
+    The epoch is raised right before the promotion, whose dependencies it takes over; without a
+    claim it is the very first. `proof` takes the place of the step `fence` where the old primary
+    need not be off.
     """
     engine_steps = engine_of(terms).steps(terms, Takeover(promotion))
     is_graceful = promotion.variant == "graceful"
     fence = _fence_step(terms, is_graceful) if proof is None else proof
     rehomed = {one.id for one in engine_steps} & {"db-stop", "db-rehome"}
     promoting = tuple(_with_fence(_after_epoch(one), is_graceful) for one in engine_steps)
+    site = terms.site
+    claim = claim or Claim(1, site.node, site.partner.name)
+    promoting = tuple(claiming(one, claim) for one in promoting)
     promote = next(one for one in promoting if one.id == "promote")
-    raised = raise_epoch(terms.site, terms.policy, epoch_number)
+    raised = raise_epoch(site, terms.policy, claim)
     known = [
         *(_serving(one, rehomed) for one in platform_steps),
         fence,
         replace(raised, depends_on=promote.depends_on, needs_fence=promote.needs_fence),
         *promoting,
     ]
-    steps = with_declared([_waiting_for(one, fence) for one in known], terms.site, terms.policy)
+    steps = with_declared([_waiting_for(one, fence) for one in known], site, terms.policy)
     return in_order(steps)
 
 
