@@ -46,12 +46,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     conditions = (
         *judge_conditions(watch, before, now, terms),
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
-        *carry_since(_serves(state, now, terms), before),
-        *carry_since(judge_return(state, now, terms), before),
-        *carry_since(_hook(state, now), before),
-        *carry_since(_cfgloc(watch, now, terms), before),
-        *carry_since(_routines(state, now), before),
-        *carry_since(judge_copies(state.copies, now, terms), before),
+        *carry_since(_of_this_node(state, now, terms), before),
     )
     engine, released = engine_of(terms), judge_released(watch, now, terms)
     question = LossQuestion(
@@ -81,6 +76,18 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     )
     ready = judge_ready(state.state, state.mode, picture, terms)
     return replace(picture, is_ready=ready)
+
+
+def _of_this_node(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
+    """Return the conditions that are not about the primary, nor about a step of a takeover."""
+    return (
+        *_serves(state, now, terms),
+        *judge_return(state, now, terms),
+        *_hook(state, now),
+        *_cfgloc(state.watch, now, terms),
+        *_routines(state, now),
+        *judge_copies(state.copies, now, terms),
+    )
 
 
 def _on_another_clock(question: LossQuestion) -> LossQuestion:

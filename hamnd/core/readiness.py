@@ -22,6 +22,12 @@ OPTIONAL = frozenset({"salvage", "shield"})
 """Steps without which a takeover works as well: what they lack is told, and counts for nothing."""
 
 Looks = tuple[tuple[str, tuple[Look, ...]], ...]
+_Proofs = list[tuple[Reading, Instant]]
+
+_WORST_FIRST = (
+    (Verdict.BLOCK, Status.FALSE, "WouldFail"),
+    (Verdict.UNKNOWN, Status.UNKNOWN, "CannotTell"),
+)
 
 
 def topic_of(step_id: str, number: int) -> str:
@@ -38,36 +44,29 @@ def judge_steps(
     watch: Watch, looks: Looks, before: tuple[Condition, ...], now: Instant, policy: Policy
 ) -> tuple[Condition, ...]:
     """Return one condition StepReady/ID for each step that has something to prove."""
-    judged = [
-        _step_ready(watch, step_id, len(step_looks), now, policy)
-        for step_id, step_looks in looks
-        if step_looks
-    ]
+    age_max_s = proof_age_max_s(policy)
+    judged = []
+    for step_id, step_looks in looks:
+        if step_looks:
+            count = len(step_looks)
+            known = [watch.ready.get(topic_of(step_id, number)) for number in range(count)]
+            fresh = [one for one in known if one is not None and now.since(one[1]) <= age_max_s]
+            judged.append(_step_ready(step_id, fresh, count, now))
     return carry_since(judged, before)
 
 
-def _step_ready(watch: Watch, step_id: str, count: int, now: Instant, policy: Policy) -> Condition:
-    fresh: list[tuple[Reading, Instant]] = []
-    age_max_s = proof_age_max_s(policy)
-    for number in range(count):
-        one = watch.ready.get(topic_of(step_id, number))
-        if one is not None and now.since(one[1]) <= age_max_s:
-            fresh.append(one)
+def _step_ready(step_id: str, fresh: _Proofs, count: int, now: Instant) -> Condition:
+    verdicts = [reading.verdict for reading, _ in fresh]
+    for wanted, status, reason in _WORST_FIRST:
+        if wanted in verdicts:
+            reading, at = fresh[verdicts.index(wanted)]
+            return _lacking(step_id, (status, reason, reading.sentence), now, at.wall_s)
     oldest = min((at.wall_s for _, at in fresh), default=None)
-    type_ = f"{READY_PREFIX}{step_id}"
-    for wanted, status, reason in (
-        (Verdict.BLOCK, Status.FALSE, "WouldFail"),
-        (Verdict.UNKNOWN, Status.UNKNOWN, "CannotTell"),
-    ):
-        for reading, at in fresh:
-            if reading.verdict is wanted:
-                told = (status, reason, reading.sentence)
-                return _lacking(step_id, told, now, at.wall_s)
     if len(fresh) < count:
         message = f"{len(fresh)} of {count} proofs are fresh"
         told = (Status.UNKNOWN, "NotProvenLately", message)
         return _lacking(step_id, told, now, oldest)
-    message = f"{count} of {count} proofs hold"
+    type_, message = f"{READY_PREFIX}{step_id}", f"{count} of {count} proofs hold"
     return Condition(type_, Status.TRUE, "Proven", message, now.wall_s, oldest, "readiness")
 
 
