@@ -31,6 +31,7 @@ from hamnd.model.names import Rhythm
 from hamnd.model.work import Ending, Looked, Report
 from hamnd.settings import load
 from hamnd.views.status import status_document
+from tests.bench.nights import bench_nights
 from tests.bench.promote import bench_promote
 from tests.builders import pair
 
@@ -59,6 +60,7 @@ def main() -> int:
         bench_step(runs),
         bench_status(runs),
         *bench_promote(min(runs, 3), figure),
+        *bench_nights(min(runs, 3), figure),
     ]
     if options.idle:
         figures += bench_idle(options.idle, options.settle)
