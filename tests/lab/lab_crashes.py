@@ -19,7 +19,10 @@ from tests.lab.site.names import PRIMARY, STANDBY
 from tests.lab.site.pair import Db2Pair
 from tests.lab.site.watcher import Watcher
 
-STEPS = ("fuse", "fence", "promote", "identity", "xcatd", "dns", "dhcp", "consoles", "verify")
+STEPS = (
+    *("fuse", "fence", "epoch", "promote", "identity"),
+    *("xcatd", "dns", "dhcp", "consoles", "verify"),
+)
 BACK_S = 120.0
 ROUNDS_MAX = 12
 """Retries and successors that an operator may need; far fewer are."""
