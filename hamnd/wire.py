@@ -11,7 +11,7 @@ with a JSON object. A refusal is HTTP 409 with `refusal_document`, a malformed r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import StrEnum
@@ -20,15 +20,18 @@ from typing import Any
 
 from hamnd.core.events import (
     AbortRequested,
+    AckRequested,
     AttestRequested,
     ClearRequested,
     ConcludeRequested,
     ConfirmRequested,
     Event,
+    HoldRequested,
     PlanRequested,
     RetryRequested,
     SkipRequested,
     SyncRequested,
+    UnholdRequested,
 )
 from hamnd.core.state import Refusal
 from hamnd.errors import HamndError
@@ -42,6 +45,8 @@ PREFIX = "/v1/"
 TEXT_MAX = 500
 """Characters of a reason or a name; longer ones are refused, they go to journal and report."""
 OVERRIDES_MAX = 32
+MOMENT_MAX = 253_402_300_799
+"""9999-12-31T23:59:59Z in epoch seconds."""
 WATCH_INTERVAL_S = 5.0
 """A watch stream carries a status document on every change and at least this often."""
 
@@ -67,6 +72,9 @@ class Verb(StrEnum):
     ATTEST = "attest"
     CLEAR = "clear"
     SYNC = "sync"
+    HOLD = "hold"
+    UNHOLD = "unhold"
+    ACK = "ack"
     JOURNAL_RESTART = "journal-restart"
 
 
@@ -105,6 +113,9 @@ SCHEMAS: Mapping[Verb, str] = MappingProxyType(
         Verb.ATTEST: "hamnd.done/1",
         Verb.CLEAR: "hamnd.done/1",
         Verb.SYNC: "hamnd.files/1",
+        Verb.HOLD: "hamnd.done/1",
+        Verb.UNHOLD: "hamnd.done/1",
+        Verb.ACK: "hamnd.done/1",
         Verb.JOURNAL_RESTART: "hamnd.done/1",
     }
 )
@@ -133,6 +144,7 @@ class Form(StrEnum):
     TEXT = "a text"
     WORD = "one of the known words"
     FLAG = "true or false"
+    MOMENT = "a time in whole UTC seconds"
     OVERRIDES = 'a list of {"gate": …, "reason": …}'
     NAMES = "a list of names"
 
@@ -169,6 +181,9 @@ DOCUMENTS: Mapping[Verb, tuple[Field, ...]] = MappingProxyType(
             Field("verify", Form.FLAG, required=False),
             Field("accept_deletions", Form.FLAG, required=False),
         ),
+        Verb.HOLD: (Field("until", Form.MOMENT), _REASON),
+        Verb.UNHOLD: (),
+        Verb.ACK: (Field("digest"),),
         Verb.JOURNAL_RESTART: (_REASON,),
     }
 )
@@ -238,6 +253,10 @@ def _field_problems(field: Field, value: Any) -> list[str]:
             return [f"{field.name} is not one of {', '.join(field.words)}"]
         case Form.FLAG:
             return [] if isinstance(value, bool) else [f"{field.name} is not {Form.FLAG}"]
+        case Form.MOMENT:
+            is_moment = isinstance(value, int) and not isinstance(value, bool)
+            is_moment = is_moment and 0 <= value <= MOMENT_MAX
+            return [] if is_moment else [f"{field.name} is not {Form.MOMENT}"]
         case Form.NAMES:
             return _names_problems(field.name, value)
         case Form.OVERRIDES:
@@ -274,28 +293,7 @@ def decode(verb: Verb, body: Mapping[str, Any], actor: str) -> Asked:
     problems = problems_of(verb, body)
     if problems:
         raise Malformed(str(verb), problems)
-    reason = str(body.get("reason", ""))
-    match verb:
-        case Verb.PLAN:
-            return PlanRequested(_plan_request(body), actor)
-        case Verb.CONFIRM:
-            return ConfirmRequested(str(body["digest"]), actor, str(body["named"]))
-        case Verb.RETRY:
-            return RetryRequested(actor)
-        case Verb.SKIP:
-            return SkipRequested(str(body["step"]), reason, actor)
-        case Verb.ABORT:
-            return AbortRequested(reason, actor)
-        case Verb.CONCLUDE:
-            return ConcludeRequested(reason, actor)
-        case Verb.ATTEST:
-            return AttestRequested(str(body["how"]), reason, actor)
-        case Verb.CLEAR:
-            return ClearRequested(reason, actor)
-        case Verb.SYNC:
-            return _sync_request(body, actor)
-        case _:
-            return JournalRestart(reason, actor)
+    return _ASKED[verb](body, actor)
 
 
 def _sync_request(body: Mapping[str, Any], actor: str) -> SyncRequested:
@@ -314,6 +312,26 @@ def _plan_request(body: Mapping[str, Any]) -> PlanRequest:
         ),
         is_successor=bool(body.get("continue", False)),
     )
+
+
+_ASKED: Mapping[Verb, Callable[[Mapping[str, Any], str], Asked]] = MappingProxyType(
+    {
+        Verb.PLAN: lambda body, actor: PlanRequested(_plan_request(body), actor),
+        Verb.CONFIRM: lambda body, actor: ConfirmRequested(body["digest"], actor, body["named"]),
+        Verb.RETRY: lambda _, actor: RetryRequested(actor),
+        Verb.SKIP: lambda body, actor: SkipRequested(body["step"], body["reason"], actor),
+        Verb.ABORT: lambda body, actor: AbortRequested(body["reason"], actor),
+        Verb.CONCLUDE: lambda body, actor: ConcludeRequested(body["reason"], actor),
+        Verb.ATTEST: lambda body, actor: AttestRequested(body["how"], body["reason"], actor),
+        Verb.CLEAR: lambda body, actor: ClearRequested(body["reason"], actor),
+        Verb.SYNC: _sync_request,
+        Verb.HOLD: lambda body, actor: HoldRequested(body["until"], body["reason"], actor),
+        Verb.UNHOLD: lambda _, actor: UnholdRequested(actor),
+        Verb.ACK: lambda body, actor: AckRequested(body["digest"], actor),
+        Verb.JOURNAL_RESTART: lambda body, actor: JournalRestart(body["reason"], actor),
+    }
+)
+"""What each change verb asks for; its document was found to be in order."""
 
 
 def refusal_document(refusal: Refusal) -> dict[str, Any]:

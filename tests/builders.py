@@ -16,7 +16,7 @@ from hamnd.core.health.watch import FenceReading, Track, Watch, XcatdTrack
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Run, Stage, StepRun
 from hamnd.core.replication import Promotion, Skew
-from hamnd.core.state import Change, FinishedRun, NodeState
+from hamnd.core.state import Change, FinishedRun, Hold, NodeState
 from hamnd.model.epoch import Epoch
 from hamnd.model.health import Condition, FenceEvidence, Positions, Replication, WitnessSight
 from hamnd.model.instant import Instant
@@ -595,6 +595,12 @@ class Pair:
         """The same situation, but hamnd may not act."""
         return replace(self, state=replace(self.state, mode=Mode.OBSERVE_ONLY, mode_reason=reason))
 
+    def on_hold(self, since_s: float = 600.0) -> Pair:
+        """The same situation, but somebody works on the pair until a quarter past four."""
+        since = self.now.wall_s - since_s
+        hold = Hold("anna", "new kernel on aixmn1", since, self.now.wall_s + 8_000)
+        return replace(self, state=replace(self.state, hold=hold))
+
     def isolated(self) -> Pair:
         """This node itself is cut off."""
         silent = self.primary_silent(20, Answer.UNKNOWN)
@@ -700,6 +706,7 @@ def situations() -> dict[str, Pair]:
         "peer": pair().in_peer(),
         "peer_not_ready": pair().not_ready(),
         "peer_observe_only": pair().in_peer().observe_only(),
+        "peer_on_hold": pair().in_peer().on_hold(),
         "degraded_gap": pair().degraded_gap(),
         "degraded_link_cut": pair().link_cut(),
         "degraded_suspicion": pair().primary_silent(for_s=3),

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hamnd.core import run as runs
 from hamnd.core.asking import platform_steps
 from hamnd.core.examining import finding_of
-from hamnd.core.gates import Question
+from hamnd.core.gates import Earlier, Question
 from hamnd.core.guarding import newest_epoch
 from hamnd.core.health.rule import database_health, does_answer
 from hamnd.core.plans import Draft
@@ -94,9 +94,21 @@ def question_of(
         begun=frozenset() if kept is None else runs.begun_steps(kept),
         does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy),
         shown_loss=None if shown is None else shown.loss.class_,
+        earlier=earlier_takeover(state, now, terms),
         finding=finding_of(state, terms),
         is_owner=None if state.epoch is None else state.epoch.owner == terms.site.node,
     )
+
+
+def earlier_takeover(state: NodeState, now: Instant, terms: Terms) -> Earlier | None:
+    """Return the takeover before, as long as policy wants somebody to have looked at it."""
+    last = state.last_made_active
+    if last is None:
+        return None
+    age_s = max(0.0, now.wall_s - last.finished_at)
+    if age_s > terms.policy.acknowledge_window_s:
+        return None
+    return Earlier(last.digest, age_s, last.acknowledged_by)
 
 
 def is_open(state: NodeState) -> bool:

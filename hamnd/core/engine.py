@@ -11,32 +11,25 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import assert_never
 
 from hamnd.core import (
     asking,
-    confirming,
     copying,
-    declaring,
+    holds,
     invariants,
     observing,
-    requests,
     routines,
     sampling,
     stages,
     telling,
 )
 from hamnd.core import run as runs
+from hamnd.core.answering import answer
 from hamnd.core.assessing import assess
 from hamnd.core.commands import WriteReport
 from hamnd.core.epochs import follow_epoch, keep_epoch, on_kept
 from hamnd.core.events import (
-    AbortRequested,
     ActionCompleted,
-    AttestRequested,
-    ClearRequested,
-    ConcludeRequested,
-    ConfirmRequested,
     ConnectionLost,
     CopyMoved,
     DiskObserved,
@@ -45,16 +38,11 @@ from hamnd.core.events import (
     Halted,
     HookCompleted,
     LookCompleted,
-    PlanRequested,
-    Request,
-    RetryRequested,
     RoundCompleted,
     RoutineActed,
     RoutineDue,
-    SkipRequested,
     Started,
     StepLooked,
-    SyncRequested,
     TermsChanged,
     Ticked,
 )
@@ -82,6 +70,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     turn = Turn(state, now, terms)
     _fold(turn, event)
     turn.state = replace(turn.state, assessment=assess(turn.state, now, terms))
+    holds.end_expired(turn)
     _act_on(turn, event)
     follow_epoch(turn)
     follow_rows(turn)
@@ -167,33 +156,7 @@ def _act_on(turn: Turn, event: Event) -> None:
         case Ticked() | RoundCompleted() | ConnectionLost() | DiskObserved():
             pass
         case _:
-            _answer(turn, event)
-
-
-def _answer(turn: Turn, event: Request) -> None:
-    """Answer an operator's request, or refuse it."""
-    match event:
-        case PlanRequested():
-            requests.on_plan(turn, event)
-        case ConfirmRequested():
-            confirming.on_confirm(turn, event)
-        case RetryRequested():
-            requests.on_retry(turn, event)
-        case SkipRequested():
-            requests.on_skip(turn, event)
-        case AbortRequested():
-            requests.on_abort(turn, event)
-        case ConcludeRequested():
-            requests.on_conclude(turn, event)
-        case AttestRequested():
-            declaring.on_attest(turn, event)
-            turn.state = replace(turn.state, assessment=assess(turn.state, turn.now, turn.terms))
-        case ClearRequested():
-            declaring.on_clear(turn, event)
-        case SyncRequested():
-            copying.on_sync(turn, event)
-        case _:
-            assert_never(event)
+            answer(turn, event)
 
 
 def _on_started(turn: Turn, event: Started) -> None:

@@ -197,6 +197,30 @@ class ClearRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class HoldRequested:
+    """The operator works on this pair: nobody is to be paged for it until then (wall seconds)."""
+
+    until: float
+    reason: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class UnholdRequested:
+    """The work is over: paging and rehearsals go on."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
+class AckRequested:
+    """The operator looked at a finished takeover, named by its digest or how that begins."""
+
+    digest: str
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class DiskObserved:
     """The journal told how much of its reserve is intact (0 to 1) and the bytes free beside it."""
 
@@ -230,6 +254,9 @@ Request = (
     | AttestRequested
     | ClearRequested
     | SyncRequested
+    | HoldRequested
+    | UnholdRequested
+    | AckRequested
 )
 """Events that somebody waits for: their Decision carries an answer or a refusal."""
 

@@ -37,6 +37,8 @@ class Policy:
     window_margin_s: float = 5.0
     """TAKEOVER … PEER WINDOW ONLY needs this much of the window left (db2-hadr.md §6.3)."""
     plan_ttl_s: float = 600.0
+    acknowledge_window_s: float = 86_400.0
+    """So long after a takeover a second one needs somebody who looked at the first."""
     plans_max: int = 8
     history_max: int = 256
     hooks_max: int = 4

@@ -21,7 +21,7 @@ from hamnd.core.health.watch import Watch
 from hamnd.core.kept import kept_reports
 from hamnd.core.progress import Run
 from hamnd.core.replication import Sample
-from hamnd.core.state import Change, CopyState, FinishedRun, NodeState
+from hamnd.core.state import Change, CopyState, FinishedRun, Hold, NodeState
 from hamnd.model.copying import CopyFacts
 from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import Cause, Mode, State
@@ -69,6 +69,7 @@ class Durable:
     ended: dict[str, int] = field(default_factory=dict)
     copies: Mapping[str, CopyState] = field(default_factory=dict)
     doubt: EpochDoubt = EpochDoubt.NONE
+    hold: Hold | None = None
 
 
 @cache
@@ -108,6 +109,7 @@ def durable(state: NodeState) -> Durable:
         ended=dict(state.ended),
         copies={name: _resting(one) for name, one in state.copies.items()},
         doubt=state.doubt,
+        hold=state.hold,
     )
 
 
@@ -160,6 +162,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         ended=kept.ended,
         changes=kept.changes,
         copies=kept.copies,
+        hold=kept.hold,
         watch=watch,
     )
 
@@ -170,7 +173,9 @@ def _check(kept: Durable) -> None:
     Raises:
         ValueError: the parts do not fit each other.
     """
-    numbers = (kept.since, kept.silence_began, kept.first_off)
+    numbers = [kept.since, kept.silence_began, kept.first_off]
+    if kept.hold is not None:
+        numbers += [kept.hold.since, kept.hold.until]
     if not all(number is None or isfinite(number) for number in numbers):
         raise ValueError("the state document has times that are none")
     run = kept.run

@@ -50,6 +50,19 @@ class FinishedRun:
     """Our end of log when we were promoted: the old primary's end is compared with it."""
     actual: str = "pending"
     """Actual loss in words once the old primary was examined."""
+    acknowledged_by: str = ""
+    """Who looked at it afterwards and let the next takeover come."""
+    acknowledged_at: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Somebody works on this pair: nobody is paged, nothing is rehearsed; wall seconds."""
+
+    owner: str
+    reason: str
+    since: float
+    until: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +159,7 @@ class NodeState:
     ended: Mapping[str, int] = field(default_factory=dict)
     """How many runs ever ended, by `KIND STATUS`: counted on when `finished` forgets."""
     changes: tuple[Change, ...] = ()
+    hold: Hold | None = None
     hook: HookOutcome | None = None
     """The last hook's outcome since this process began."""
     routines: Mapping[str, RoutineRun] = field(default_factory=dict)
@@ -159,6 +173,13 @@ class NodeState:
         """The latest run that made this node the management node, whatever ran since."""
         kinds = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER)
         return next((one for one in reversed(self.finished) if one.kind in kinds), None)
+
+    @property
+    def last_made_active(self) -> FinishedRun | None:
+        """The latest takeover that was carried through, whatever followed it."""
+        ends = (RunStatus.DONE, RunStatus.CONCLUDED)
+        found = (one for one in reversed(self.finished) if one.kind == PlanKind.TAKEOVER)
+        return next((one for one in found if one.status in ends), None)
 
     @property
     def last_takeover(self) -> FinishedRun | None:

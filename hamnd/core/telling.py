@@ -32,7 +32,7 @@ def tell_changes(turn: Turn) -> None:
 
 
 def _tell(turn: Turn, change: Change) -> None:
-    site, timing = turn.terms.site, turn.state.timing
+    site, timing, hold = turn.terms.site, turn.state.timing, turn.state.hold
     about = f"{change.source} -> {change.target}"
     if timing.hooks_running >= turn.terms.policy.hooks_max:
         told = f"{about} was not told: {timing.hooks_running} hooks have not ended yet"
@@ -47,6 +47,7 @@ def _tell(turn: Turn, change: Change) -> None:
         "to": change.target,
         "because": change.because,
         "at": int(change.at),
+        "hold": None if hold is None else {"owner": hold.owner, "until": int(hold.until)},
     }
     request = Exec(site.node, site.hooks.state_change, stdin=json.dumps(said) + "\n")
     turn.commands.append(RunHook(about, Action(request), site.hooks.timeout_s))

@@ -21,7 +21,7 @@ from hamnd.model.plan import Plan
 from hamnd.ports import Caller, Clock, Request, Response
 from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document
-from hamnd.views.facts import seconds, skew_s
+from hamnd.views.facts import hold_part, seconds, skew_s
 from hamnd.views.files import files_document
 from hamnd.views.guard import guard_document
 from hamnd.views.ready import ready_document
@@ -180,6 +180,7 @@ class ControlHandler:
                 "done": decision.because or f"{verb} is journalled",
                 "state": state.state.value,
                 "mode": state.mode.value,
+                "hold": hold_part(state),
             }
         return self._run_document()
 

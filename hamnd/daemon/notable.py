@@ -28,6 +28,7 @@ def _facets(state: NodeState) -> tuple[object, ...]:
         state.epoch,
         state.run,
         state.finished,
+        state.hold,
         tuple(plan.digest for plan in state.plans),
         assessment.loss.verdict,
         assessment.is_protected,

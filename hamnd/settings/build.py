@@ -148,6 +148,7 @@ def _policy(values: Values) -> Policy:
         evidence_age_max_s=single["fence.evidence_age_max_s"],
         **_gap(single),
         plan_ttl_s=single["plan.ttl_s"],
+        acknowledge_window_s=single["plan.acknowledge_window_s"],
         step_timeouts_s=MappingProxyType(single["plan.timeouts"]),
     )
 

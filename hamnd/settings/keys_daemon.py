@@ -257,6 +257,15 @@ PLAN = (
         unit="seconds",
     ),
     Key(
+        "plan.acknowledge_window_s",
+        kinds.seconds(0, 604_800),
+        "How long after a takeover a second one on this node is refused until somebody looked at "
+        "the first and said so (hamnctl ack). 0 never asks.",
+        "Raise it where nights are quiet for long; gate acknowledged can be overridden by name.",
+        default=86_400.0,
+        unit="seconds",
+    ),
+    Key(
         "plan.services.xcatd",
         kinds.unit,
         "Name of xcatd's service (unit on Linux, subsystem on AIX).",

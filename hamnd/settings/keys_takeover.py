@@ -262,8 +262,9 @@ HOOKS = (
         "hooks.state_change",
         kinds.command,
         "Program that is told every change of state: a JSON object on its standard input (event, "
-        "cluster, node, from, to, because, at). It can neither hold nor fail a run; its outcome is "
-        "in the journal.",
+        "cluster, node, from, to, because, at, and hold: null, or owner and until of a hold, while "
+        "which nobody is to be paged). It can neither hold nor fail a run; its outcome is in the "
+        "journal.",
         "To page somebody or to open a ticket. Secrets belong into a file that the program reads.",
         default=None,
         example=("/usr/local/sbin/tell-the-night-shift",),

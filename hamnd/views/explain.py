@@ -9,6 +9,7 @@ from __future__ import annotations
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from hamnd.views.status_rows import hold_row
 from hamnd.views.text import (
     BAD,
     GOOD,
@@ -137,6 +138,7 @@ def render_explain(document: Document, name: str | None = None, width: int = WID
     lines += row("WHY", PLAIN, str(document.get("because") or "not recorded"), width)
     if document.get("mode") == "observe_only":
         lines += row("MODE", BAD, f"observe_only: {document.get('mode_reason')}", width)
+    lines += hold_row(document, width)
     is_active = document.get("state") == "Active"
     lines += [] if is_active else _rule(document, width)
     lines += _conditions(document, now, width)

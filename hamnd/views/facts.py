@@ -277,6 +277,19 @@ def skew_part(watch: Watch, now: Instant) -> Part | None:
     }
 
 
+def hold_part(state: NodeState) -> Part | None:
+    """Return who holds the pages of this pair, why, and from when until when; or null."""
+    hold = state.hold
+    if hold is None:
+        return None
+    return {
+        "owner": hold.owner,
+        "reason": hold.reason,
+        "since": int(hold.since),
+        "until": int(hold.until),
+    }
+
+
 def is_readiness(type_: str) -> bool:
     """Whether a condition of this type belongs to TakeoverReady."""
     return type_ in READINESS_TYPES or type_.startswith(STEP_READY)

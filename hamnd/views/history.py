@@ -171,6 +171,9 @@ TEMPLATES = {
     "mode_changed": "mode {mode}: {reason}",
     "fence_read_off": "off for the first time: {sentence}",
     "attested": "attested that the primary is off ({how}): {reason}",
+    "hold_began": "pages on HOLD until {until}: {reason}",
+    "hold_ended": "the hold of {owner} was ended: {reason}",
+    "hold_expired": "the hold of {owner} is over: {reason}",
     "epoch_raised": "epoch {epoch}, owner {owner}",
 }
 """Records that say one thing, by phrase, with the keys of their evidence."""

@@ -22,7 +22,7 @@ ABSENT: dict[str, Any] = {
     "clock_skew": None,
     "witnesses": [],
     "plan": None,
-    "hold": None,
+    "acknowledge": None,
     "old_primary": None,
     "advice": "",
     "protected": False,
@@ -63,6 +63,7 @@ def journal_status(
         "fence": {"grade": "none", "evidence": []},
         "seen": {"name": "", "probes": [], "gateway": None, "last_round_at": None},
         "rule": {"cause": None, "since": None, "is_held": False, "basis": [], "blockers": []},
+        "hold": _hold(known.get("hold"), now_wall),
         "run": _run(known.get("run")),
         "finished": _finished(known.get("finished")),
         **_epoch(known.get("epoch")),
@@ -169,6 +170,21 @@ def _step(step: Document, run: object) -> dict[str, Any]:
     }
 
 
+def _hold(value: object, now_wall: float) -> dict[str, Any] | None:
+    """The hold that was in force then, as long as it lasts."""
+    if not isinstance(value, dict):
+        return None
+    until = _whole(value.get("until"))
+    if until is None or until <= now_wall:
+        return None
+    return {
+        "owner": str(value.get("owner") or "?"),
+        "reason": str(value.get("reason") or "?"),
+        "since": _whole(value.get("since")),
+        "until": until,
+    }
+
+
 def _finished(value: object) -> list[dict[str, Any]]:
     runs = [one for one in value if isinstance(one, dict)] if isinstance(value, list) else []
     return [
@@ -181,6 +197,8 @@ def _finished(value: object) -> list[dict[str, Any]]:
             "open_steps": list(one.get("open_steps") or []),
             "predicted_loss": one.get("predicted"),
             "actual_loss": one.get("actual"),
+            "acknowledged_by": one.get("acknowledged_by") or None,
+            "acknowledged_at": _whole(one.get("acknowledged_at")),
         }
         for one in runs
     ]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hamnd.views.status_rows import hold_row
 from hamnd.views.text import (
     BAD,
     PLAIN,
@@ -60,6 +61,7 @@ def ready_of(status: Document) -> dict[str, Any]:
         "oldest_at": readiness.get("oldest_at"),
         "oldest_step": readiness.get("oldest_step"),
         "missing": list(readiness.get("missing") or []),
+        "hold": status.get("hold"),
         "unreachable": status.get("unreachable"),
         "next": list(status.get("next") or []),
     }
@@ -86,10 +88,11 @@ def render_ready(document: Document, width: int = WIDTH) -> list[str]:
         age = "" if oldest is None or now is None else f", oldest {rough(now - oldest)}"
         of_step = f" ({document['oldest_step']})" if document.get("oldest_step") else ""
         verdict = f"READY: a takeover would work now. {proven}/{total} steps proven{age}{of_step}."
-        return fit(fold(verdict, width), width)
+        return fit([*fold(verdict, width), *hold_row(document, width)], width)
     lines = fold(_verdict(document, proven, total, missing), width)
     for one in missing:
         lines += _missing(one, now, width)
+    lines += hold_row(document, width)
     return fit([*lines, *row("NEXT", PLAIN, "hamnctl explain NAME", width)], width)
 
 

@@ -114,6 +114,8 @@ def finished_part(finished: FinishedRun) -> Part:
         "open_steps": list(finished.open_steps),
         "predicted_loss": finished.predicted,
         "actual_loss": finished.actual,
+        "acknowledged_by": finished.acknowledged_by or None,
+        "acknowledged_at": seconds(finished.acknowledged_at),
     }
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from hamnd.core.drafting import question_of
+from hamnd.core.drafting import earlier_takeover, question_of
 from hamnd.core.following import recent_flaps
 from hamnd.core.fsm import Refused, fire
 from hamnd.core.gates import blocking
@@ -83,7 +83,8 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
         "last_drill_at": run_facts.last_drill_at(state.finished),
         "last_rehearsal_at": None,
         "finished": [run_facts.finished_part(finished) for finished in state.finished[-TAIL:]],
-        "hold": None,
+        "hold": facts.hold_part(state),
+        "acknowledge": _to_acknowledge(state, now, terms),
         "old_primary": old_primary,
         "history_tail": _tail(state),
     }
@@ -105,6 +106,12 @@ def _state_part(state: NodeState) -> Part:
         "epoch": None if state.epoch is None else state.epoch.number,
         "epoch_owner": None if state.epoch is None else state.epoch.owner,
     }
+
+
+def _to_acknowledge(state: NodeState, now: Instant, terms: Terms) -> str | None:
+    """Return the takeover that somebody has to look at before a second one, by its digest."""
+    earlier = earlier_takeover(state, now, terms)
+    return None if earlier is None or earlier.acknowledged_by else earlier.digest
 
 
 def _held_back(state: NodeState, now: Instant, terms: Terms) -> str | None:

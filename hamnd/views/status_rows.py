@@ -57,6 +57,8 @@ SHOWN_ELSEWHERE = frozenset(
 """Conditions whose own row, or the headline, says more than their message would."""
 CONDITIONS_MAX = 4
 GATE_LINES_MAX = 2
+HOLD_OLD_S = 86_400
+"""From then on alert HoldForgotten asks whether it is still needed."""
 
 
 def _camel(word: Any) -> str:
@@ -348,6 +350,19 @@ def epoch_row(document: Document, width: int) -> list[str]:
     return row(
         "EPOCH", PLAIN, f"{document.get('epoch')}, owner {document.get('epoch_owner')}", width
     )
+
+
+def hold_row(document: Document, width: int) -> list[str]:
+    """Say who silenced the pages of this pair, why and until when; a day old it is forgotten."""
+    hold = lookup(document, "hold")
+    if not isinstance(hold, dict):
+        return []
+    now, since, until = document.get("generated_at"), hold.get("since"), hold.get("until")
+    is_old = now is not None and since is not None and now - since > HOLD_OLD_S
+    left = "" if now is None or until is None else f", {span(until - now)} left"
+    text = f"nobody is paged until {when(now, until)}{left}: {hold.get('reason')}"
+    text += f" ({hold.get('owner')})"
+    return row("HOLD", BAD if is_old else PLAIN, text, width)
 
 
 def conditions_row(document: Document, width: int) -> list[str]:

@@ -61,6 +61,7 @@ def render_status(document: Document, width: int = WIDTH, height: int = HEIGHT) 
         Block(0, _headline(document, width), least=2),
         Block(0, _state(document, width), least=1),
         Block(0, _mode(document, width), least=1),
+        Block(1, rows.hold_row(document, width), least=1),
         Block(1, _reload(document, width), least=1),
         *_middle(document, width),
         Block(2, rows.conditions_row(document, width), least=1),

@@ -118,9 +118,7 @@ def next_commands(document: Document) -> list[str]:
         return _next_in_run(document)
     match document.get("state"):
         case "Peer":
-            if document.get("ready"):
-                return ["nothing to do.   hamnctl ready · witnesses · history"]
-            return ["hamnctl ready        names what is missing and how to clear it"]
+            return [_next_in_peer(document)]
         case "Degraded":
             if lookup(document, "guard", "doubt") == "epoch unknown":
                 return [
@@ -140,6 +138,14 @@ def next_commands(document: Document) -> list[str]:
             return _next_when_active(document)
         case _:
             return ["hamnctl explain"]
+
+
+def _next_in_peer(document: Document) -> str:
+    if waiting := document.get("acknowledge"):
+        return f"hamnctl ack {plan_name(str(waiting))}      a second takeover is refused before it"
+    if document.get("ready"):
+        return "nothing to do.   hamnctl ready · witnesses · history"
+    return "hamnctl ready        names what is missing and how to clear it"
 
 
 def _next_when_down(document: Document) -> list[str]:
@@ -183,6 +189,9 @@ def _next_when_active(document: Document) -> list[str]:
     if is_fence_open(document):
         told = "nothing proves it off, and it must not come back as primary"
         return [f"POWER OFF {partner} by hand: {told}", f"hamnctl explain · {report}"]
+    if waiting := document.get("acknowledge"):
+        name = plan_name(str(waiting))
+        return [f"hamnctl report {name}      then, once you know why:      hamnctl ack {name}"]
     if not finished:
         return ["hamnctl explain · history"]
     return [f"hamnctl {report} · explain · history"]

@@ -12,6 +12,7 @@ Commands: `begin` · `live SECONDS` · `until STATE|paused|running:STEP|acting:S
 `policy KEY VALUE` ·
 `plan [KIND] [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` ·
 `confirm shown N` · `retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` ·
+`hold SECONDS` · `unhold` · `ack` ·
 `disk RESERVE` · `halt REASON` · `clear` · `crash [SECONDS]` · `reboot SECONDS` ·
 `power lost` (here; a `reboot` follows) · `stubborn` (its address cannot be taken from it).
 """
@@ -22,7 +23,15 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from hamnd.core.commands import LookAtStep, PerformAction
-from hamnd.core.events import ClearRequested, DiskObserved, Event, Halted
+from hamnd.core.events import (
+    AckRequested,
+    ClearRequested,
+    DiskObserved,
+    Event,
+    Halted,
+    HoldRequested,
+    UnholdRequested,
+)
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
@@ -54,7 +63,7 @@ SILENT_RECORDS = frozenset(
 OPERATING = frozenset(
     (
         *("disk", "halt", "clear", "crash", "reboot", "attest"),
-        *("plan", "confirm", "retry", "skip", "abort", "conclude"),
+        *("plan", "confirm", "retry", "skip", "abort", "conclude", "hold", "unhold", "ack"),
     )
 )
 
@@ -296,6 +305,8 @@ class Player:
                 story.feed(Halted(" ".join(rest)))
             case "clear", []:
                 story.feed(ClearRequested("seen", "anna"))
+            case "hold" | "unhold" | "ack", _:
+                self._say(verb, rest)
             case "crash", _:
                 story.crash(float(rest[0]) if rest else 1.0)
             case "reboot", [seconds]:
@@ -306,6 +317,19 @@ class Player:
                 story.attest(how)
             case "retry" | "abort" | "conclude", []:
                 getattr(story, verb)()
+            case _:
+                raise ValueError(f"no such command: {verb} {' '.join(rest)}")
+
+    def _say(self, verb: str, rest: list[str]) -> None:
+        story = self.story
+        match verb, rest:
+            case "hold", [seconds]:
+                until = story.now.wall_s + float(seconds)
+                story.feed(HoldRequested(until, "new kernel", "anna"))
+            case "unhold", []:
+                story.feed(UnholdRequested("anna"))
+            case "ack", []:
+                story.feed(AckRequested(story.state.finished[-1].digest, "anna"))
             case _:
                 raise ValueError(f"no such command: {verb} {' '.join(rest)}")
 

@@ -11,13 +11,16 @@ from hypothesis import strategies as st
 from hamnd import wire
 from hamnd.core.events import (
     AbortRequested,
+    AckRequested,
     AttestRequested,
     ClearRequested,
     ConcludeRequested,
     ConfirmRequested,
+    HoldRequested,
     PlanRequested,
     RetryRequested,
     SkipRequested,
+    UnholdRequested,
 )
 from hamnd.core.state import Refusal
 from hamnd.model.names import LossVerdict, PlanKind
@@ -63,6 +66,9 @@ def test_a_plan_request_is_read(body: dict[str, Any], request_: PlanRequest) -> 
         (Verb.CONCLUDE, {"reason": "r"}, ConcludeRequested("r", "anna")),
         (Verb.ATTEST, {"how": "seen", "reason": "r"}, AttestRequested("seen", "r", "anna")),
         (Verb.CLEAR, {"reason": "r"}, ClearRequested("r", "anna")),
+        (Verb.HOLD, {"until": 1_800_000_000, "reason": "r"}, HoldRequested(1.8e9, "r", "anna")),
+        (Verb.UNHOLD, {}, UnholdRequested("anna")),
+        (Verb.ACK, {"digest": "7f3a"}, AckRequested("7f3a", "anna")),
         (Verb.JOURNAL_RESTART, {"reason": "r"}, wire.JournalRestart("r", "anna")),
     ],
 )

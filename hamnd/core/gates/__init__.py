@@ -26,6 +26,15 @@ LOSS_RANK: dict[str, int] = {name: rank for rank, name in enumerate(LOSS_CLASSES
 
 
 @dataclass(frozen=True, slots=True)
+class Earlier:
+    """A takeover that was carried through within `Policy.acknowledge_window_s`."""
+
+    digest: str
+    age_s: float
+    acknowledged_by: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What the gates of a plan look at."""
 
@@ -45,6 +54,8 @@ class Question:
     shown_loss: str | None = None
     """At confirm: the class that the operator saw and, where he had to, accepted."""
 
+    earlier: Earlier | None = None
+    """The takeover before, where it is so recent that somebody has to have looked at it."""
     finding: Finding | None = None
     """What the returned old primary's own data told; None while it has not returned."""
     is_owner: bool | None = None

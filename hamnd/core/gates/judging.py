@@ -37,6 +37,7 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
         "loss": takeover.loss,
         "disk": takeover.disk,
         "files": takeover.files,
+        "acknowledged": takeover.acknowledged,
         "readiness": takeover.readiness,
     },
     PlanKind.SWITCHOVER: HANDING_OVER,

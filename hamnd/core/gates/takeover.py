@@ -142,6 +142,19 @@ def files(question: Question) -> GateResult | None:
     return None if found is None else from_condition("files", found)
 
 
+def acknowledged(question: Question) -> GateResult | None:
+    """Somebody looked at the takeover before: two in a row are more often one cause than two."""
+    earlier = question.earlier
+    if earlier is None:
+        return None
+    name, digest = "acknowledged", earlier.digest
+    if earlier.acknowledged_by:
+        told = f"{earlier.acknowledged_by} acknowledged takeover {digest}"
+        return GateResult(name, Verdict.PASS, told)
+    told = f"takeover {digest} ended {earlier.age_s / 60:.0f} min ago, and nobody looked at why"
+    return GateResult(name, Verdict.BLOCK, told, f"hamnctl report {digest}; hamnctl ack {digest}")
+
+
 def readiness(question: Question) -> GateResult:
     """Every step was proven ready."""
     steps = [one for one in question.assessment.conditions if is_proof(one)]

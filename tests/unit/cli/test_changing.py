@@ -355,6 +355,8 @@ class TestPausedRun:
             {"how": "seen", "reason": "dark"},
         ),
         (["clear", "--reason", "freed"], "clear", {"reason": "freed"}),
+        (["unhold"], "unhold", {}),
+        (["ack", "7f3a"], "ack", {"digest": "7f3a"}),
         (["journal", "restart", "--reason", "repaired"], "journal-restart", {"reason": "repaired"}),
     ],
 )

@@ -113,6 +113,14 @@ def test_a_healthy_pair_in_numbers() -> None:
     assert all(value == 1 for value in values(metrics, "step_ready").values())
 
 
+def test_a_hold_is_a_number_only_while_there_is_one() -> None:
+    held = pair().in_peer().on_hold()
+    assert held.state.hold is not None
+    told = values(metrics_of(held), "hold_expires_timestamp_seconds")
+    assert told == {(): int(held.state.hold.until)}
+    assert values(metrics_of(pair().in_peer()), "hold_expires_timestamp_seconds") == {}
+
+
 def test_a_primary_that_is_down_counts_the_seconds_until_somebody_confirms() -> None:
     situation = pair().primary_down()
     metrics = metrics_of(situation)

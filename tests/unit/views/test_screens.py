@@ -120,6 +120,8 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     **{f"status_{name}": _status(name) for name in SITUATIONS},
     "status_journal_only": lambda: render_status(journal_status(None, (), NIGHT.wall_s)),
     "ready": lambda: _ready(pair().in_peer()),
+    "ready_on_hold": lambda: _ready(pair().in_peer().on_hold()),
+    "ready_hold_forgotten": lambda: _ready(pair().not_ready().on_hold(since_s=90_000)),
     "ready_not": lambda: _ready(pair().not_ready()),
     "ready_starting": lambda: _ready(pair().starting()),
     "ready_observe_only": lambda: _ready(pair().in_peer().observe_only()),
