@@ -89,7 +89,7 @@ run env PYTHONPATH="$PIP" "$HOME_DIR/venv/bin/python" -m pip --quiet --disable-p
 for ONE in hamnd hamnctl; do
     run ln -sf "$HOME_DIR/venv/bin/$ONE" "$HOME_DIR/bin/$ONE"
 done
-for ONE in hamnd-src hamn-boot hamn-tell fence_hamnd_hmc src-register src-unregister uninstall.sh verify.sh sha256sum; do
+for ONE in hamnd-src hamn-boot hamn-tell hamn-rotate fence_hamnd_hmc src-register src-unregister uninstall.sh verify.sh sha256sum; do
     run cp "$HERE/$ONE" "$HOME_DIR/libexec/$ONE"
     run chmod 0755 "$HOME_DIR/libexec/$ONE"
 done
@@ -115,6 +115,22 @@ if [ -f "$CONF" ] && ! grep -q '^local6\.' "$CONF"; then
         "$BIN/refresh" -s syslogd || echo "install.sh: syslogd was not refreshed: refresh -s syslogd" >&2
     fi
 fi
+
+# The logs are turned over from root's crontab, which is never replaced by less than it was.
+ROTATE="7 * * * * /opt/hamnd/libexec/hamn-rotate"
+TABLE=$ROOT/var/hamnd/crontab.new
+run mkdir -p "$ROOT/var/hamnd"
+if [ -n "$DRY" ]; then
+    echo "would add to root's crontab, unless it is there: $ROTATE"
+elif "$BIN/crontab" -l >"$TABLE" 2>"$TABLE.said" || grep -q 0481-103 "$TABLE.said"; then
+    if ! grep -q hamn-rotate "$TABLE"; then
+        echo "$ROTATE" >>"$TABLE"
+        "$BIN/crontab" "$TABLE" || echo "install.sh: root's crontab was not changed: add $ROTATE" >&2
+    fi
+else
+    echo "install.sh: root's crontab cannot be read: add $ROTATE" >&2
+fi
+rm -f "$TABLE" "$TABLE.said"
 
 set --
 [ -z "$DRY" ] || set -- --dry-run

@@ -15,7 +15,8 @@ if [ -x "$LIBEXEC/src-unregister" ]; then
     "$LIBEXEC/src-unregister" "$@" || exit 1
 fi
 if [ -n "$DRY" ]; then
-    echo "would remove: $ROOT/opt/hamnd $ROOT/usr/sbin/hamn-guard, and the line of local6 in syslog.conf"
+    echo "would remove: $ROOT/opt/hamnd $ROOT/usr/sbin/hamn-guard, the line of local6 in syslog.conf,"
+    echo "and the line of hamn-rotate in root's crontab"
     exit 0
 fi
 CONF=$ROOT/etc/syslog.conf
@@ -24,6 +25,12 @@ if [ -f "$CONF" ] && grep -q "^local6\.info.*/var/log/hamnd/syslog" "$CONF"; the
     rm -f "$CONF.hamnd"
     "$BIN/refresh" -s syslogd
 fi
+TABLE=$ROOT/var/hamnd/crontab.new
+if "$BIN/crontab" -l >"$TABLE" 2>/dev/null && grep -q hamn-rotate "$TABLE"; then
+    grep -v hamn-rotate "$TABLE" >"$TABLE.less"
+    "$BIN/crontab" "$TABLE.less" || echo "uninstall.sh: take hamn-rotate out of root's crontab" >&2
+fi
+rm -f "$TABLE" "$TABLE.less"
 rm -f "$ROOT/usr/sbin/hamn-guard"
 rm -rf "$ROOT/opt/hamnd"
 echo "hamnd is removed; /etc/hamnd and /var/hamnd stay"

@@ -51,6 +51,10 @@ expect "netstat -in: hardware addresses with dots" 'link#[0-9]+ +([0-9a-f]{1,2}\
 expect "mktcpip -S: columns have names" '^#host:addr:mask:.*gateway:.*type:' "$("$SBIN/mktcpip" -S "$INTERFACE" 2>&1)"
 expect "lsattr: bootup_option is no" '^no$' "$("$SBIN/lsattr" -El inet0 -a bootup_option -F value 2>&1)"
 expect "lsattr: netaddr and netmask, one a line" '^[0-9.]+$' "$("$SBIN/lsattr" -El "$INTERFACE" -a netaddr -a netmask -F value 2>&1)"
+TEXT=$("$SBIN/lsattr" -El "$INTERFACE" -a alias4 -F value 2>&1)
+CODE=$?
+test "$CODE" -eq 0
+tell $? "lsattr: alias4 lists lasting aliases, ADDRESS,MASK each" "exit $CODE: $TEXT"
 expect "arp -an: (address) at hardware" '\([0-9.]+\) at ' "$("$SBIN/arp" -an 2>&1)"
 GATEWAY=$("$BIN/netstat" -rn 2>/dev/null | awk '$1 == "default" { print $2; exit }')
 OWN=$("$SBIN/lsattr" -El "$INTERFACE" -a netaddr -F value 2>/dev/null)

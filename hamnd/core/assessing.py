@@ -26,6 +26,7 @@ from hamnd.core.health.rule import (
     slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch, is_clock_set
+from hamnd.core.parity import judge_parity
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
@@ -83,6 +84,7 @@ def _of_this_node(state: NodeState, now: Instant, terms: Terms) -> tuple[Conditi
     return (
         *_serves(state, now, terms),
         *judge_return(state, now, terms),
+        *judge_parity(state.watch, now, terms),
         *_hook(state, now),
         *_cfgloc(state.watch, now, terms),
         *_routines(state, now),

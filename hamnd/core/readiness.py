@@ -11,6 +11,7 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.conditions import carry_since
 from hamnd.core.health.evidence import is_enough
 from hamnd.core.health.watch import Watch
+from hamnd.core.parity import PARITY_OS
 from hamnd.core.policy import Policy, Terms
 from hamnd.model.health import LEFT_OUT, Condition, Replication
 from hamnd.model.instant import Instant
@@ -107,6 +108,9 @@ def judge_ready(state: State, mode: Mode, assessment: Assessment, terms: Terms) 
         _fence_condition(assessment, terms),
     ]
     statuses = [one.status for one in wanted if one is not None]
+    parity = assessment.condition(PARITY_OS)
+    if parity is not None and parity.status is Status.FALSE:
+        return Status.FALSE
     if any(status is Status.FALSE for status in statuses):
         return Status.FALSE
     verdict = assessment.promotion.verdict

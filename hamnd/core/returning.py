@@ -1,7 +1,7 @@
 """What is true of a node that is, or was, active: open steps, the old primary's return, the guard.
 
-Owns the conditions TakeoverIncomplete, OldPrimaryReturned and GuardInstalled. Must not decide what
-follows from them (table) nor who may serve (guarding).
+Owns the conditions TakeoverIncomplete, OldPrimaryReturned, AddressUnique and GuardInstalled. Must
+not decide what follows from them (table) nor who may serve (guarding).
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from hamnd.core.health.rule import is_recent, latest_host_answer, slow_freshness
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
 from hamnd.dialects import linux
+from hamnd.dialects.aix import interfaces
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
-from hamnd.model.names import PlanKind, RunStatus, State, Status
+from hamnd.model.names import PlanKind, RunStatus, State, Status, Verdict
 
 
 def judge_return(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
     """Return the conditions that hold of this node now; `since` is carried over elsewhere."""
-    found = [*_incomplete(state, now), *_returned(state, now, terms), _guarded(state, now, terms)]
-    return tuple(found)
+    found = [*_incomplete(state, now), *_returned(state, now, terms), *_unique(state, now)]
+    return (*found, _guarded(state, now, terms))
 
 
 def _incomplete(state: NodeState, now: Instant) -> list[Condition]:
@@ -58,6 +59,18 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         message = f"the old primary may serve by an epoch of its own: {number}"
     told = (reason, message, now.wall_s, seen, "reach probes")
     return [Condition("OldPrimaryReturned", status, *told)]
+
+
+def _unique(state: NodeState, now: Instant) -> list[Condition]:
+    """While active: whether the system itself saw another host with an address of ours (AIX)."""
+    report = state.watch.reports.get("seen:duplicates")
+    if state.state is not State.ACTIVE or report is None:
+        return []
+    reading = interfaces.read_no_duplicate_lately(report)
+    words = {Verdict.PASS: (Status.TRUE, "Unique"), Verdict.BLOCK: (Status.FALSE, "Doubled")}
+    status, reason = words.get(reading.verdict, (Status.UNKNOWN, "NotRead"))
+    told = (reason, reading.sentence, now.wall_s, report.finished.wall_s, "errpt")
+    return [Condition("AddressUnique", status, *told)]
 
 
 def _guarded(state: NodeState, now: Instant, terms: Terms) -> Condition:

@@ -34,6 +34,14 @@ srcmstr:23456789:respawn:/usr/sbin/srcmstr # System Resource Controller
 cron:23456789:respawn:/usr/sbin/cron
 """
 """The standby's: xCAT's own line was taken out, as the guide wants it."""
+PRIMARYS_LINES = """\
+xcatd:2:once:/opt/xcat/sbin/restartxcatd > /dev/console 2>&1
+conserver:2:once:/usr/bin/startsrc -s conserver > /dev/console 2>&1
+named:2:once:/usr/bin/startsrc -s named > /dev/console 2>&1
+nim:2:wait:/usr/bin/startsrc -g nim > /dev/console 2>&1
+fmc:2345:respawn:/opt/IBM/db2/V9.7/bin/db2fmcd #DB2 Fault Monitor Coordinator
+"""
+"""What starts on the primary besides (aix.md §1.7)."""
 IMAGES = {
     "61image": "imagetype=NIM\ninstallp_bundle=xCATaixSSL,xCATaixSSH\n"
     "lpp_source=61image_lpp_source\nnimmethod=rte\nnimtype=standalone\nosname=AIX\nspot=61image",
@@ -177,10 +185,14 @@ def dress(site: Site, mode: str, gateway: str, delay_s: float, now: float) -> No
             f"{INTERFACE}.netmask": MASK,
             f"{INTERFACE}.state": "up",
             f"{INTERFACE}.netaddr6": "",
+            f"{INTERFACE}.alias4": "",
         }
         host = AixHost(machine, odm, name, name, subsystems, INITTAB.splitlines(), delay_s=delay_s)
         if name == PRIMARY:
             host.nim, host.has_nim = dict(RESOURCES), True
+            host.inittab += PRIMARYS_LINES.splitlines()
+            if mode == "service_address":
+                host.odm[f"{INTERFACE}.alias4"] = f"{SERVICE_ADDRESS},{MASK}"
         machine.aix = host
     if mode == "primary_address":
         site.machines[PRIMARY].addresses.pop(SERVICE_ADDRESS, None)

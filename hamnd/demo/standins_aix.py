@@ -143,13 +143,23 @@ def nodes(request: Request) -> Answer:
 
 
 def errpt(request: Request) -> Answer:
-    """Print the error log, newest first; -J one label."""
+    """Print the error log, newest first; -J one label, -s since MMDDhhmmYY."""
     argv = request.argv
     label = argv[argv.index("-J") + 1] if "-J" in argv[:-1] else ""
-    rows = [one for one in host_of(request).errors if not label or one.endswith(label)]
+    since = argv[argv.index("-s") + 1] if "-s" in argv[:-1] else ""
+    rows = [
+        one
+        for one in host_of(request).errors
+        if (not label or one.endswith(label)) and _moment(one.split()[1]) >= _moment(since)
+    ]
     head = "IDENTIFIER TIMESTAMP  T C RESOURCE_NAME  DESCRIPTION\n"
     shown = "".join(f"{one.rpartition(' #')[0]}\n" for one in rows)
     return Answer(head + shown if rows else "")
+
+
+def _moment(text: str) -> str:
+    """Return MMDDhhmmYY in an order in which it can be compared."""
+    return text[8:] + text[:8]
 
 
 def errlogger(request: Request) -> Answer:
@@ -185,6 +195,7 @@ STAND_INS: dict[str, StandIn] = {
     "lssrc": src.lssrc, "startsrc": src.startsrc, "stopsrc": src.stopsrc,
     "refresh": src.refresh, "mkssys": src.mkssys, "chssys": src.chssys, "rmssys": src.rmssys,
     "lsitab": src.lsitab, "mkitab": src.mkitab, "chitab": src.chitab, "rmitab": src.rmitab,
+    "telinit": src.telinit,
     "mktcpip": net.mktcpip, "chdev": net.chdev, "lsattr": net.lsattr,
     "ifconfig": net.ifconfig, "netstat": net.netstat, "arp": net.arp, "entstat": net.entstat,
     "ping": net.ping, "hostname": net.hostname, "uname": net.uname, "setuname": net.setuname,

@@ -82,6 +82,8 @@ def chdev(request: Request) -> Answer:
     values = dict(
         word.partition("=")[::2] for flag, word in itertools.pairwise(words) if flag == "-a"
     )
+    if "delalias4" in values:
+        return _delete_alias(host, values["delalias4"])
     for key, value in values.items():
         if f"{device}.{key}" not in host.odm:
             text = f"chdev: 0514-013 Logical device {device} is not customized: {key}\n"
@@ -93,6 +95,16 @@ def chdev(request: Request) -> Answer:
     if is_live and "hostname" in values:
         host.host_name = values["hostname"]
     return Answer(f"{device} changed\n", delay_s=0.1)
+
+
+def _delete_alias(host: AixHost, alias: str) -> Answer:
+    """Take a lasting alias away, in use and from the ODM (§3.2)."""
+    if host.odm[f"{INTERFACE}.alias4"] != alias:
+        text = f"chdev: 0514-018 The values specified for delalias4 are not valid: {alias}\n"
+        return Answer(exit_code=1, stderr=text)
+    host.odm[f"{INTERFACE}.alias4"] = ""
+    host.machine.addresses.pop(alias.partition(",")[0], None)
+    return Answer(f"{INTERFACE} changed\n", delay_s=0.1)
 
 
 def lsattr(request: Request) -> Answer:

@@ -1,8 +1,8 @@
 """Stand-ins for AIX's System Resource Controller and inittab commands (aix.md §1).
 
-Owns lssrc, startsrc, stopsrc, refresh, mkssys, chssys, rmssys, lsitab, mkitab, chitab, rmitab:
-four shapes of rows, requests that are carried out later, 0513 messages, limits. MUST NOT start a
-process.
+Owns lssrc, startsrc, stopsrc, refresh, mkssys, chssys, rmssys, lsitab, mkitab, chitab, rmitab and
+telinit: four shapes of rows, requests that are carried out later, 0513 messages, limits. MUST NOT
+start a process.
 """
 
 from __future__ import annotations
@@ -252,3 +252,8 @@ def rmitab(request: Request) -> Answer:
         return Answer(exit_code=1, stderr="rmitab: 0481-119 There is no such entry.\n")
     host.inittab.remove(old)
     return Answer()
+
+
+def telinit(request: Request) -> Answer:
+    """Have init read its table again: it ends what it respawned from a line that is gone."""
+    return Answer() if request.argv == ("q",) else Answer(exit_code=1, stderr="telinit: usage\n")

@@ -21,8 +21,8 @@ from hamnd.settings.problem import Problem, error, warning
 _SERVER_PROGRAMS = ("pg_ctl", "pg_basebackup", "pg_rewind", "pg_controldata", "pg_waldump")
 _LINUX_TOOLS = ("ping", "ip", "arping", "systemctl", "crontab")
 _AIX_TOOLS = (
-    "ping", "crontab", "lssrc", "startsrc", "stopsrc", "lsitab", "mkitab", "rmitab", "ifconfig",
-    "netstat", "errpt",
+    "ping", "crontab", "lssrc", "startsrc", "stopsrc", "lsitab", "mkitab", "chitab", "rmitab",
+    "ifconfig", "netstat", "errpt",
 )  # fmt: skip
 _AIX_RENAMING_TOOLS = ("mktcpip", "lsattr", "uname", "setuname", "hostname")
 _ENGINE_TOOLS = {

@@ -31,6 +31,18 @@ def _takeover_names_the_old_one(mode: str, old_object: str | None) -> Iterator[P
         )
 
 
+def _backup_names_its_server(mode: str, identity: str) -> Iterator[Problem]:
+    if mode == "backup" and identity == "service_address":
+        yield warning(
+            "plan.nim.mode",
+            "a restored NIM database names the server by the primary's own host name, which does "
+            "not move in identity.mode service_address",
+            value='"backup"',
+            hint='"rebuild", or run nim_master_recover -r FILE -i INTERFACE on the standby '
+            "afterwards",
+        )
+
+
 def _nodes_get_an_image(program: str, image: str | None, nodes: str | None) -> Iterator[Problem]:
     if nodes is not None and image is None and program != "nodeset":
         yield error(
@@ -62,6 +74,7 @@ def _serves_what_aix_has(platform: str, consoles: str, http: bool) -> Iterator[P
 RULES: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("platform", "ssh.transport"), _library_on_aix),
     (("plan.nim.mode", "plan.nim.old_object"), _takeover_names_the_old_one),
+    (("plan.nim.mode", "identity.mode"), _backup_names_its_server),
     (("plan.osdeploy.program", "plan.osdeploy.image", "plan.osdeploy.nodes"), _nodes_get_an_image),
     (("platform", "plan.services.consoles", "plan.services.http"), _serves_what_aix_has),
 )

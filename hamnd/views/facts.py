@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 Part = dict[str, Any]
 
 STEP_READY = "StepReady"
-READINESS_TYPES = frozenset({"DiskSpace", "FilesIdentical", "FenceReady", "FenceLies"})
+READINESS_TYPES = frozenset({"DiskSpace", "FilesIdentical", "FenceReady", "FenceLies", "ParityOs"})
 """Conditions besides StepReady that TakeoverReady is made of (design §4)."""
 
 SEES = {Answer.ANSWERED: "reached", Answer.REFUSED: "reached", Answer.SILENT: "silent"}

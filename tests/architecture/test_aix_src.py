@@ -29,8 +29,8 @@ from tests.lab.demo_stage import QUICK
 
 KSH = shutil.which("ksh") or "sh"
 NAMES = (
-    "hamnd-src", "hamn-boot", "hamn-tell", "fence_hamnd_hmc", "install.sh", "uninstall.sh",
-    "src-register", "src-unregister", "verify.sh",
+    "hamnd-src", "hamn-boot", "hamn-tell", "hamn-rotate", "fence_hamnd_hmc", "install.sh",
+    "uninstall.sh", "src-register", "src-unregister", "verify.sh",
 )  # fmt: skip
 
 
@@ -178,33 +178,86 @@ async def test_the_guard_takes_the_place_of_xcats_own_line_and_gives_it_back(
         assert wanted not in one.aix.inittab
 
 
-@pytest.mark.parametrize("answer", [0, 3, 5])
+async def test_a_node_that_let_go_starts_nothing_again_when_hamnd_is_removed(
+    checkout: Path,
+) -> None:
+    async with host(checkout) as one:
+        line = "xcatd:2:once:/opt/xcat/sbin/restartxcatd > /dev/console 2>&1"
+        one.aix.inittab.append(line)
+        assert (await one.run("src-register", "--guard", "xcatd"))[0] == 0
+        (one.root / "var/hamnd/inittab.held").write_text("hamnboot:2:once:x\n")
+        code, said = await one.run("src-unregister")
+        assert (code, "another node serves" in said) == (0, True)
+        assert line not in one.aix.inittab
+        assert (one.root / "var/hamnd/inittab.before").read_text() == f"{line}\n"
+
+
+CLUSTER = "address=en1 127.0.47.99 26\naddress=en1 127.0.47.104 26\n"
+"""An alias, and this node's own address, which the ODM has brought up."""
+WHO = 'echo "   .        system boot Nov 30 10:47"'
+
+
+async def boot(one: Host, guard: str, conf: str = CLUSTER) -> tuple[int, str]:
+    """Run hamn-boot with a guard that answers as this script does."""
+    tools = one.root / "tools"
+    tools.mkdir(exist_ok=True)
+    program(tools / "who", WHO)
+    program(tools / "date", "echo 26")
+    for name in ("ifconfig", "ping"):
+        there = one.world.layout.bin / name
+        program(tools / name, f'echo "$*" >>{one.root}/{name}; exec {there} "$@"')
+    (one.root / "guard.conf").write_text(f"node=aixmn2\n{conf}")
+    return await one.run(
+        "hamn-boot", "xcatd", "conserver", "nimesis",
+        HAMN_GUARD=str(program(one.root / "guard", guard)), HAMN_GUARD_PAUSE="0.2",
+        HAMND_STATE_DIR=str(one.root), HAMND_SBIN_DIR=str(tools),
+        PATH=f"{tools}:{os.environ['PATH']}",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("answer", [0, 3])
 async def test_nothing_starts_at_boot_that_the_guard_does_not_let(
     checkout: Path, answer: int
 ) -> None:
     async with host(checkout) as one:
-        guard = program(one.root / "guard", f'[ "$1" = wait ] || exit 2\nexit {answer}')
-        own = "127.0.47.104"
-        code, said = await one.run(
-            "hamn-boot", "-a", "en1", "127.0.47.99", "255.255.255.192", "-p", "en1", own,
-            "xcatd", "conserver", HAMN_GUARD=str(guard),
-        )  # fmt: skip
+        once_unknown = (
+            f'[ "$1" = check ] || exit 2; [ -e {one.root}/asked ] || '
+            f"{{ : >{one.root}/asked; exit 5; }}; exit {answer}"
+        )
+        code, said = await boot(one, once_unknown)
         assert code == answer, said
-        running = one.aix.subsystems["xcatd"].status is Status.ACTIVE
-        assert running is (answer == 0)
+        for name in ("xcatd", "conserver", "nimesis"):
+            assert (one.aix.subsystems[name].status is Status.ACTIVE) is (answer == 0)
         assert ("127.0.47.99" in one.aix.machine.addresses) is (answer == 0)
-        assert (own in one.aix.machine.addresses) is (answer == 0), "given up, or kept"
+        assert ("127.0.47.104" in one.aix.machine.addresses) is (answer == 0), "given up, or kept"
         if answer == 0:
             assert one.aix.subsystems["xcatd"].environment.startswith("XCATROOT=/opt/xcat PATH=")
 
 
+async def test_an_alias_comes_up_with_its_netmask(checkout: Path) -> None:
+    async with host(checkout) as one:
+        assert (await boot(one, "exit 0"))[0] == 0
+        called = (one.root / "ifconfig").read_text().splitlines()
+        assert "en1 alias 127.0.47.99 netmask 255.255.255.192 up" in called
+
+
+@pytest.mark.parametrize(("logged", "code"), [("1130104926", 3), ("1130104626", 0)])
+async def test_an_address_that_two_hosts_have_is_given_up_before_anybody_is_asked(
+    checkout: Path, logged: str, code: int
+) -> None:
+    """Only what was logged since this boot counts."""
+    async with host(checkout) as one:
+        one.aix.log(f"A63BEB70   {logged} T S en1            DUPLICATE #AIXIF_ARP_DUP_ADDR")
+        ended, said = await boot(one, "exit 0", "address=en1 127.0.47.104 26\n")
+        assert ended == code, said
+        assert ("127.0.47.104" in one.aix.machine.addresses) is (code == 0)
+        assert (one.aix.subsystems["xcatd"].status is Status.ACTIVE) is (code == 0)
+        assert ("hamn-guard assert" in said) is (code == 3)
+
+
 async def test_an_address_that_somebody_answers_for_is_not_taken_at_boot(checkout: Path) -> None:
     async with host(checkout) as one:
-        guard = program(one.root / "guard", "exit 0")
-        code, said = await one.run(
-            "hamn-boot", "-a", "en1", "127.0.47.103", "255.255.255.192", "xcatd",
-            HAMN_GUARD=str(guard),
-        )  # fmt: skip
+        code, said = await boot(one, "exit 0", "address=en1 127.0.47.103 26\n")
         assert (code, "somebody answers for 127.0.47.103" in said) == (5, True)
         assert one.aix.subsystems["xcatd"].status is Status.INOPERATIVE
 
@@ -341,6 +394,49 @@ def test_a_change_of_state_gets_into_syslog_and_the_error_log(
     assert len(errlog) < 1024
 
 
+def test_a_log_that_grew_is_turned_over_while_it_is_written(tmp_path: Path, checkout: Path) -> None:
+    folder = tmp_path / "var/log/hamnd"
+    folder.mkdir(parents=True)
+    log, small = folder / "hamnd.log", folder / "syslog"
+    small.write_text("a few\n")
+
+    def rotate() -> int:
+        script = checkout / "aix-src/hamn-rotate"
+        return run(script, HAMND_ROOT=str(tmp_path), HAMND_LOG_BYTES="20").returncode
+
+    with log.open("a") as writer:
+        for number in range(10):
+            writer.write(f"line {number} of many and long ones\n")
+            writer.flush()
+            assert rotate() == 0
+        writer.write("after\n")
+    assert log.read_text() == "after\n"
+    kept = [(folder / f"hamnd.log.{number}").read_text().split()[1] for number in range(1, 9)]
+    assert kept == ["9", "8", "7", "6", "5", "4", "3", "2"]
+    assert not (folder / "hamnd.log.9").exists()
+    assert rotate() == 0
+    assert small.read_text() == "a few\n"
+
+
+def test_the_wrapper_appends_to_the_log_and_becomes_the_daemon(
+    tmp_path: Path, checkout: Path
+) -> None:
+    """SRC sends its signals to the very process that it started."""
+    daemon = program(tmp_path / "hamnd", 'echo "$$ $* $LIBPATH"; echo wrong >&2; ulimit -n')
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    started = subprocess.Popen(
+        [KSH, checkout / "aix-src/hamnd-src"],
+        env={
+            "PATH": os.environ["PATH"], "LIBPATH": "/stale", "HAMND_BIN": str(daemon),
+            "HAMND_LOG": str(log),
+        },
+    )  # fmt: skip
+    assert started.wait(30) == 0
+    told = f"{started.pid} --config /etc/hamnd/hamnd.toml "
+    assert log.read_text().splitlines() == ["before", told, "wrong", "4096"]
+
+
 @pytest.fixture(scope="module")
 def bundle(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Make the bundle once and unpack it."""
@@ -376,7 +472,11 @@ def test_the_bundle_installs_without_a_network_and_is_removed_again(
     assert "good" in told.stdout
     conf = (tmp_path / "root/etc/syslog.conf").read_text()
     assert f"local6.info\t{tmp_path}/root/var/log/hamnd/syslog\n" in conf
+    table = tmp_path / "bin/table"
+    cron = "5 4 * * * /usr/local/bin/backup\n7 * * * * /opt/hamnd/libexec/hamn-rotate\n"
+    assert table.read_text() == cron
     again = run(bundle / "install.sh", **here)
+    assert table.read_text() == cron
     assert again.returncode == 0, again.stdout + again.stderr
     assert (tmp_path / "root/etc/syslog.conf").read_text() == conf
     removed = run(tmp_path / "root/opt/hamnd/libexec/uninstall.sh", "--anyway", **here)
@@ -410,6 +510,9 @@ def aix_host(folder: Path) -> dict[str, str]:
     for name in ("ssh", "perl", "rsync", "mkssys", "chssys", "rmssys", "mkitab", "refresh"):
         program(folder / "bin" / name, "exit 0")
     program(folder / "bin/lsitab", "exit 1")
+    (folder / "bin/table").write_text("5 4 * * * /usr/local/bin/backup\n")
+    table = f"{folder}/bin/table"
+    program(folder / "bin/crontab", f'[ "$1" = -l ] && exec cat {table}; exec cp "$1" {table}')
     program(folder / "bin/lssrc", 'echo "0513-085 The hamnd Subsystem is not on file."; exit 1')
     (folder / "root/etc/syslog.conf").write_text("*.debug\t/dev/null\n")
     return {

@@ -117,7 +117,7 @@ def test_severities_page_as_they_should(checkout: Path) -> None:
     critical = {rule["alert"] for rule in alerts() if rule["labels"]["severity"] == "critical"}
     assert critical == {
         *("PrimaryDownUnconfirmed", "TwoActives", "OldPrimaryReturned", "FenceLies"),
-        *("TakeoverStuck", "FuseViolation"),
+        *("TakeoverStuck", "FuseViolation", "AddressDoubled"),
     }
 
 

@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 
 from hamnd.dialects.aix import one_line, program
 from hamnd.dialects.shell import read_exit_zero, unanswered
@@ -26,7 +27,10 @@ _HEAD = re.compile(r"(\w+): flags=[0-9a-f]+(?:,[0-9a-f]+)?<([^>]*)>")
 _INET = re.compile(r"\s+inet (\d+\.\d+\.\d+\.\d+)(?: netmask (?:0x)?([0-9a-f]{8}|0))?\b")
 _INET6 = re.compile(r"\s+inet6 ([0-9a-fA-F:.]+)(?:%\d+)?(?:/(\d+))?")
 _MAC = re.compile(r"(?:[0-9a-fA-F]{1,2}[.:]){5}[0-9a-fA-F]{1,2}")
-_TIMESTAMP = re.compile(r"[0-9A-F]{8}\s+\d{10}\s")
+_LOGGED = re.compile(r"[0-9A-F]{8}\s+(\d{10})\s")
+_LOGGED_FORMAT = "%m%d%H%M%y"
+ALARM_S = 86_400.0
+"""How long a duplicate that was logged is told; errclear ends it sooner."""
 
 _ADD = """\
 "$1" "$2" alias "$3" netmask "$4" up; r=$?;
@@ -37,8 +41,21 @@ a=$("$1" "$2" delete "$3" 2>&1); o=$("$1" "$2" 2>&1) || { echo "$o" >&2; exit 2;
 if printf '%s\\n' "$o" | grep -q "inet $3 "; then echo "$a" >&2; exit 1; fi;
 echo "$3 is not on $2"
 """
+_DROP = """\
+i=$2; a=$3; o=$("$4" -El "$i" -a alias4 -F value) || { echo "$o" >&2; exit 2; };
+for v in $o; do case $v in "$a",*) "$5" -l "$i" -a delalias4="$v" || exit 1;; esac; done;
+if "$1" "$i" | grep -q "inet $a "; then "$1" "$i" delete "$a"; fi;
+o=$("$1" "$i" 2>&1) || { echo "$o" >&2; exit 2; };
+if printf '%s\\n' "$o" | grep -q "inet $a "; then echo "$a is still on $i" >&2; exit 1; fi;
+echo "$a is not on $i"
+"""
+_SHOW = '"$1" -a && echo == && "$2" -El "$3" -a alias4 -F value'
 _NOTE = 'mkdir -p "$2" && "$1" -J "$3" >"$2/duplicates" 2>/dev/null; test -f "$2/duplicates"'
 _NEW = 'cat "$2/duplicates" && echo == && { "$1" -J "$3" 2>/dev/null; :; }'
+_LATELY = """\
+command -v "$1" >/dev/null || exit 2; cat "$2/duplicates" 2>/dev/null; echo ==;
+"$1" -J "$3" 2>/dev/null; echo ==; date +%m%d%H%M%y
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +131,28 @@ def delete_alias(site: Site, service: ServiceAddress) -> Action:
     return Action(request, by_hand=(Exec(site.node, plain),))
 
 
+def drop_alias(site: Site, service: ServiceAddress) -> Action:
+    """Return the action that gives an alias up for good: one that the ODM brings back too (§3.2).
+
+    `delete_alias` is for what this node took itself, which no reboot brings back.
+    """
+    tools = (program(site, "lsattr"), program(site, "chdev"))
+    argv = (program(site, "ifconfig"), service.interface, service.address, *tools)
+    request = Exec(site.node, ("sh", "-c", one_line(_DROP), "hamnd-drop-alias", *argv))
+    return Action(request, is_repeatable=True)
+
+
+def alias_gone(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that expects an address to be off this node, now and after its next boot."""
+    argv = (program(site, "ifconfig"), program(site, "lsattr"), service.interface)
+    return Look(
+        Exec(site.node, ("sh", "-c", _SHOW, "hamnd-aliases", *argv)),
+        reads="aix.alias_gone",
+        expects=f"{service.address} is gone from {site.node}, from the ODM too",
+        arguments=(service.address,),
+    )
+
+
 def note_duplicates(site: Site) -> Action:
     """Return the action that writes down which duplicate addresses AIX has logged until now."""
     argv = (program(site, "errpt"), f"{site.paths.state_dir}/identity", DUPLICATE)
@@ -129,6 +168,16 @@ def no_duplicate(site: Site) -> Look:
         reads="aix.no_duplicate",
         expects="AIX logs no other host that answers for an address of ours (errpt)",
         by_hand=(Exec(site.node, (program(site, "errpt"), "-J", DUPLICATE)),),
+    )
+
+
+def no_duplicate_lately(site: Site) -> Look:
+    """Return a look that expects none in a day, but what was noted before this node's takeover."""
+    argv = (program(site, "errpt"), f"{site.paths.state_dir}/identity", DUPLICATE)
+    return Look(
+        Exec(site.node, ("sh", "-c", one_line(_LATELY), "hamnd-duplicates-lately", *argv)),
+        reads="aix.no_duplicate_lately",
+        expects=f"AIX logs no other host that answers for an address of {site.node} (errpt)",
     )
 
 
@@ -217,6 +266,27 @@ def read_address_up(report: Report, arguments: tuple[str, ...]) -> Reading:
     return Reading(Verdict.PASS, f"{address} is up on {interface}")
 
 
+def read_alias_gone(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the address is neither in use nor among the aliases that the ODM brings up."""
+    live, mark, stored = report.stdout.partition("==\n")
+    reading = read_addresses(replace(report, stdout=live))
+    if reading.verdict is not Verdict.PASS or not mark:
+        return Reading(
+            Verdict.UNKNOWN, f"which addresses there are is not known: {reading.sentence}"
+        )
+    address = (*arguments, "")[0]
+    holders = [
+        one.name
+        for one in parse_interfaces(live)
+        if any(own.address == address for own in one.addresses)
+    ]
+    if holders:
+        return Reading(Verdict.BLOCK, f"{address} is on {holders[0]}")
+    if any(value.partition(",")[0] == address for value in stored.split()):
+        return Reading(Verdict.BLOCK, f"the next boot brings {address} back (lsattr -a alias4)")
+    return Reading(Verdict.PASS, f"{address} is not on this node")
+
+
 def read_interface_there(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when the interface is up and has an address of its own."""
     reading = read_addresses(report)
@@ -251,11 +321,40 @@ def read_no_duplicate(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     if report.exit_code != 0 or not mark or report.truncated:
         return Reading(Verdict.UNKNOWN, "which duplicates were logged before is not known")
     known = set(before.splitlines())
-    new = [row for row in now.splitlines() if _TIMESTAMP.match(row) and row not in known]
+    new = [row for row in now.splitlines() if _LOGGED.match(row) and row not in known]
     if new:
-        told = f"another host answers for an address of ours: errpt {' '.join(new[0].split())}"
-        return Reading(Verdict.BLOCK, told)
+        return Reading(Verdict.BLOCK, _spell_duplicate(new[0]))
     return Reading(Verdict.PASS, "no duplicate address is logged")
+
+
+def read_no_duplicate_lately(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when none was logged within a day by this host's own clock, in which rows are dated."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    parts = report.stdout.split("==\n")
+    stamp = _moment(parts[-1].strip()) if len(parts) == 3 else None
+    if report.exit_code != 0 or report.truncated or stamp is None:
+        return Reading(Verdict.UNKNOWN, "the error log could not be read")
+    known = set(parts[0].splitlines())
+    for row in parts[1].splitlines():
+        found = _LOGGED.match(row)
+        at = None if found is None or row in known else _moment(found[1])
+        if at is not None and (stamp - at).total_seconds() < ALARM_S:
+            told = f"{_spell_duplicate(row)}; once it is gone: errclear -J {DUPLICATE} 0"
+            return Reading(Verdict.BLOCK, told)
+    return Reading(Verdict.PASS, "no duplicate address is logged")
+
+
+def _moment(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, _LOGGED_FORMAT)  # noqa: DTZ007  (the host's own, both)
+    except ValueError:
+        return None
+
+
+def _spell_duplicate(row: str) -> str:
+    return f"another host answers for an address of ours: errpt {' '.join(row.split())}"
 
 
 def _all(site: Site) -> Exec:
@@ -275,7 +374,9 @@ def _address(line: str) -> Address | None:
 READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
     "aix.addresses": read_addresses,
     "aix.address_up": read_address_up,
+    "aix.alias_gone": read_alias_gone,
     "aix.interface_there": read_interface_there,
     "aix.links": read_links,
     "aix.no_duplicate": read_no_duplicate,
+    "aix.no_duplicate_lately": read_no_duplicate_lately,
 }

@@ -184,6 +184,13 @@ def parse_images(text: str) -> Mapping[str, Mapping[str, str]]:
     return {key: one for key, one in found.items() if one.get("imagetype", "NIM") == "NIM"}
 
 
+def names_of(known: Mapping[str, Mapping[str, str]], *classes: str) -> tuple[str, ...]:
+    """Return the objects of these classes, but not the server: it is "master" everywhere."""
+    return tuple(
+        name for name, one in known.items() if one.get("class") in classes and name != "master"
+    )
+
+
 def resources_of(
     found: Mapping[str, Mapping[str, str]], known: Mapping[str, Mapping[str, str]]
 ) -> tuple[Resource, ...]:

@@ -63,3 +63,17 @@ def test_aixs_own_defaults_are_taken(guide: str) -> None:
 def test_a_linux_site_is_told_that_a_key_is_aixs(table: str) -> None:
     (problem,) = load(QUIET + table).errors
     assert "belongs to the platform aix" in problem.line()
+
+
+@pytest.mark.parametrize(("mode", "count"), [("primary_address", 0), ("service_address", 1)])
+def test_a_restored_nim_database_is_warned_of_where_the_name_stays(
+    guide: str, mode: str, count: int
+) -> None:
+    text = guide.replace('mode = "rebuild"', 'mode = "backup"')
+    if mode == "service_address":
+        text = text.replace('mode = "primary_address"', f'mode = "{mode}"')
+        text = text.replace('"9.114.47.103"\nprefix', '"9.114.47.110"\nprefix')
+    loaded = load(text)
+    assert loaded.errors == ()
+    told = [one for one in loaded.warnings if one.path == "plan.nim.mode"]
+    assert len(told) == count

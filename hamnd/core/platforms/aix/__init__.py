@@ -22,13 +22,13 @@ from hamnd.core.platforms.aix.deploying import (
 )
 from hamnd.core.platforms.aix.fuse import fuse
 from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
+from hamnd.core.platforms.aix.releasing import hold_off, release, stop
 from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
 from hamnd.core.platforms.verifying import verify
 from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
-from hamnd.dialects.aix import interfaces, nim
-from hamnd.errors import PermanentError
+from hamnd.dialects.aix import interfaces, nim, software
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Look, Report
@@ -41,11 +41,13 @@ class Aix:
         """Return the looks at this node's addresses, at what could write here, and at NIM."""
         crontabs = {crontab_key(user): jobs.crontab(site, user) for user in cron_users(site)}
         snapshot: dict[str, Look] = {}
+        if site.is_on_standby:
+            snapshot["level"] = software.level(site, site.node)
+            snapshot["kept:level"] = software.level(site, site.partner.name)
+        if site.nim.mode != "none" and site.is_on_standby:
+            snapshot[KEPT_OBJECTS] = nim.objects(site, site.partner.name)
         if site.nim.mode == "rebuild" and site.is_on_standby:
-            snapshot = {
-                KEPT_OBJECTS: nim.objects(site, site.partner.name),
-                KEPT_IMAGES: nim.images(site, site.partner.name),
-            }
+            snapshot[KEPT_IMAGES] = nim.images(site, site.partner.name)
         return {
             "addresses": interfaces.addresses(site),
             "links": interfaces.links(site),
@@ -53,6 +55,7 @@ class Aix:
             **crontabs,
             "processes": processes.processes(site),
             "guard": linux.guard_there(site),
+            "duplicates": interfaces.no_duplicate_lately(site),
             **snapshot,
         }
 
@@ -75,14 +78,12 @@ class Aix:
         return {**assumed_settings(site), **assumed_nim(site)}
 
     def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
-        """Refuse: what a living AIX node gives up is not built yet."""
-        del policy
-        raise PermanentError(f"identity: this hamnd does not have {site.node} (AIX) hand over yet")
+        """Return how a node lets go of services and addresses; `site` is seen from it."""
+        return stop(site, policy), release(site, policy)
 
     def hold_off(self, site: Site, policy: Policy) -> Step:
-        """Refuse: how a returned AIX node is held off is not built yet."""
-        del policy
-        raise PermanentError(f"this hamnd does not hold {site.node} (AIX) off yet: do it by hand")
+        """Return how a returned node is kept from serving; `site` is seen from it."""
+        return hold_off(site, policy)
 
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Nothing: there is no shield on AIX (design §5)."""

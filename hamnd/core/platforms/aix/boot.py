@@ -1,38 +1,22 @@
 """The step `boot` on AIX: the new role survives a reboot of this node (design §5).
 
 Owns which entry the inittab gets. Must not know how the guard decides: it is asked before what it
-lets through is started, and so this step exists only where the guard is installed. xCAT's own line
-would start xcatd without asking (aix.md §1.7), and is made nowhere.
+lets through is started, and so this step exists only where the guard is installed. Which addresses
+come up behind it, or are given up where it says so, it reads in guard.conf. xCAT's own line would
+start xcatd without asking (aix.md §1.7), and is made nowhere.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from hamnd.core.platforms.aix.services import started_here
+from hamnd.core.platforms.aix.services import served_here
 from hamnd.core.policy import Policy
 from hamnd.dialects import linux
-from hamnd.dialects.aix import inittab, interfaces
+from hamnd.dialects.aix import inittab
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Report
-
-STARTER = "/opt/hamnd/libexec/hamn-boot"
-"""Starts subsystems behind the guard; delivered in aix-src."""
-
-
-def _addresses(site: Site) -> tuple[str, ...]:
-    """Return which addresses come up behind the guard, or are given up where it says so.
-
-    What mktcpip set is there before anybody can be asked, so it can only be given up again.
-    """
-    if site.takes_primary_address:
-        return tuple(word for one in site.identity for word in ("-p", one.interface, one.address))
-    return tuple(
-        word
-        for one in site.identity
-        for word in ("-a", one.interface, one.address, interfaces.mask_of(one.prefix))
-    )
 
 
 def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> list[Step]:
@@ -40,7 +24,7 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> list[Step]:
     report = seen.get("guard")
     if report is None or not linux.is_guard_there(report):
         return []
-    words = (STARTER, *_addresses(site), *started_here(site))
+    words = (inittab.STARTER, *served_here(site))
     entry = inittab.Entry("hamnboot", "2", "once", f"{' '.join(words)} >/dev/console 2>&1")
     return [
         Step(

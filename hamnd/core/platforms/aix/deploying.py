@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from hamnd.core.platforms.aix.services import NIMESIS
 from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
 from hamnd.dialects import deployment, linux, xcat
@@ -17,7 +18,6 @@ from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Look, Report
 
-NIMESIS = "nimesis"
 KEPT_OBJECTS, KEPT_IMAGES = "kept:nim", "kept:images"
 """What the primary tells of its NIM while it is well (core.health.watch.KEPT)."""
 NIM_FILESET = "bos.sysmgt.nim.master"
@@ -102,8 +102,8 @@ def _nodes(site: Site) -> Parts:
 
 
 def _nim(site: Site, seen: Mapping[str, Report]) -> Parts:
-    """Return the way that the site has chosen."""
-    serves = (src.is_running(site, NIMESIS), nim.are_there(site, ()))
+    """Return the way that the site has chosen; what the primary had proves that it came whole."""
+    known = _known(seen)
     match site.nim.mode:
         case "rebuild":
             return _rebuilt(site, seen)
@@ -113,7 +113,7 @@ def _nim(site: Site, seen: Mapping[str, Report]) -> Parts:
                 "restore NIM's database",
                 (nim.restore(site, folder), src.start(site, NIMESIS, 60)),
                 (nim.has_backup(site, folder), src.is_defined(site, NIMESIS)),
-                serves,
+                _whole(site, nim.names_of(known, "resources", "machines")),
             )
         case "hanim":
             old = site.nim.old_object
@@ -121,16 +121,25 @@ def _nim(site: Site, seen: Mapping[str, Report]) -> Parts:
                 "take NIM over as its alternate server",
                 (nim.take_over(site, old),),
                 (nim.are_there(site, (old,)),),
-                serves,
+                _whole(site, nim.names_of(known, "resources")),
             )
         case _:
             return Parts()
 
 
+def _known(seen: Mapping[str, Report]) -> Mapping[str, Mapping[str, str]]:
+    """Return the primary's NIM objects, as it told them while it was healthy."""
+    report = seen.get(KEPT_OBJECTS)
+    return nim.parse_objects(report.stdout) if report is not None else {}
+
+
+def _whole(site: Site, names: tuple[str, ...]) -> tuple[Look, ...]:
+    return src.is_running(site, NIMESIS), nim.are_there(site, names)
+
+
 def _rebuilt(site: Site, seen: Mapping[str, Report]) -> Parts:
     """Make each resource again, from what the primary told while it was healthy."""
-    objects, images = seen.get(KEPT_OBJECTS), seen.get(KEPT_IMAGES)
-    known = nim.parse_objects(objects.stdout) if objects is not None else {}
+    known, images = _known(seen), seen.get(KEPT_IMAGES)
     found = nim.parse_images(images.stdout) if images is not None else {}
     wanted = nim.resources_of(found, known)
     unknown = tuple(one.name for one in wanted if one.location is None)
@@ -144,7 +153,7 @@ def _rebuilt(site: Site, seen: Mapping[str, Report]) -> Parts:
     made = tuple(nim.define(site, one) for one in wanted if one.location is not None)
     return Parts(
         "make NIM's resources again",
-        (nim.set_up(site, site.nim.device), *made),
+        (nim.set_up(site, site.nim.device), src.start(site, NIMESIS, 60), *made),
         ready,
-        (src.is_running(site, NIMESIS), nim.are_there(site, tuple(one.name for one in wanted))),
+        _whole(site, tuple(one.name for one in wanted)),
     )

@@ -15,10 +15,11 @@ from hamnd.dialects import linux, serving, xcat
 from hamnd.dialects.aix import inittab, src
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
-from hamnd.model.work import Look
+from hamnd.model.work import Action, Look
 
 NAMED, DHCPSD, CONSERVER = "named", "dhcpsd", "conserver"
 INETD, XNTPD, NFSD = "inetd", "xntpd", "nfsd"
+NIMESIS = "nimesis"
 XCATD_S = 100
 """xcatd's own restart waits up to 75 s for its database (aix.md §8)."""
 START_S = 30
@@ -36,12 +37,25 @@ def started_here(site: Site) -> tuple[str, ...]:
     return tuple(name for name, is_run in wanted.items() if is_run)
 
 
+def served_here(site: Site) -> tuple[str, ...]:
+    """Return those and NIM's server: all that a node gives up, and starts behind the guard.
+
+    An alternate NIM server runs beside the primary's (xcat-hamn.md §10): there it stays.
+    """
+    nim = (NIMESIS,) if site.nim.mode in ("rebuild", "backup") else ()
+    return (*started_here(site), *nim)
+
+
+def start_xcatd(site: Site) -> Action:
+    """Start xcatd as xCAT itself does: SRC keeps no environment, every start brings it (§1.5)."""
+    environment = f"XCATROOT=/opt/xcat PATH={site.tool_path}"
+    return src.start(site, site.services.xcatd, XCATD_S, environment)
+
+
 def xcatd(site: Site, policy: Policy) -> Step:
     """Start xcatd and prove that it writes: an exit code never does (xcat-hamn.md §4.4)."""
     name = site.services.xcatd
     tools = [site.tool(one) for one in ("lsxcatd", "mkdef", "lsdef", "rmdef")]
-    # As xCAT itself does it; SRC does not keep it, so every start brings it (aix.md §1.5).
-    environment = f"XCATROOT=/opt/xcat PATH={site.tool_path}"
     return Step(
         id="xcatd",
         title="start xcatd, write a key and read it back",
@@ -49,7 +63,7 @@ def xcatd(site: Site, policy: Policy) -> Step:
         host=site.node,
         depends_on=("promote", "identity"),
         actions=(
-            src.start(site, name, XCATD_S, environment),
+            start_xcatd(site),
             xcat.remove_probe(site),
             xcat.check_probe_gone(site),
             xcat.write_probe(site),

@@ -10,6 +10,7 @@ from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Promotion
 from hamnd.dialects import shell
 from hamnd.dialects.readers import READERS
+from hamnd.errors import PermanentError
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Nim, Osdeploy, Platform, ServiceAddress, Services, Site
@@ -167,6 +168,17 @@ def test_nim_comes_to_life_in_the_way_that_the_site_has_chosen(mode: str) -> Non
     assert wanted[mode] in text
 
 
+@pytest.mark.parametrize("mode", ["backup", "hanim"])
+def test_what_the_primary_had_proves_that_nim_came_whole(mode: str) -> None:
+    here = site(nim=Nim(mode, old_object="aixmn1_nim"), osdeploy=Osdeploy())
+    (proof,) = [
+        one for one in steps(here)["osdeploy"].postconditions if one.reads == "nim.are_there"
+    ]
+    assert {"61image_lpp_source", "61image"} <= set(proof.arguments)
+    assert "master" not in proof.arguments
+    assert "kept:nim" in platform_of(here).looks(here)
+
+
 def test_resources_whose_place_nobody_told_make_the_step_not_ready() -> None:
     step = steps(site())["osdeploy"]
     (look,) = [one for one in step.readiness if one.reads == "nim.places"]
@@ -179,11 +191,43 @@ def test_services_start_at_boot_only_behind_the_guard() -> None:
     here = site()
     assert "boot" not in steps(here, SEEN)
     (line,) = ran(steps(here)["boot"], here)
-    names = "xcatd named dhcpsd conserver"
-    assert f"libexec/hamn-boot -p en1 9.114.47.103 {names} >/dev/console" in line
-    alias = site("service_address")
-    (line,) = ran(steps(alias)["boot"], alias)
-    assert f"libexec/hamn-boot -a en1 9.114.47.110 255.255.255.192 {names} >/dev/console" in line
+    names = "xcatd named dhcpsd conserver nimesis"
+    assert f"'hamnboot:2:once:/opt/hamnd/libexec/hamn-boot {names} >/dev/console 2>&1'" in line
+
+
+@pytest.mark.parametrize(
+    ("mode", "is_given_up"),
+    [("rebuild", True), ("backup", True), ("hanim", False), ("none", False)],
+)
+def test_a_node_that_lets_go_stops_nim_unless_the_other_is_its_alternate(
+    mode: str, is_given_up: bool
+) -> None:
+    there = site("service_address", node="mn1", nim=Nim(mode, old_object="mn1_nim"))
+    stop, release = platform_of(there).hand_over(there, Policy())
+    held = platform_of(there).hold_off(there, Policy())
+    assert ("nimesis" in " ".join(ran(stop, there))) is is_given_up
+    for step in (release, held):
+        assert {step.host} == {"mn1"}
+        assert {one.reads for one in step.postconditions} == {
+            "inittab.is_disarmed", "src.quiet", "aix.alias_gone",
+        }  # fmt: skip
+        assert ("nimesis" in " ".join(ran(step, there))) is is_given_up
+    assert release.lets_go
+    assert "hamnd-rearm" in shell.preview(release.compensation[-1].request, there)
+
+
+def test_a_step_back_starts_xcatd_with_its_environment() -> None:
+    there = site("service_address", node="mn1")
+    stop, _ = platform_of(there).hand_over(there, Policy())
+    first = shell.preview(stop.compensation[0].request, there)
+    assert "XCATROOT=/opt/xcat" in first
+
+
+@pytest.mark.parametrize("what", ["hand_over", "hold_off"])
+def test_an_own_address_is_neither_handed_over_nor_held_off(what: str) -> None:
+    there = site(node="mn1")
+    with pytest.raises(PermanentError, match="shut mn1 down in order, then plan a takeover"):
+        getattr(platform_of(there), what)(there, Policy())
 
 
 def test_crontabs_are_listed_and_taken_as_aix_does() -> None:

@@ -8,13 +8,13 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
 from hamnd.dialects.readers import READERS, read_action
 from hamnd.model.names import Verdict
-from hamnd.model.site import Osdeploy, Platform, ServiceAddress, Site
+from hamnd.model.site import Osdeploy, Paths, Platform, ServiceAddress, Site
 from hamnd.model.work import Action, Exec, Report
 from tests.builders import site as any_site
 from tests.unit.dialects.aix import specimens
@@ -211,6 +211,154 @@ def test_what_is_off_or_of_another_run_level_does_not_start(line: str) -> None:
     assert verdict("inittab.starts_none", report, "xcatd") is Verdict.PASS
 
 
+def test_what_the_guard_lets_start_hinders_no_takeover_and_is_no_released_node() -> None:
+    """Given the entry that install.sh --guard makes on both nodes."""
+    line = "hamnboot:2:once:/opt/hamnd/libexec/hamn-boot xcatd named >/dev/console 2>&1\n"
+    report = exited(0, specimens.INITTAB + line)
+    assert verdict("inittab.starts_none", report, "xcatd", "named") is Verdict.PASS
+    assert verdict("inittab.is_disarmed", report, "xcatd", "named") is Verdict.BLOCK
+
+
+def test_an_entry_is_there_only_word_by_word() -> None:
+    entry = inittab.Entry("hamnboot", "2", "once", "/opt/hamnd/libexec/hamn-boot xcatd")
+    report = exited(0, f"{specimens.INITTAB}{entry.text()} named\n")
+    assert verdict("inittab.has", report, entry.text()) is Verdict.BLOCK
+    report = exited(0, f"{specimens.INITTAB}{entry.text()}\n")
+    assert verdict("inittab.has", report, entry.text()) is Verdict.PASS
+
+
+class Inittab:
+    """An inittab behind stand-ins of its commands, in a folder."""
+
+    def __init__(self, folder: Path, text: str) -> None:
+        self.file = folder / "inittab"
+        self.file.write_text(text)
+        tools = {
+            "lsitab": 'if [ "$1" = -a ]; then grep -v "^:" F; else grep "^$1:" F; fi',
+            "mkitab": 'grep -q "^${1%%:*}:" F && exit 1; printf "%s\\n" "$1" >>F',
+            "chitab": 'grep -v "^${1%%:*}:" F >F.new; printf "%s\\n" "$1" >>F.new; mv F.new F',
+            "rmitab": '[ ! -e F.broken ] || exit 1; grep -v "^$1:" F >F.new; mv F.new F',
+            "telinit": 'echo "$1" >>F.telinit',
+        }
+        for name, script in tools.items():
+            tool = folder / name
+            tool.write_text(f"#!/bin/sh\n{script}\n".replace("F", str(self.file)))
+            tool.chmod(stat.S_IRWXU)
+        paths = Paths(state_dir=str(folder / "state"))
+        self.site = site(tools={name: str(folder / name) for name in tools}, paths=paths)
+        self.held = folder / "state" / "inittab.held"
+
+    def run(self, action: Action) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words(action), capture_output=True, text=True, timeout=30, check=False
+        )
+
+    @property
+    def lines(self) -> list[str]:
+        return self.file.read_text().splitlines()
+
+
+NAMES = ("xcatd", "named", "nimesis", "-g nim")
+STARTING = [
+    "xcatd:2:once:/opt/xcat/sbin/restartxcatd > /dev/console 2>&1",
+    "names:23456789:wait:/usr/bin/startsrc -s named",
+    "nim:2:wait:/usr/bin/startsrc -g nim > /dev/console 2>&1",
+    "hamnboot:2:once:/opt/hamnd/libexec/hamn-boot xcatd named",
+    "fmc:2345:respawn:/opt/IBM/db2/V9.7/bin/db2fmcd #DB2 Fault Monitor Coordinator",
+]
+OTHERS = [
+    "init:2:initdefault:",
+    "srcmstr:23456789:respawn:/usr/sbin/srcmstr # System Resource Controller",
+    "named:2:off:/usr/sbin/named",
+    "nimclient:2:once:/usr/bin/startsrc -g nimclient",
+    "x:2:once:/usr/local/bin/xcatd-report",
+]
+
+
+def test_every_line_that_starts_something_is_taken_out_kept_and_put_back(tmp_path: Path) -> None:
+    one = Inittab(tmp_path, "\n".join([*OTHERS, *STARTING, ""]))
+    assert one.run(inittab.disarm(one.site, NAMES)).returncode == 0
+    assert one.lines == OTHERS
+    assert one.held.read_text().splitlines() == STARTING
+    assert (tmp_path / "inittab.telinit").read_text() == "q\n", "init ends what it respawned"
+    done = one.run(inittab.disarm(one.site, NAMES))
+    assert (done.returncode, done.stdout) == (0, "nothing in the inittab starts them\n")
+    assert one.held.read_text().splitlines() == STARTING, "asked again, nothing is forgotten"
+    assert one.run(inittab.rearm(one.site)).returncode == 0
+    assert sorted(one.lines) == sorted([*OTHERS, *STARTING])
+    assert not one.held.exists()
+
+
+def test_a_disarming_that_broke_off_goes_on_without_forgetting(tmp_path: Path) -> None:
+    one = Inittab(tmp_path, "\n".join([*OTHERS, *STARTING, ""]))
+    broken = tmp_path / "inittab.broken"
+    broken.touch()
+    assert one.run(inittab.disarm(one.site, NAMES)).returncode == 1
+    broken.unlink()
+    one.file.write_text("\n".join([*OTHERS, *STARTING[2:], ""]))
+    assert one.run(inittab.disarm(one.site, NAMES)).returncode == 0
+    assert one.held.read_text().splitlines() == STARTING
+
+
+def test_a_new_handing_over_does_not_put_back_what_an_earlier_one_took_out(tmp_path: Path) -> None:
+    one = Inittab(tmp_path, "\n".join([*OTHERS, *STARTING, ""]))
+    one.run(inittab.disarm(one.site, NAMES))
+    guarded = "hamnboot:2:once:/opt/hamnd/libexec/hamn-boot xcatd named nimesis"
+    one.file.write_text("\n".join([*OTHERS, guarded, ""]))
+    one.run(inittab.disarm(one.site, NAMES))
+    one.run(inittab.rearm(one.site))
+    assert one.lines == [*OTHERS, guarded]
+
+
+def test_an_inittab_that_cannot_be_read_is_not_disarmed(tmp_path: Path) -> None:
+    one = Inittab(tmp_path, "")
+    (tmp_path / "lsitab").write_text("#!/bin/sh\necho broken\nexit 1\n")
+    action = inittab.disarm(one.site, NAMES)
+    done = one.run(action)
+    report = exited(done.returncode, done.stdout, done.stderr)
+    assert read_action(action, report).verdict is Verdict.UNKNOWN
+
+
+@settings(
+    max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from(["a", "xcatd", "b.c"]),
+            st.sampled_from(["", "2", "23456789", "3"]),
+            st.sampled_from(["once", "off", "respawn"]),
+            st.lists(
+                st.sampled_from(
+                    [*NAMES, "startsrc -s", "restartxcatd", "db2fmcd", "/", "-", "x", ":"]
+                )
+            ).map(" ".join),
+        ),
+        max_size=4,
+        unique_by=lambda one: one[0],
+    )
+)
+def test_what_is_taken_out_is_what_the_look_finds(
+    tmp_path: Path, rows: list[tuple[str, str, str, str]]
+) -> None:
+    """One pattern, read by awk and by Python."""
+    one = Inittab(
+        tmp_path, "".join(f"{':'.join(row)}\n" for row in [*rows, ("z", "2", "once", "y")])
+    )
+    found = inittab.parse_entries("\n".join(one.lines))
+    kept = [entry.identifier for entry in found if entry not in inittab.starters(found, NAMES)]
+    assert one.run(inittab.disarm(one.site, NAMES)).returncode == 0
+    assert [line.split(":")[0] for line in one.lines] == kept
+
+
+@pytest.mark.parametrize("before", ["", "hamnboot:2:once:old", "hamnboot:2:once:new"])
+def test_an_entry_is_made_or_changed_to_what_it_has_to_be(tmp_path: Path, before: str) -> None:
+    one = Inittab(tmp_path, f"init:2:initdefault:\n{before}\n")
+    entry = inittab.Entry("hamnboot", "2", "once", "new")
+    assert one.run(inittab.make(one.site, entry)).returncode == 0
+    assert [line for line in one.lines if line] == ["init:2:initdefault:", "hamnboot:2:once:new"]
+
+
 # --- interfaces -----------------------------------------------------------------------------
 
 
@@ -245,6 +393,24 @@ def test_an_address_is_up_only_on_an_interface_that_runs(
     assert verdict("aix.address_up", report, address, interface) is expected
 
 
+@pytest.mark.parametrize(
+    ("stored", "address", "expected"),
+    [
+        ("\n", "9.114.47.111", Verdict.PASS),
+        ("\n", "9.114.47.110", Verdict.BLOCK),
+        ("9.114.47.111,255.255.255.192\n", "9.114.47.111", Verdict.BLOCK),
+        ("9.114.47.1,255.0.0.0 9.114.47.111,255.0.0.0\n", "9.114.47.111", Verdict.BLOCK),
+        ("9.114.47.1,255.0.0.0\n", "9.114.47.11", Verdict.PASS),
+    ],
+)
+def test_an_alias_is_gone_only_when_no_boot_brings_it_back(
+    stored: str, address: str, expected: Verdict
+) -> None:
+    report = exited(0, f"{specimens.IFCONFIG}==\n{stored}")
+    assert verdict("aix.alias_gone", report, address) is expected
+    assert verdict("aix.alias_gone", exited(0, specimens.IFCONFIG), address) is Verdict.UNKNOWN
+
+
 @given(st.integers(0, 32))
 def test_masks_and_prefixes_are_one(prefix: int) -> None:
     parts = [int(part) for part in interfaces.mask_of(prefix).split(".")]
@@ -258,6 +424,26 @@ def test_only_a_new_duplicate_is_an_alarm() -> None:
     assert verdict("aix.no_duplicate", exited(0, f"{old}==\n{old}")) is Verdict.PASS
     assert verdict("aix.no_duplicate", exited(0, f"{old}==\n{new}{old}")) is Verdict.BLOCK
     assert verdict("aix.no_duplicate", exited(0, old)) is Verdict.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("noted", "clock", "expected"),
+    [
+        ("", "1130082026", Verdict.BLOCK),
+        ("", "1201081826", Verdict.BLOCK),
+        ("", "1201082026", Verdict.PASS),  # a day later nobody logs it any more
+        ("", "1130072026", Verdict.BLOCK),  # the clock was set back
+        (specimens.ERRPT, "1130082026", Verdict.PASS),
+        ("", "1331082026", Verdict.UNKNOWN),
+        ("", "", Verdict.UNKNOWN),
+    ],
+)
+def test_a_duplicate_alarms_for_a_day_unless_it_was_there_before(
+    noted: str, clock: str, expected: Verdict
+) -> None:
+    report = exited(0, f"{noted}==\n{specimens.ERRPT}==\n{clock}\n")
+    assert verdict("aix.no_duplicate_lately", report) is expected
+    assert verdict("aix.no_duplicate_lately", exited(2)) is Verdict.UNKNOWN
 
 
 # --- mktcpip --------------------------------------------------------------------------------

@@ -1,0 +1,121 @@
+"""What the old primary gives up when it hands over: its subsystems, then the address (guide §7).
+
+Owns the steps `stop`, `release` and `hold-off` on AIX. They are carried out on the node that lets
+go and read back there (law 3), so `site` is seen from that node. Must not know the database's part.
+
+What starts at boot is the inittab's: its lines are kept on that node, so that a step back finds
+them. An alias that the ODM would bring up again goes from there too, and no step back restores it
+there: an alias never starts outside the guard (design §5).
+"""
+
+from __future__ import annotations
+
+from hamnd.core.platforms.aix.services import NIMESIS, START_S, served_here, start_xcatd
+from hamnd.core.policy import Policy
+from hamnd.dialects.aix import inittab, interfaces, src
+from hamnd.errors import PermanentError
+from hamnd.model.plan import Step
+from hamnd.model.site import IdentityMode, Site
+from hamnd.model.work import Action, Look
+
+STOP_S = src.STOP_S + 15.0
+"""How long one subsystem may take to stop, and what its own wait needs besides."""
+NIM_GROUP = "-g nim"
+"""AIX's own way to start nimesis at boot."""
+
+
+def stop(site: Site, policy: Policy) -> Step:
+    """Stop what serves the nodes, xcatd first: from then on nothing changes the database."""
+    names = served_here(site)
+    return Step(
+        id="stop",
+        title=f"stop xcatd and what serves the nodes on {site.node}",
+        guide="7",
+        host=site.node,
+        actions=_stopped(site),
+        preconditions=(src.is_running(site, site.services.xcatd),),
+        postconditions=tuple(src.is_quiet(site, name) for name in names),
+        timeout_s=policy.step_timeout_s("stop", STOP_S),
+        wait_s=30.0,
+        compensation=tuple(_started(site, name) for name in names),
+    )
+
+
+def release(site: Site, policy: Policy) -> Step:
+    """Give the addresses up, and have nothing of it start again at the next boot."""
+    _may_be_given_up(site)
+    return Step(
+        id="release",
+        title=f"{site.node} gives up the service address and starts nothing at boot",
+        guide="7",
+        host=site.node,
+        depends_on=("promote",),
+        actions=_given_up(site),
+        postconditions=_let_go(site),
+        timeout_s=policy.step_timeout_s("release", 60.0),
+        wait_s=20.0,
+        compensation=(
+            *(interfaces.add_alias(site, one) for one in site.identity),
+            inittab.rearm(site),
+        ),
+        lets_go=True,
+    )
+
+
+def hold_off(site: Site, policy: Policy) -> Step:
+    """Whatever the returned machine started by itself ends, and nothing starts at its next boot."""
+    _may_be_given_up(site)
+    return Step(
+        id="hold-off",
+        title=f"stop what serves the nodes on {site.node}, and keep it from starting at boot",
+        guide="9",
+        host=site.node,
+        actions=(*_stopped(site), *_given_up(site)),
+        postconditions=_let_go(site),
+        timeout_s=policy.step_timeout_s("hold-off", STOP_S),
+        wait_s=30.0,
+    )
+
+
+def _may_be_given_up(site: Site) -> None:
+    """Refuse where what would have to be given up is the node's own address and name.
+
+    Raises:
+        PermanentError: always in mode primary_address; the message says what to do.
+    """
+    if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
+        return
+    raise PermanentError(
+        "identity: this hamnd does not exchange the addresses of two living nodes; to hand over, "
+        f"shut {site.node} down in order, then plan a takeover; to take {site.node} in again, give "
+        "it another address and name at its console (mktcpip) and name that one in both "
+        "configurations"
+    )
+
+
+def _stopped(site: Site) -> tuple[Action, ...]:
+    return tuple(src.stop(site, name) for name in served_here(site))
+
+
+def _started(site: Site, name: str) -> Action:
+    return start_xcatd(site) if name == site.services.xcatd else src.start(site, name, START_S)
+
+
+def _given_up(site: Site) -> tuple[Action, ...]:
+    dropped = (interfaces.drop_alias(site, one) for one in site.identity)
+    return (inittab.disarm(site, _armed(site)), *dropped)
+
+
+def _let_go(site: Site) -> tuple[Look, ...]:
+    """Read on the node itself: nothing serves, nothing will at boot, the addresses are gone."""
+    return (
+        inittab.is_disarmed(site, _armed(site)),
+        *(src.is_quiet(site, name) for name in served_here(site)),
+        *(interfaces.alias_gone(site, one) for one in site.identity),
+    )
+
+
+def _armed(site: Site) -> tuple[str, ...]:
+    """Return how a line of the inittab may name what this node serves with."""
+    names = served_here(site)
+    return (*names, NIM_GROUP) if NIMESIS in names else names
