@@ -12,9 +12,8 @@ from pathlib import Path
 from hamnd.cli import exits
 from hamnd.cli.checking import UnreadableError, text_of
 from hamnd.cli.session import Session, Stop
+from hamnd.dialects.runbook import DOCUMENT
 from hamnd.views.runbook import render_runbook, runbook_document
-
-FILE = "runbook.json"
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
@@ -49,7 +48,7 @@ def _from_configuration(path: str) -> dict[str, object]:
 
 
 def _stored(session: Session) -> dict[str, object]:
-    path = Path(session.state_dir, FILE)
+    path = Path(session.state_dir, DOCUMENT)
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

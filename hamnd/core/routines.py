@@ -16,6 +16,7 @@ from functools import lru_cache
 from hamnd.core.commands import EndRoutine, PerformRoutine
 from hamnd.core.copies import file_routines
 from hamnd.core.events import RoutineActed, RoutineDue
+from hamnd.core.papers import paper_routines
 from hamnd.core.policy import Terms
 from hamnd.core.replication.registry import ROUTINES
 from hamnd.core.state import NodeState
@@ -36,6 +37,11 @@ LOST_AFTER_S = 60.0
 @lru_cache(maxsize=TERMS_KEPT)
 def routines_of(terms: Terms) -> tuple[Routine, ...]:
     """Return all scheduled work of a site, by the terms."""
+    return (*_fetching(terms), *paper_routines(terms))
+
+
+def _fetching(terms: Terms) -> tuple[Routine, ...]:
+    """Return the work that brings something here."""
     of_engine = ROUTINES.get(terms.site.engine)
     return (*(() if of_engine is None else of_engine(terms)), *file_routines(terms))
 
@@ -87,7 +93,7 @@ def catch_up(turn: Turn) -> None:
     reading = turn.state.watch.replication
     if reading is None or reading.has_link or reading.state != "none":
         return
-    for routine in routines_of(turn.terms):
+    for routine in _fetching(turn.terms):
         run = turn.state.routines.get(routine.name, RoutineRun())
         tried = run.began is not None and turn.now.since(run.began) < CATCH_UP_PAUSE_S
         if not run.is_running and not tried:

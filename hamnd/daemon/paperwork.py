@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hamnd.core.plans.by_hand import takeover_by_hand
 from hamnd.core.policy import Terms
-from hamnd.dialects import guard
+from hamnd.dialects import guard, runbook
 from hamnd.journal import open_journal
 from hamnd.model.site import Site
 from hamnd.views.report import render_report_markdown, report_document
@@ -53,8 +53,8 @@ def write_runbook(terms: Terms) -> Path:
     """
     folder = Path(terms.site.paths.state_dir)
     document = runbook_document(takeover_by_hand(terms), terms.site)
-    _replace(folder / "runbook.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
-    return _replace(folder / "runbook.txt", "\n".join(render_runbook(document)) + "\n")
+    _replace(folder / runbook.DOCUMENT, json.dumps(document, indent=2, sort_keys=True) + "\n")
+    return _replace(folder / runbook.FILE, "\n".join(render_runbook(document)) + "\n")
 
 
 def write_guard_conf(site: Site) -> Path:
