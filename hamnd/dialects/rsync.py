@@ -26,6 +26,7 @@ PROGRESS = "progress.json"
 PARTIAL = ".hamnd-partial"
 """Beside each file that was interrupted; never listed, never copied, never deleted as extra."""
 IO_TIMEOUT_S = 120
+LARGE_FROM = 100_000
 VERSION_MIN = (3, 1, 0)
 """`--ignore-missing-args` and `--out-format` with `-s` (rsync's NEWS)."""
 
@@ -55,6 +56,8 @@ class Job:
     bandwidth_kib: int
     is_gentle: bool
     whole_after_s: float
+    large_from: int
+    """Trees of more entries are read by two listings, and this side not every time."""
     known_paths: tuple[str, ...]
     rsync: str
     ssh: tuple[str, ...]
@@ -84,6 +87,7 @@ def job_of(request: Pull, site: Site) -> dict[str, Any]:
         "bandwidth_kib": request.bandwidth_kib,
         "is_gentle": request.is_gentle,
         "whole_after_s": request.whole_after_s,
+        "large_from": LARGE_FROM,
         "known_paths": list(request.known_paths),
         "rsync": site.tool("rsync"),
         "ssh": [*ssh, "-o", "LogLevel=ERROR"],
@@ -131,34 +135,79 @@ def pattern(text: str) -> str:
     return _GLOB.sub(r"\\\1", text)
 
 
-ENTRY = r"\n%y %i %n %s %T@ %P\0"
+ENTRY = r"\n%y %i %n %s %T@ %p\0"
 
 
-def find_changed(path: str, exclude: Sequence[str], since_s: float | None) -> tuple[str, ...]:
+def root_of(path: str) -> str:
+    """Return what the name of everything below a path begins with in a listing."""
+    return path.rstrip("/") + "/"
+
+
+def find_changed(
+    path: str, exclude: Sequence[str], since_s: float | None, apart: Sequence[str] = ()
+) -> tuple[str, ...]:
     r"""Return the listing of what changed below a path since a moment of that host's own clock.
 
     Its inode tells it (ctime): contents, rights, owners, links and names all move it, and no
     program sets it back. For each such entry NUL-ended "\n<type> <inode> <links> <size> <time>
-    <path>", below the path; for every other one a dot, so that they are counted. Without a moment
-    it lists directories and files with more than one name, and counts the rest.
+    <path>"; for every other one a dot, so that they are counted. Without a moment it lists
+    directories and files with more than one name, and counts the rest. Folders in `apart` (below
+    the path) are left to another listing.
     """
-    inside = path.rstrip("/") or "/"
-    skipped = ["-name", PARTIAL]
-    for one in exclude:
-        if one.startswith(f"{inside}/"):
-            skipped += ["-o", "-path", pattern(one.rstrip("/"))]
-    kinds = ("-type", "b", "-o", "-type", "c", "-o", "-type", "p", "-o", "-type", "s")
+    root = root_of(path)
+    skipped: tuple[str, ...] = ()
+    if apart:
+        named = _either(*(("-path", pattern(f"{root}{one}")) for one in apart))
+        # Printing nothing is a side effect: without it find would try the many patterns on every
+        # name before it asks for the type (find(1), -O).
+        skipped = ("(", "-type", "d", "-printf", "", *named, ")", "-prune", "-o")
+    return ("find", root, *skipped, *_told(root, exclude, since_s))
+
+
+def find_apart(
+    path: str, exclude: Sequence[str], since_s: float | None, apart: Sequence[str]
+) -> tuple[str, ...]:
+    """Return the listing of those folders that `find_changed` leaves apart.
+
+    What is no folder there any more is the other listing's.
+    """
+    root = root_of(path)
+    told = _told(root, exclude, since_s)
+    starts = [f"{root}{one}" for one in apart]
+    return ("sh", "-c", _APART, "hamnd-find", str(len(starts)), *starts, *told)
+
+
+_APART = """\
+left=$1; shift; words=$(($# - left)); any=
+while [ $left -gt 0 ]; do
+one=$1 left=$((left - 1)); shift
+[ ! -d "$one" ] || [ -h "$one" ] || { any=1; set -- "$@" "$one"; }
+done
+[ "$any" ] || exit 0
+while [ $words -gt 0 ]; do one=$1 words=$((words - 1)); shift; set -- "$@" "$one"; done
+exec find "$@"
+"""
+"""Its arguments: how many folders, the folders, and what find is told of those that are there."""
+
+
+def _told(root: str, exclude: Sequence[str], since_s: float | None) -> tuple[str, ...]:
+    left_out = (pattern(one.rstrip("/")) for one in exclude if one.startswith(root))
+    skipped = _either(("-name", PARTIAL), *(("-path", one) for one in left_out))
+    special = _either(*(("-type", kind) for kind in "bcps"))
     wanted: tuple[str, ...] = ("(", "-type", "d", "-o", "-type", "f", "-links", "+1", ")")
     if since_s is not None:
         wanted = ("-newerct", f"@{since_s:.3f}")
     return (
-        "find",
-        inside if path.endswith("/") is False else f"{inside}/",
-        *("(", *skipped, ")", "-prune", "-o"),
-        *("(", *kinds, ")", "-o"),
+        *(*skipped, "-prune", "-o"),
+        *(*special, "-o"),
         *(*wanted, "-printf", ENTRY, "-o"),
         *("-printf", "."),
     )
+
+
+def _either(*tests: tuple[str, ...]) -> tuple[str, ...]:
+    joined = [word for test in tests for word in ("-o", *test)]
+    return ("(", *joined[1:], ")")
 
 
 OSIMAGES = "lsdef -t osimage -i pkgdir,otherpkgdir,pkglist,template,rootimgdir,synclists"

@@ -90,7 +90,7 @@ def _over(job: Job, line: Line, meter: Meter, is_confined: bool) -> CopyFacts:
     has_find = _is_gnu_find_here()
     gentle_here = job.is_gentle and shutil.which("ionice") is not None
     tools = Tools(job, line, meter, partner.rsync, gentle_here, job.is_gentle and partner.is_gentle)
-    sides = Sides(partner.moment, has_find and partner.has_find)
+    sides = Sides(partner.moment, has_find and partner.has_find, _boot())
     total = Tally()
     entries = 0
     for number, path in enumerate(job.paths):
@@ -165,6 +165,14 @@ def _check_version(said: str, where: str) -> None:
     if version < rsync.VERSION_MIN:
         wanted, found = (".".join(map(str, one)) for one in (rsync.VERSION_MIN, version))
         raise PullError(f"rsync {found} on {where} is too old: {wanted} or newer is needed")
+
+
+def _boot() -> str:
+    """Return what the kernel calls this boot (random(4)), or nothing where it has no name."""
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return ""
 
 
 def _is_gnu_find_here() -> bool:

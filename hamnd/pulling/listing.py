@@ -1,17 +1,20 @@
 """The change listings of both sides: what changed since, and how many entries there are.
 
-Owns running find and reading its stream, which is as long as the tree is large and is never kept
+Owns running find and reading its streams, which are as long as the tree is large and are never kept
 whole in memory. Must not know what is done about a change.
 """
 
 from __future__ import annotations
 
+import os
+import selectors
 import subprocess
 import tempfile
-import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import IO
+from types import TracebackType
+from typing import IO, Self
 
 from hamnd.pulling.line import PullError
 
@@ -32,84 +35,92 @@ class Entry:
 
 
 class Listing:
-    """One find under way; iterate to its end, then `entries` tells how many there are in all."""
+    """One find under way; a context. Once it is read, `entries` tells how many there are in all."""
 
-    def __init__(self, argv: tuple[str, ...], where: str) -> None:
-        """Start it; `where` names the host in what is said when it fails."""
-        self._where = where
-        self._said: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed by `kill`)
-        self._process = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said
-        )
+    def __init__(self, argv: tuple[str, ...], root: str, where: str) -> None:
+        """Take the command, what its names begin with, and the host in what is said of it."""
+        self._argv, self._where = argv, where
+        self._root = os.fsencode(root)
+        self._rest = b""
         self.entries = 0
 
-    def __iter__(self) -> Iterator[Entry]:
-        """Yield what changed. Raises PullError when the listing is not whole."""
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self._said: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
+            self._process = subprocess.Popen(
+                self._argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self._said
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._process.kill()
+        self._process.wait()
+        self.out.close()
+        self._stack.close()
+
+    @property
+    def out(self) -> IO[bytes]:
+        """The stream that it prints to."""
         assert self._process.stdout is not None
-        rest = b""
-        while chunk := self._process.stdout.read1(CHUNK_BYTES):  # type: ignore[attr-defined]
-            *records, rest = (rest + chunk).split(b"\0")
-            for record in records:
-                yield self._read(record)
-            if rest and not rest.strip(b"."):  # dots alone: they need not be carried along
-                self.entries += len(rest)
-                rest = b""
-        self._finish()
-        if rest:
-            raise PullError(f"{self._where}: its listing ends in the middle")
+        return self._process.stdout
+
+    def take(self, chunk: bytes) -> Iterator[Entry]:
+        """Yield what changed in the next piece of the stream. Raises PullError for another text."""
+        *records, self._rest = (self._rest + chunk).split(b"\0")
+        for record in records:
+            yield self._read(record)
+        if self._rest and not self._rest.strip(b"."):  # dots alone: they need not be carried along
+            self.entries += len(self._rest)
+            self._rest = b""
 
     def _read(self, record: bytes) -> Entry:
         dots, _, told = record.partition(b"\n")
         self.entries += len(dots) + 1
         try:
             type_, inode, links, size, time, name = told.split(b" ", 5)
+            if not name.startswith(self._root):
+                raise ValueError(name)
             whole, _, part = time.partition(b".")
             time_ns = int(whole) * 1_000_000_000 + int((part[:9] or b"0").ljust(9, b"0"))
-            return Entry(type_, int(inode), int(links), int(size), time_ns, name)
+            below = name.removeprefix(self._root)
+            return Entry(type_, int(inode), int(links), int(size), time_ns, below)
         except ValueError:
             raise PullError(f"{self._where}: its listing cannot be read") from None
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
+        """Raise PullError when the listing that has ended is not whole."""
         code = self._process.wait()
         if code != 0:
             self._said.seek(0)
             said = self._said.read(SAID_BYTES_MAX).decode(errors="replace").strip()
             last = said.splitlines()[-1] if said else f"exit code {code}"
             raise PullError(f"{self._where}: the tree could not be listed: {last}")
-
-    def kill(self) -> None:
-        """End it at once."""
-        self._process.kill()
-        self._process.wait()
-        self._said.close()
+        if self._rest:
+            raise PullError(f"{self._where}: its listing ends in the middle")
 
 
-class Drained:
-    """A listing that is read by a thread of its own, its entries kept: for the shorter side."""
+def read_all(*listings: Listing) -> Iterator[tuple[Listing, Entry]]:
+    """Yield what changed as the listings tell it, side by side. Raises PullError.
 
-    def __init__(self, listing: Listing, limit: int) -> None:
-        """Begin to read; past `limit` entries `is_over` is set, and the rest is only counted."""
-        self.listing = listing
-        self.found: list[Entry] = []
-        self.is_over = False
-        self._limit = limit
-        self._error: PullError | None = None
-        self._thread = threading.Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        try:
-            for entry in self.listing:
-                if len(self.found) < self._limit:
-                    self.found.append(entry)
+    Each listing's own order is kept; they are ended when this one does.
+    """
+    with ExitStack() as stack:
+        ready = stack.enter_context(selectors.DefaultSelector())
+        for one in listings:
+            stack.enter_context(one)
+            ready.register(one.out, selectors.EVENT_READ, one)
+        while ready.get_map():
+            for key, _ in ready.select():
+                listing: Listing = key.data
+                chunk = os.read(key.fd, CHUNK_BYTES)
+                if chunk:
+                    yield from ((listing, entry) for entry in listing.take(chunk))
                 else:
-                    self.is_over = True
-        except PullError as error:
-            self._error = error
-
-    def wait(self) -> list[Entry]:
-        """Return the entries once all is read. Raises PullError when it is not whole."""
-        self._thread.join()
-        if self._error is not None:
-            raise self._error
-        return self.found
+                    ready.unregister(key.fileobj)
+                    listing.finish()

@@ -7,13 +7,12 @@ memory that cannot be read is none: then everything is compared.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FORMAT = 1
+FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +28,14 @@ class Remembered:
     whole_at: float
     """When everything was compared last."""
     entries: int
+    boot: str
+    """In which boot of this node: what was written just before a power cut may not be here."""
+    looked_at: float
+    """When it was last seen that this side is as we left it."""
     root_inode: int = 0
     """The folder itself, there: another one at its place is another tree."""
+    half: tuple[str, ...] = ()
+    """Folders there that a second listing takes, side by side with the first."""
 
 
 class Memory:
@@ -47,18 +52,16 @@ class Memory:
             told = json.loads(self._file.read_text(encoding="utf-8", errors="surrogateescape"))
             if told.pop("format") != FORMAT:
                 return None
-            known = Remembered(**told)
+            known = Remembered(**{**told, "half": tuple(told["half"])})
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return None
         return known if known.subject == subject else None
 
     def write(self, known: Remembered) -> None:
-        """Remember, whole or not at all."""
+        """Remember, whole or not at all; not on disk: of an earlier boot nothing is believed."""
         new = self._file.with_suffix(".new")
         with new.open("w", encoding="utf-8", errors="surrogateescape") as file:
             json.dump({"format": FORMAT, **asdict(known)}, file, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
         new.replace(self._file)
 
     def forget(self) -> None:
@@ -79,6 +82,9 @@ class Memory:
         register.execute("PRAGMA synchronous=OFF")
         register.execute(
             "CREATE TABLE IF NOT EXISTS folder (name BLOB PRIMARY KEY, inode INTEGER) WITHOUT ROWID"
+        )
+        register.execute(
+            "CREATE TABLE IF NOT EXISTS ours (name BLOB PRIMARY KEY, time INTEGER) WITHOUT ROWID"
         )
         return register
 
@@ -135,6 +141,24 @@ def linked_names(
     )
     for (name,) in register.execute(query):
         yield bytes(name)
+
+
+def note_ours(register: sqlite3.Connection, written: Iterable[tuple[bytes, int]]) -> None:
+    """Note what we wrote here since this side was looked at last, with its inodes' times."""
+    register.execute("BEGIN")
+    register.executemany("INSERT OR REPLACE INTO ours VALUES (?, ?)", written)
+    register.execute("COMMIT")
+
+
+def is_ours(register: sqlite3.Connection, name: bytes, time_ns: int) -> bool:
+    """Whether an entry of this side is as we wrote it."""
+    found = register.execute("SELECT time FROM ours WHERE name = ?", (name,)).fetchone()
+    return found is not None and int(found[0]) == time_ns
+
+
+def forget_ours(register: sqlite3.Connection) -> None:
+    """Forget what we wrote: this side was looked at."""
+    register.execute("DELETE FROM ours")
 
 
 def inode_of(register: sqlite3.Connection, name: bytes) -> int | None:

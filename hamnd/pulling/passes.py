@@ -4,10 +4,14 @@ Owns which of the two a pull takes, what rsync is told in either, and when a tre
 Must not know processes (transfer, listing, line).
 
 By what changed: each side lists what its inodes say has changed (find, ctime): there since the last
-pull began, on that host's own clock, here since it ended. What either side names is compared,
+pull began, on that host's own clock, here since we looked last. What either side names is compared,
 folders by their names, files of the same size and time by their contents, and nothing else is
 looked at. A folder with another inode than it had was moved: all below it is compared. The numbers
 of entries must agree in the end, or everything is compared at once.
+
+Nobody but us writes here. That is looked at each time where the tree is small, and where it is only
+to be told what differs; of a large one once an hour, when something was found to differ, and when
+much is to be brought. What we wrote ourselves since the last look is known by its inodes' times.
 
 Comparing everything is rsync's own way: for the first pull, once in a while, where find is not
 GNU's, and wherever the other way could be wrong.
@@ -24,11 +28,12 @@ from hamnd.dialects import rsync
 from hamnd.model.work import Compare
 from hamnd.pulling.changes import (
     Changes,
+    Counted,
     KeptTimes,
     Names,
     count,
     list_changes,
-    remember_folders,
+    remember_names,
     survey,
 )
 from hamnd.pulling.line import PullError
@@ -37,6 +42,9 @@ from hamnd.pulling.transfer import Run, Tally, Tools, run
 
 LISTED_MAX = 200_000
 """Names given to one run of rsync, which keeps them all in memory; more are compared by a walk."""
+HERE_MAX = 1_000_000
+"""More that changed on this side is compared by a walk: somebody has put the tree here anew."""
+LOOK_EVERY_S = 3600.0
 ASKS = 2
 """The worker's exit code where it stopped and asks."""
 DELETE = ("--delete", "--force")
@@ -53,6 +61,8 @@ class Sides:
     """When the pull began, on the partner's clock: all that it had then will be here."""
     can_list: bool
     """Whether both have GNU find."""
+    boot: str
+    """This node's boot, or nothing where that is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +121,14 @@ def _may_list(place: Place, known: Remembered) -> bool:
     """Whether a listing of what changed can be believed."""
     is_asked = place.tools.job.compare is Compare.CONTENTS
     is_set_back = place.sides.moment_there < known.since_there or time.time() < known.since_here
-    return place.sides.can_list and not is_asked and not is_set_back
+    is_same_boot = place.sides.boot == known.boot != ""
+    return place.sides.can_list and is_same_boot and not is_asked and not is_set_back
+
+
+def _must_look_here(place: Place, known: Remembered) -> bool:
+    is_small = known.entries <= place.tools.job.large_from
+    is_due = not 0 <= time.time() - known.looked_at < LOOK_EVERY_S
+    return place.is_dry or is_small or is_due
 
 
 def _by_changes(place: Place, known: Remembered, tally: Tally) -> Outcome | None:
@@ -119,8 +136,9 @@ def _by_changes(place: Place, known: Remembered, tally: Tally) -> Outcome | None
     tools, is_dry = place.tools, place.is_dry
     tools.meter.phase("listing what changed")
     began = time.time()
-    changes = list_changes(tools, place.path, place.memory, known)
-    if not changes.is_here_known:
+    looks_here = _must_look_here(place, known)
+    changes = list_changes(tools, place.path, place.memory, known, looks_here)
+    if changes.changed_here > HERE_MAX:
         return None
     if changes.moved.count or changes.linked.count:
         survey(tools, place.path, place.memory, changes)
@@ -133,20 +151,24 @@ def _by_changes(place: Place, known: Remembered, tally: Tally) -> Outcome | None
     entries = changes.entries_here + (0 if is_dry else tally.created - tally.deleted)
     if is_due or (not is_dry and entries != changes.entries_there):
         return None
-    if not is_dry or not tally.count:
-        remember_folders(place.memory, changes)
-        root = next((inode for name, inode in changes.seen if not name), known.root_inode)
-        here = began if is_dry else _moment_here()
-        place.memory.write(
-            replace(
-                known,
-                since_there=place.sides.moment_there,
-                since_here=here,
-                entries=entries,
-                root_inode=root,
-            )
-        )
+    if is_dry and tally.count:
+        place.memory.write(replace(known, looked_at=0.0))  # the next pull looks at both sides
+    else:
+        _remember(place, known, changes, began, entries)
     return Outcome(tally, entries)
+
+
+def _remember(
+    place: Place, known: Remembered, changes: Changes, began: float, entries: int
+) -> None:
+    """What was listed is whole here."""
+    remember_names(place.memory, place.path, changes)
+    root = next((inode for name, inode in changes.seen if not name), known.root_inode)
+    now = replace(known, since_there=place.sides.moment_there, entries=entries, root_inode=root)
+    if changes.is_here_seen:
+        since = began if place.is_dry else _moment_here()
+        now = replace(now, since_here=since, looked_at=began)
+    place.memory.write(now)
 
 
 def _compare_changes(place: Place, changes: Changes, tally: Tally) -> None:
@@ -237,16 +259,16 @@ def _by_comparing(place: Place, tally: Tally) -> Outcome:
     tools, path = place.tools, place.path
     tools.meter.phase("counting")
     began = time.time()
-    entries_there, entries_here, root_inode = _counted(place)
+    counted = count(tools, path, place.memory) if place.sides.can_list else Counted()
     has_something = any(os.scandir(path))
     if has_something and not place.is_dry:
         tools.meter.phase("looking for what would be deleted")
         going = Tally()
         run(tools, Run(path, (*WALK, *ONLY_DELETE), is_dry=True, is_rough=True), going)
-        _ask(place, going, entries_here or _count_here(path))
+        _ask(place, going, counted.entries_here or _count_here(path))
     by_contents = tools.job.compare is Compare.CONTENTS or (has_something and place.known is None)
     tools.meter.phase("comparing contents" if by_contents else "copying")
-    options = (*WALK, *_limit(place, entries_here), *(("-c",) if by_contents else ()))
+    options = (*WALK, *_limit(place, counted.entries_here), *(("-c",) if by_contents else ()))
     run(tools, Run(path, options, is_dry=place.is_dry), tally)
     if not place.is_dry or not tally.count:
         place.memory.write(
@@ -255,17 +277,14 @@ def _by_comparing(place: Place, tally: Tally) -> Outcome:
                 since_there=place.sides.moment_there,
                 since_here=began if place.is_dry else _moment_here(),
                 whole_at=time.time(),
-                entries=entries_there,
-                root_inode=root_inode,
+                entries=counted.entries_there,
+                boot=place.sides.boot,
+                looked_at=began,
+                root_inode=counted.root_inode,
+                half=counted.half,
             )
         )
-    return Outcome(tally, entries_there or _count_here(path))
-
-
-def _counted(place: Place) -> tuple[int, int, int]:
-    if not place.sides.can_list:
-        return 0, 0, 0
-    return count(place.tools, place.path, place.memory)
+    return Outcome(tally, counted.entries_there or _count_here(path))
 
 
 def _count_here(path: str) -> int:

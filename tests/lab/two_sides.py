@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from hamnd.dialects import rsync
 from hamnd.dialects.copying import read_facts
 from hamnd.model.copying import CopyFacts
 from hamnd.model.instant import Instant
@@ -74,6 +75,7 @@ class Sides:
             "bandwidth_kib": 0,
             "is_gentle": False,
             "whole_after_s": 1e9,
+            "large_from": rsync.LARGE_FROM,
             "rsync": "rsync",
             "ssh": self.ssh,
             "destination": "root@127.0.0.1",
@@ -122,6 +124,7 @@ def two_sides(folder: Path | None = None) -> Iterator[Sides]:
             f"Port {sides.port}\nListenAddress 127.0.0.1\nHostKey {root / 'host_key'}\n"
             f"AuthorizedKeysFile {root / 'key.pub'}\nUsePAM no\nUseDNS no\nStrictModes no\n"
             "PermitRootLogin yes\nPasswordAuthentication no\nMaxStartups 100\nMaxSessions 20\n"
+            f"SetEnv HOME={root}\n"  # this machine's own .bashrc is nobody's business here
         )
         config = root / "sshd_config"
         argv = ("unshare", "-m", "--propagation", "private", "sh", "-c", MOUNTED, "sides")

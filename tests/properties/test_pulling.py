@@ -164,12 +164,15 @@ def empty(root: Path) -> None:
         shutil.rmtree(one) if one.is_dir() and not one.is_symlink() else one.unlink()
 
 
-@pytest.mark.timeout(900)
-@settings(
+pulls = settings(
     max_examples=int(os.environ.get("HAMND_PULLS", "4")),
     deadline=None,
     suppress_health_check=list(HealthCheck),
 )
+
+
+@pytest.mark.timeout(900)
+@pulls
 @given(
     first=st.lists(edits, min_size=3, max_size=25),
     later=st.lists(st.lists(edits, min_size=1, max_size=10), min_size=1, max_size=2),
@@ -201,3 +204,37 @@ def test_any_edits_on_either_side_end_in_the_same_tree(
     assert code == 0
     assert facts.drift is not None
     assert facts.drift.count == 0
+
+
+@pytest.mark.timeout(900)
+@pulls
+@given(
+    first=st.lists(edits, min_size=3, max_size=25),
+    later=st.lists(st.lists(edits, min_size=1, max_size=10), min_size=1, max_size=3),
+    here=st.lists(edits, max_size=3),
+)
+def test_of_a_large_tree_edits_here_are_found_by_the_check_and_undone_by_the_next_pull(
+    sides: Sides,
+    first: list[tuple[object, ...]],
+    later: list[list[tuple[object, ...]]],
+    here: list[tuple[object, ...]],
+) -> None:
+    """Of a large tree this side is not listed each time, and the partner by two listings."""
+    empty(sides.there)
+    empty(sides.here)
+    shutil.rmtree(sides.folder, ignore_errors=True)
+    there, ours = Tree(sides.there), Tree(sides.here)
+    for some in (first, *later):
+        for edit in some:
+            there.do(edit)
+        code, facts = sides.pull(large_from=0)
+        assert code == 0, facts
+        assert ours.told() == there.told()
+    for edit in here:
+        ours.do(edit)
+    code, facts = sides.pull(large_from=0, is_dry=True)
+    assert code == 0, facts
+    assert facts.drift is not None
+    assert (facts.drift.count == 0) == (ours.told() == there.told()), facts.drift
+    assert sides.pull(large_from=0)[0] == 0
+    assert ours.told() == there.told()
