@@ -66,6 +66,9 @@ fi
 tell $? "ping: exit other than 0 when nobody answers"
 "$BIN/errpt" -J AIXIF_ARP_DUP_ADDR >/dev/null 2>&1
 tell $? "errpt -J AIXIF_ARP_DUP_ADDR is a known label"
+"$BIN/errpt" -J AIXIF_ARP_DUP_ADDR -s "$(date +%m%d%H%M%y)" >/dev/null 2>&1
+tell $? "errpt -s MMDDhhmmYY is understood"
+expect "who -b: system boot Mon DD hh:mm" 'system boot +[A-Z][a-z][a-z] +[0-9]+ [0-9][0-9]:[0-9][0-9]' "$("$BIN/who" -b 2>&1)"
 for WORD in hostname uname; do
     case $WORD in hostname) NAME=$("$BIN/hostname") ;; uname) NAME=$("$BIN/uname" -n) ;; esac
     expect "$WORD and the ODM agree" "^$("$SBIN/lsattr" -El inet0 -a hostname -F value 2>/dev/null)\$" "$NAME"

@@ -103,6 +103,7 @@ class AixHost:
     nim: dict[str, tuple[str, str]] = field(default_factory=dict)
     has_nim: bool = False
     errors: list[str] = field(default_factory=list)
+    syslog: list[str] = field(default_factory=list)
     delay_s: float = 0.4
     """How long a subsystem takes to start or to stop."""
     level: str = "6100-06-03-1048"

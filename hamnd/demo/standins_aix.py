@@ -15,6 +15,7 @@ from hamnd.demo.aix_host import RESOURCES, AixHost, Status
 from hamnd.demo.answers import Answer, Request, StandIn
 from hamnd.demo.standins_aix_src import host_of
 
+VERSION_RELEASE = "2.8.4-snap201403040544"
 SPOT_S = 2.0
 """A SPOT takes minutes on a real host."""
 
@@ -132,6 +133,14 @@ def m_restore_db(request: Request) -> Answer:
     return Answer("Restoring the NIM database\n", delay_s=0.2)
 
 
+def m_backup_db(request: Request) -> Answer:
+    """Back the NIM database up into the file that is named; only a NIM server has one."""
+    if not host_of(request).has_nim:
+        text = "0042-001 m_backup_db: processing error encountered\n"
+        return Answer(exit_code=1, stderr=text)
+    return Answer("Backing up the NIM database\n", delay_s=0.2)
+
+
 def nodes(request: Request) -> Answer:
     """Answer nimnodeset and mkdsklsnode: -i IMAGE NODERANGE."""
     host, words = host_of(request), list(request.argv)
@@ -171,6 +180,29 @@ def errlogger(request: Request) -> Answer:
     return Answer()
 
 
+def logger(request: Request) -> Answer:
+    """Add a line to syslog: -t TAG and -p PRIORITY, the text behind them."""
+    words = [word for word in request.argv if word != "--"]
+    while words[:1] in (["-t"], ["-p"]):
+        words = words[2:]
+    host_of(request).syslog.append(" ".join(words))
+    return Answer()
+
+
+def rpm(request: Request) -> Answer:
+    """Tell one package's version and release (-q --qf), or that it is not installed."""
+    name = request.argv[-1] if request.argv else ""
+    if name != "xCAT":
+        return Answer(f"package {name} is not installed\n", 1)
+    return Answer(f"{VERSION_RELEASE}\n")
+
+
+def who(request: Request) -> Answer:
+    """Tell when this host was booted (-b), in words and without the year."""
+    del request
+    return Answer("   .        system boot Nov 30 10:47     \n")
+
+
 def crontab(request: Request) -> Answer:
     """Answer as AIX's crontab: -l [USER] lists, a table on standard input replaces; no -u, no -."""
     argv = request.argv
@@ -201,6 +233,7 @@ STAND_INS: dict[str, StandIn] = {
     "ping": net.ping, "hostname": net.hostname, "uname": net.uname, "setuname": net.setuname,
     "oslevel": oslevel, "lslpp": lslpp, "lsnim": lsnim, "nim": nim,
     "nim_master_setup": nim_master_setup, "m_mkspot": m_mkspot, "m_restore_db": m_restore_db,
+    "m_backup_db": m_backup_db, "logger": logger, "rpm": rpm, "who": who,
     "nimnodeset": nodes, "mkdsklsnode": nodes, "errpt": errpt, "errlogger": errlogger,
     "crontab": crontab, "killall": killall, "halt": system.poweroff,
 }  # fmt: skip

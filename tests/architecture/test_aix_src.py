@@ -194,16 +194,14 @@ async def test_a_node_that_let_go_starts_nothing_again_when_hamnd_is_removed(
 
 CLUSTER = "address=en1 127.0.47.99 26\naddress=en1 127.0.47.104 26\n"
 """An alias, and this node's own address, which the ODM has brought up."""
-WHO = 'echo "   .        system boot Nov 30 10:47"'
 
 
 async def boot(one: Host, guard: str, conf: str = CLUSTER) -> tuple[int, str]:
     """Run hamn-boot with a guard that answers as this script does."""
     tools = one.root / "tools"
     tools.mkdir(exist_ok=True)
-    program(tools / "who", WHO)
     program(tools / "date", "echo 26")
-    for name in ("ifconfig", "ping"):
+    for name in ("ifconfig", "ping", "who"):
         there = one.world.layout.bin / name
         program(tools / name, f'echo "$*" >>{one.root}/{name}; exec {there} "$@"')
     (one.root / "guard.conf").write_text(f"node=aixmn2\n{conf}")
@@ -252,7 +250,7 @@ async def test_an_address_that_two_hosts_have_is_given_up_before_anybody_is_aske
         assert ended == code, said
         assert ("127.0.47.104" in one.aix.machine.addresses) is (code == 0)
         assert (one.aix.subsystems["xcatd"].status is Status.ACTIVE) is (code == 0)
-        assert ("hamn-guard assert" in said) is (code == 3)
+        assert any("hamn-guard assert" in line for line in one.aix.syslog) is (code == 3)
 
 
 async def test_an_address_that_somebody_answers_for_is_not_taken_at_boot(checkout: Path) -> None:
@@ -269,7 +267,7 @@ async def test_what_is_verified_on_a_real_host_holds_for_the_stand_ins(checkout:
         held = [line for line in said.splitlines() if line.startswith("holds")]
         failed = [line for line in said.splitlines() if line.startswith("DOES NOT")]
         assert failed == [], said
-        assert len(held) >= 20
+        assert len(held) >= 24
 
 
 # --- the HMC --------------------------------------------------------------------------------
