@@ -59,6 +59,8 @@ key_file = "{folder}/key"
 known_hosts_file = "{folder}/known_hosts"
 [tools]
 path = "{folder}/bin:/usr/bin:/bin"
+[journal]
+timeout_s = 20
 [paths]
 state_dir = "{folder}/state"
 socket = "{folder}/hamnd.sock"
