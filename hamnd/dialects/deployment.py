@@ -35,7 +35,7 @@ restartxcatd && echo "restarted"
 """
 _XCATPROBE = (
     'command -v "$1" >/dev/null 2>&1 || { echo "xcatprobe is not installed"; exit 0; }; '
-    'timeout 90 "$1" xcatmn -i "$2" 2>&1; :'
+    't=; command -v timeout >/dev/null 2>&1 && t="timeout 90"; $t "$1" xcatmn -i "$2" 2>&1; :'
 )
 
 

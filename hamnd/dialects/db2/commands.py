@@ -29,17 +29,20 @@ _STOP_HADR = (
 )
 """An active database may have to be deactivated first (SQL1769N 2); its role was seen before."""
 
+PAUSE = "{ sleep 0.5 2>/dev/null || sleep 1; }"
+"""Half a second; a whole one where sleep takes no parts of it, as on AIX."""
+
 _STOP_INSTANCE = (
     'n=0; while :; do "$0" force applications all >/dev/null; "$0" deactivate db "$2" >/dev/null; '
     '"$0" terminate >/dev/null; o=$("$1" 2>&1); r=$?; case $o in *SQL1064N*|*SQL1032N*) r=0;; '
-    "*SQL1025N*) n=$((n+1)); if [ $n -lt 20 ]; then sleep 0.5; continue; fi;; esac; "
+    f"*SQL1025N*) n=$((n+1)); if [ $n -lt 20 ]; then {PAUSE}; continue; fi;; esac; "
     'printf "%s\\n" "$o"; exit $r; done'
 )
 
 _START_INSTANCE = (
     'o=$("$0" -u -p 0 -i "$1" 2>&1); n=0; '
     'until "$0" -s -p 0 -i "$1" | grep -q "DB2 State *: *Available"; do n=$((n+1)); '
-    'if [ $n -gt 40 ]; then printf "%s\\n" "$o" >&2; exit 1; fi; sleep 0.5; done; echo available'
+    f'if [ $n -gt 40 ]; then printf "%s\\n" "$o" >&2; exit 1; fi; {PAUSE}; done; echo available'
 )
 """What db2gcf -u says and ends with is unverified (§8): its status tells."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hamnd.dialects.db2.clp import message_ids
+from hamnd.dialects.db2.commands import PAUSE
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.readers import judge_reply, read_cfg_readable
 from hamnd.dialects.db2.scripts import DIRECTORY, VALUES, cfg, looked, on_host
@@ -43,11 +44,11 @@ _START = (
 )
 """db2start ends with 1 and SQL1026N where it is started already (§8)."""
 
-_CLOSE = """\
+_CLOSE = f"""\
 n=0
 while case $("$pd" -d "$db" -hadr 2>&1) in *'-- Active --'*) [ $n -lt 60 ];; *) false;; esac; do
 "$db2" force applications all >/dev/null; "$db2" deactivate db "$db" >/dev/null
-n=$((n+1)); sleep 0.5
+n=$((n+1)); {PAUSE}
 done
 """
 _ARCHIVE = (

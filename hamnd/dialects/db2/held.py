@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hamnd.dialects.db2.clp import message_ids
-from hamnd.dialects.db2.commands import run
+from hamnd.dialects.db2.commands import PAUSE, run
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
 from hamnd.dialects.db2.readers import read_cfg_readable, read_hadr_readable
@@ -26,7 +26,8 @@ from hamnd.model.names import Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Look, Reading, Report
 
-_HOLD = """\
+_HOLD = (
+    """\
 set -u; db2=$0 db=$1 pd=$2 kill=$3 start=$4 rfpen=$5 way=$6
 case $("$pd" -d "$db" -hadr 2>&1) in
 *'-- Standby --'*|*'-- Active Standby --'*) echo 'it is a standby: it serves nothing'; exit 0;;
@@ -35,7 +36,9 @@ if [ "$way" = kill ]; then "$kill" >/dev/null 2>&1; else
 n=0
 while case $("$pd" -d "$db" -hadr 2>&1) in *'-- Active --'*) [ $n -lt 20 ];; *) false;; esac; do
 "$db2" force applications all >/dev/null; "$db2" deactivate db "$db" >/dev/null
-n=$((n+1)); sleep 0.5
+n=$((n+1)); """
+    + PAUSE
+    + """
 done
 fi;;
 esac
@@ -46,6 +49,7 @@ cfg=$("$db2" get db cfg for "$db") || case $cfg in
 printf '%s\\n' "$cfg" | grep -q 'HADR database role *= *STANDARD' || { echo held; exit 0; }
 printf '%s\\n' "$cfg" | grep -q 'Rollforward pending *= *DATABASE' || exec "$rfpen" on "$db"
 """
+)
 
 _PLACES = (
     "set -u; db2=$0 db=$1 to=$2; shift 2\n"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
-from hamnd.dialects.db2.commands import clp, run
+from hamnd.dialects.db2.commands import PAUSE, clp, run
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
 from hamnd.dialects.db2.readers import judge_reply, read_cfg_readable, read_hadr_readable, reply_of
@@ -27,7 +27,7 @@ _TAKE_BACK = (
     'case $("$0" get db cfg for "$1" | grep "HADR database role") in '
     '*PRIMARY*) echo "it is primary still"; exit 0;; esac; n=0; '
     'until "$2" -d "$1" -hadr | grep -Eq "HADR_STATE *= *PEER *$|^Standby +Peer "; do '
-    'n=$((n+1)); [ $n -lt 120 ] || break; sleep 0.5; done; exec "$0" takeover hadr on db "$1"'
+    f'n=$((n+1)); [ $n -lt 120 ] || break; {PAUSE}; done; exec "$0" takeover hadr on db "$1"'
 )
 """HADR may just have been started again: only in Peer a takeover is accepted (§8.2)."""
 

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from hamnd.core.plans.rejoin import rejoin_steps
+from hamnd.core.plans.switchover import switchover_steps
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Policy, Terms
-from hamnd.core.replication import Promotion
+from hamnd.core.replication import Promotion, Rejoin, Setup, Way
+from hamnd.core.replication.registry import engine_of
 from hamnd.dialects import shell
 from hamnd.dialects.readers import READERS
 from hamnd.errors import PermanentError
+from hamnd.model.epoch import Claim
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Nim, Osdeploy, Platform, ServiceAddress, Services, Site
@@ -71,6 +77,60 @@ def test_no_word_of_any_command_is_empty_and_nothing_of_linux_is_called(mode: st
             assert words[0] not in {"ip", "arping", "systemctl", "service", "setsid", "timeout"}
             if words[0] != "sh":
                 assert all(words), words
+
+
+LACKING = (
+    r"sleep [0-9]*\.(?![0-9]* 2>/dev/null \|\|)",
+    r"(?<!\")\btimeout [0-9]",
+    r"readlink",
+    r"mktemp",
+    r"\bseq\b",
+    r"\bstat -",
+    r"grep -[a-zA-Z]*[oAr]",
+    r"\bsetsid sh\b",
+    r"\bp(grep|kill)\b",
+    r"\bflock\b",
+    r"sed -i",
+    r"cp -a",
+    r"date (-d|\+%N)",
+    r"-(printf|maxdepth|mmin)\b",
+    r"getent",
+    r"hostname -f",
+    r"--reference",
+    r"xargs -0",
+    r"\b(ip|systemctl|arping|ss) ",
+)
+"""What base AIX has not (aix.md §10), and a script may only try where it minds the failure."""
+
+
+def of_every_plan(mode: str) -> list[Step]:
+    """Return the steps of every plan that a Db2 site on AIX has, of either node."""
+    here = site(mode, nim=Nim("rebuild"))
+    terms = Terms(here, Policy())
+    own = tuple(steps(here).values())
+    graceful, window = (
+        Promotion(one, Verdict.PASS, "") for one in ("graceful", "peer-window-only")
+    )
+    found = [*takeover_steps(terms, graceful, own), *takeover_steps(terms, window, own)]
+    found += engine_of(terms).steps(terms, Setup())
+    if mode == "service_address":
+        found += switchover_steps(terms, own, Claim(2, "mn2", "mn1"))
+        for way in (Way.REINTEGRATE, Way.RESEED):
+            found += rejoin_steps(terms, Rejoin(way, "kept", "something"))
+    return found
+
+
+@pytest.mark.parametrize("mode", list(IdentityMode))
+def test_no_script_of_any_plan_needs_what_aix_lacks(mode: str) -> None:
+    for step in of_every_plan(mode):
+        looks = (*step.readiness, *step.preconditions, *step.postconditions, *step.undone)
+        actions = (*step.actions, *step.compensation)
+        for request in (*(one.request for one in looks), *(one.request for one in actions)):
+            if not isinstance(request, Exec):
+                continue
+            for text in request.argv:
+                lacking = [one for one in LACKING if re.search(one, text)]
+                assert lacking == [], f"{step.id}: {text}"
 
 
 def test_the_whole_order_with_a_database_that_moves_along() -> None:
