@@ -232,6 +232,19 @@ async def test_nothing_starts_at_boot_that_the_guard_does_not_let(
             assert one.aix.subsystems["xcatd"].environment.startswith("XCATROOT=/opt/xcat PATH=")
 
 
+@pytest.mark.parametrize(("owner", "code"), [("aixmn2", 0), ("aixmn1", 3)])
+async def test_the_guard_itself_decides_at_boot(checkout: Path, owner: str, code: int) -> None:
+    """Given an epoch of this boot, or of the other node, and nobody who answers."""
+    async with host(checkout) as one:
+        this_boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        (one.root / "epoch").write_text(f"2 {owner} {this_boot}\n")
+        partner = "primary=aixmn1\npartner=aixmn1 root 127.0.47.103 22\nssh=/bin/false\n"
+        ask = f'exec {checkout}/hamnd/guard/hamn-guard "$@"'
+        ended, said = await boot(one, ask, f"{partner}when_unknown=hold\n{CLUSTER}")
+        assert ended == code, said
+        assert (one.aix.subsystems["xcatd"].status is Status.ACTIVE) is (code == 0)
+
+
 async def test_an_alias_comes_up_with_its_netmask(checkout: Path) -> None:
     async with host(checkout) as one:
         assert (await boot(one, "exit 0"))[0] == 0

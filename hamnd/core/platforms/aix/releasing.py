@@ -43,7 +43,7 @@ def stop(site: Site, policy: Policy) -> Step:
 
 def release(site: Site, policy: Policy) -> Step:
     """Give the addresses up, and have nothing of it start again at the next boot."""
-    _may_be_given_up(site)
+    _own_address_stays(site, f"shut {site.node} down in order, then plan a takeover")
     return Step(
         id="release",
         title=f"{site.node} gives up the service address and starts nothing at boot",
@@ -64,7 +64,8 @@ def release(site: Site, policy: Policy) -> Step:
 
 def hold_off(site: Site, policy: Policy) -> Step:
     """Whatever the returned machine started by itself ends, and nothing starts at its next boot."""
-    _may_be_given_up(site)
+    told = f"give {site.node} the standby's address and name at its console first (README, AIX)"
+    _own_address_stays(site, told)
     return Step(
         id="hold-off",
         title=f"stop what serves the nodes on {site.node}, and keep it from starting at boot",
@@ -77,20 +78,16 @@ def hold_off(site: Site, policy: Policy) -> Step:
     )
 
 
-def _may_be_given_up(site: Site) -> None:
-    """Refuse where what would have to be given up is the node's own address and name.
+def _own_address_stays(site: Site, what: str) -> None:
+    """Refuse where what would have to be given up is this node's own address and name.
 
     Raises:
-        PermanentError: always in mode primary_address; the message says what to do.
+        PermanentError: it is; the message says what to do.
     """
-    if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
-        return
-    raise PermanentError(
-        "identity: this hamnd does not exchange the addresses of two living nodes; to hand over, "
-        f"shut {site.node} down in order, then plan a takeover; to take {site.node} in again, give "
-        "it another address and name at its console (mktcpip) and name that one in both "
-        "configurations"
-    )
+    if site.identity_mode is IdentityMode.PRIMARY_ADDRESS and not site.is_on_standby:
+        raise PermanentError(
+            f"identity: this hamnd does not exchange the addresses of two living nodes; {what}"
+        )
 
 
 def _stopped(site: Site) -> tuple[Action, ...]:

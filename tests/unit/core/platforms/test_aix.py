@@ -114,7 +114,7 @@ def of_every_plan(mode: str) -> list[Step]:
     found = [*takeover_steps(terms, graceful, own), *takeover_steps(terms, window, own)]
     found += engine_of(terms).steps(terms, Setup())
     if mode == "service_address":
-        found += switchover_steps(terms, own, Claim(2, "mn2", "mn1"))
+        found += switchover_steps(terms, own, Claim(2, "aixmn2", "aixmn1"))
         for way in (Way.REINTEGRATE, Way.RESEED):
             found += rejoin_steps(terms, Rejoin(way, "kept", "something"))
     return found
@@ -262,12 +262,12 @@ def test_services_start_at_boot_only_behind_the_guard() -> None:
 def test_a_node_that_lets_go_stops_nim_unless_the_other_is_its_alternate(
     mode: str, is_given_up: bool
 ) -> None:
-    there = site("service_address", node="mn1", nim=Nim(mode, old_object="mn1_nim"))
+    there = site("service_address", node="aixmn1", nim=Nim(mode, old_object="mn1_nim"))
     stop, release = platform_of(there).hand_over(there, Policy())
     held = platform_of(there).hold_off(there, Policy())
     assert ("nimesis" in " ".join(ran(stop, there))) is is_given_up
     for step in (release, held):
-        assert {step.host} == {"mn1"}
+        assert {step.host} == {"aixmn1"}
         assert {one.reads for one in step.postconditions} == {
             "inittab.is_disarmed", "src.quiet", "aix.alias_gone",
         }  # fmt: skip
@@ -277,17 +277,29 @@ def test_a_node_that_lets_go_stops_nim_unless_the_other_is_its_alternate(
 
 
 def test_a_step_back_starts_xcatd_with_its_environment() -> None:
-    there = site("service_address", node="mn1")
+    there = site("service_address", node="aixmn1")
     stop, _ = platform_of(there).hand_over(there, Policy())
     first = shell.preview(stop.compensation[0].request, there)
     assert "XCATROOT=/opt/xcat" in first
 
 
-@pytest.mark.parametrize("what", ["hand_over", "hold_off"])
-def test_an_own_address_is_neither_handed_over_nor_held_off(what: str) -> None:
-    there = site(node="mn1")
-    with pytest.raises(PermanentError, match="shut mn1 down in order, then plan a takeover"):
+@pytest.mark.parametrize(
+    ("what", "told"),
+    [
+        ("hand_over", "shut aixmn1 down in order, then plan a takeover"),
+        ("hold_off", "give aixmn1 the standby's address and name at its console first"),
+    ],
+)
+def test_an_own_address_is_neither_handed_over_nor_held_off(what: str, told: str) -> None:
+    there = site(node="aixmn1")
+    with pytest.raises(PermanentError, match=told):
         getattr(platform_of(there), what)(there, Policy())
+
+
+def test_an_old_primary_that_became_the_standby_at_its_console_is_held_off() -> None:
+    there = site(node="aixmn2")
+    text = " ".join(ran(platform_of(there).hold_off(there, Policy()), there))
+    assert "hamnd-disarm" in text
 
 
 def test_crontabs_are_listed_and_taken_as_aix_does() -> None:
