@@ -5,7 +5,7 @@
 #    source ~/.local/share/bash_completion/hamnctl
 # See also: https://github.com/scop/bash-completion/blob/main/doc/configuration.md
 
-_shtab_hamnctl_subparsers=(status ready explain witnesses guard files sync history report runbook plan confirm retry skip abort conclude attest hold unhold ack clear journal check-config parse)
+_shtab_hamnctl_subparsers=(status ready explain witnesses guard files sync history report runbook plan confirm retry skip abort conclude attest rehearse hold unhold ack clear journal check-config parse)
 
 _shtab_hamnctl_status_option_strings=(-h --help --json --socket --state-dir --watch)
 _shtab_hamnctl_ready_option_strings=(-h --help --json --socket --state-dir)
@@ -24,6 +24,7 @@ _shtab_hamnctl_skip_option_strings=(-h --help --json --socket --state-dir --reas
 _shtab_hamnctl_abort_option_strings=(-h --help --json --socket --state-dir --verbose --reason)
 _shtab_hamnctl_conclude_option_strings=(-h --help --json --socket --state-dir --reason)
 _shtab_hamnctl_attest_option_strings=(-h --help --json --socket --state-dir --how --reason)
+_shtab_hamnctl_rehearse_option_strings=(-h --help --json --socket --state-dir --last)
 _shtab_hamnctl_hold_option_strings=(-h --help --json --socket --state-dir --for --until --reason)
 _shtab_hamnctl_unhold_option_strings=(-h --help --json --socket --state-dir)
 _shtab_hamnctl_ack_option_strings=(-h --help --json --socket --state-dir)
@@ -41,7 +42,7 @@ _shtab_hamnctl_attest_pos_0_choices=(primary-off)
 _shtab_hamnctl_attest___how_choices=(seen pulled facility)
 _shtab_hamnctl_journal_pos_0_choices=(restart)
 _shtab_hamnctl_parse_pos_0_choices=(db2pd snapshot dbcfg)
-_shtab_hamnctl_pos_0_choices=(status ready explain witnesses guard files sync history report runbook plan confirm retry skip abort conclude attest hold unhold ack clear journal check-config parse)
+_shtab_hamnctl_pos_0_choices=(status ready explain witnesses guard files sync history report runbook plan confirm retry skip abort conclude attest rehearse hold unhold ack clear journal check-config parse)
 
 _shtab_hamnctl_status__h_nargs=0
 _shtab_hamnctl_status___help_nargs=0
@@ -107,6 +108,10 @@ _shtab_hamnctl_conclude___json_nargs=0
 _shtab_hamnctl_attest__h_nargs=0
 _shtab_hamnctl_attest___help_nargs=0
 _shtab_hamnctl_attest___json_nargs=0
+_shtab_hamnctl_rehearse__h_nargs=0
+_shtab_hamnctl_rehearse___help_nargs=0
+_shtab_hamnctl_rehearse___json_nargs=0
+_shtab_hamnctl_rehearse___last_nargs=0
 _shtab_hamnctl_hold__h_nargs=0
 _shtab_hamnctl_hold___help_nargs=0
 _shtab_hamnctl_hold___json_nargs=0

@@ -115,6 +115,12 @@ complete -c hamnctl -n '__fish_seen_subcommand_from attest' -l state-dir -r -F -
 complete -c hamnctl -n '__fish_seen_subcommand_from attest' -a primary-off
 complete -c hamnctl -n '__fish_seen_subcommand_from attest' -l how -r -a 'seen pulled facility' -d 'how you know it'
 complete -c hamnctl -n '__fish_seen_subcommand_from attest' -l reason -r -d 'why; it goes to the journal and the report'
+complete -c hamnctl -n __fish_use_subcommand -a rehearse -d 'Take every look of a takeover'"'"'s steps now; changes nothing'
+complete -c hamnctl -n '__fish_seen_subcommand_from rehearse' -s h -l help -d 'show this help message and exit'
+complete -c hamnctl -n '__fish_seen_subcommand_from rehearse' -l json -d 'print one JSON document'
+complete -c hamnctl -n '__fish_seen_subcommand_from rehearse' -l socket -r -F -d 'control socket of the daemon'
+complete -c hamnctl -n '__fish_seen_subcommand_from rehearse' -l state-dir -r -F -d 'folder of the journal'
+complete -c hamnctl -n '__fish_seen_subcommand_from rehearse' -l last -d 'show the latest one instead of beginning another'
 complete -c hamnctl -n __fish_use_subcommand -a hold -d 'Silence the pages of this pair while somebody works on it'
 complete -c hamnctl -n '__fish_seen_subcommand_from hold' -s h -l help -d 'show this help message and exit'
 complete -c hamnctl -n '__fish_seen_subcommand_from hold' -l json -d 'print one JSON document'

@@ -28,6 +28,7 @@ from hamnd.core.events import (
     Event,
     HoldRequested,
     PlanRequested,
+    RehearseRequested,
     RetryRequested,
     SkipRequested,
     SyncRequested,
@@ -75,6 +76,7 @@ class Verb(StrEnum):
     HOLD = "hold"
     UNHOLD = "unhold"
     ACK = "ack"
+    REHEARSE = "rehearse"
     JOURNAL_RESTART = "journal-restart"
 
 
@@ -116,6 +118,7 @@ SCHEMAS: Mapping[Verb, str] = MappingProxyType(
         Verb.HOLD: "hamnd.done/1",
         Verb.UNHOLD: "hamnd.done/1",
         Verb.ACK: "hamnd.done/1",
+        Verb.REHEARSE: "hamnd.rehearsal/1",
         Verb.JOURNAL_RESTART: "hamnd.done/1",
     }
 )
@@ -184,6 +187,7 @@ DOCUMENTS: Mapping[Verb, tuple[Field, ...]] = MappingProxyType(
         Verb.HOLD: (Field("until", Form.MOMENT), _REASON),
         Verb.UNHOLD: (),
         Verb.ACK: (Field("digest"),),
+        Verb.REHEARSE: (),
         Verb.JOURNAL_RESTART: (_REASON,),
     }
 )
@@ -328,6 +332,7 @@ _ASKED: Mapping[Verb, Callable[[Mapping[str, Any], str], Asked]] = MappingProxyT
         Verb.HOLD: lambda body, actor: HoldRequested(body["until"], body["reason"], actor),
         Verb.UNHOLD: lambda _, actor: UnholdRequested(actor),
         Verb.ACK: lambda body, actor: AckRequested(body["digest"], actor),
+        Verb.REHEARSE: lambda _, actor: RehearseRequested(actor),
         Verb.JOURNAL_RESTART: lambda body, actor: JournalRestart(body["reason"], actor),
     }
 )

@@ -35,6 +35,7 @@ from hamnd.model.names import (
     Verdict,
 )
 from hamnd.model.plan import GateResult, Loss, Override, Plan, PlanRequest, Step
+from hamnd.model.rehearsal import Rehearsal, Rehearsed
 from hamnd.model.site import (
     Db2Site,
     FenceSite,
@@ -595,6 +596,27 @@ class Pair:
         """The same situation, but hamnd may not act."""
         return replace(self, state=replace(self.state, mode=Mode.OBSERVE_ONLY, mode_reason=reason))
 
+    def rehearsed(self, failing: str = "", *, is_over: bool = True) -> Pair:
+        """The same situation, but a takeover was rehearsed this morning; `failing` would fail."""
+        at = self.now.wall_s - 35_000
+        results = tuple(
+            Rehearsed(step, Verdict.BLOCK, "the controller refuses our login", 2, 0.4)
+            if step == failing
+            else Rehearsed(step, Verdict.PASS, "4 looks taken", 4, 0.3)
+            for step in STEP_IDS[: None if is_over else 3]
+        )
+        told = f"{failing}: the controller refuses our login" if failing else "9 steps, 36 looks"
+        one = Rehearsal(7, "hamnd", at - 4, STEP_IDS, results)
+        if is_over:
+            one = replace(one, finished_at=at, outcome="not_done" if failing else "done",
+                          sentence=told)  # fmt: skip
+        well = at - 86_400 if failing else at
+        state = replace(self.state, rehearsal=one, rehearsed_at=well)
+        status, reason = (Status.FALSE, "WouldFail") if failing else (Status.TRUE, "Passed")
+        condition = self._condition("Rehearsed", status, reason, told, 35_000)
+        found = (*self.state.assessment.conditions, condition)
+        return replace(self, state=state)._assess(conditions=found)
+
     def on_hold(self, since_s: float = 600.0) -> Pair:
         """The same situation, but somebody works on the pair until a quarter past four."""
         since = self.now.wall_s - since_s
@@ -706,6 +728,8 @@ def situations() -> dict[str, Pair]:
         "peer": pair().in_peer(),
         "peer_not_ready": pair().not_ready(),
         "peer_observe_only": pair().in_peer().observe_only(),
+        "peer_rehearsed": pair().in_peer().rehearsed(),
+        "peer_rehearsal_failed": pair().in_peer().rehearsed("fence"),
         "peer_on_hold": pair().in_peer().on_hold(),
         "degraded_gap": pair().degraded_gap(),
         "degraded_link_cut": pair().link_cut(),

@@ -53,6 +53,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
                  "hamnctl conclude --reason 'consoles follow on Monday'"),
     "attest": ("planning", "Give your word that the primary is off",
                "hamnctl attest primary-off --how seen --reason 'LEDs are dark, rack 12'"),
+    "rehearse": ("rehearsing", "Take every look of a takeover's steps now; changes nothing",
+                 "hamnctl rehearse"),
     "hold": ("holds", "Silence the pages of this pair while somebody works on it",
              "hamnctl hold --for 4h --reason 'new kernel on aixmn1'"),
     "unhold": ("holds", "End the hold: paging and rehearsals go on",

@@ -8,7 +8,15 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import assert_never
 
-from hamnd.core import acknowledging, confirming, copying, declaring, holds, requests
+from hamnd.core import (
+    acknowledging,
+    confirming,
+    copying,
+    declaring,
+    holds,
+    rehearsing,
+    requests,
+)
 from hamnd.core.assessing import assess
 from hamnd.core.events import (
     AbortRequested,
@@ -19,6 +27,7 @@ from hamnd.core.events import (
     ConfirmRequested,
     HoldRequested,
     PlanRequested,
+    RehearseRequested,
     Request,
     RetryRequested,
     SkipRequested,
@@ -34,6 +43,7 @@ Beside = (
     | HoldRequested
     | UnholdRequested
     | AckRequested
+    | RehearseRequested
 )
 
 
@@ -72,5 +82,7 @@ def _answer_beside(turn: Turn, event: Beside) -> None:
             holds.on_unhold(turn, event)
         case AckRequested():
             acknowledging.on_ack(turn, event)
+        case RehearseRequested():
+            rehearsing.on_request(turn, event)
         case _:
             assert_never(event)

@@ -88,6 +88,7 @@ def _of_this_node(state: NodeState, now: Instant, terms: Terms) -> tuple[Conditi
         *_hook(state, now),
         *_cfgloc(state.watch, now, terms),
         *_routines(state, now),
+        *_rehearsed(state, now),
         *judge_copies(state.copies, now, terms),
     )
 
@@ -213,6 +214,17 @@ def _routines(state: NodeState, now: Instant) -> list[Condition]:
         for name, run in sorted(state.routines.items())
         if run.finished_at is not None and not is_file_set(name)
     ]
+
+
+def _rehearsed(state: NodeState, now: Instant) -> list[Condition]:
+    """Whether the latest rehearsal found that a takeover could be carried out."""
+    latest = state.rehearsal
+    if latest is None or latest.finished_at is None:
+        return []
+    words = {"done": (Status.TRUE, "Passed"), "not_done": (Status.FALSE, "WouldFail")}
+    status, reason = words.get(latest.outcome, (Status.UNKNOWN, "CannotTell"))
+    told = (latest.sentence, now.wall_s, latest.finished_at, "rehearsal")
+    return [Condition("Rehearsed", status, reason, *told)]
 
 
 def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str:

@@ -109,6 +109,18 @@ class KeepEpoch:
     action: Action
 
 
+@dataclass(frozen=True, slots=True)
+class RehearseStep:
+    """Take everything that a step ever looks at, all together, and change nothing (law 10).
+
+    Comes home as StepRehearsed.
+    """
+
+    number: int
+    step: str
+    looks: tuple[Look, ...]
+
+
 Command = (
     ProbeRound
     | TakeLook
@@ -120,4 +132,5 @@ Command = (
     | PerformRoutine
     | EndRoutine
     | KeepEpoch
+    | RehearseStep
 )

@@ -18,6 +18,7 @@ from hamnd.core import (
     holds,
     invariants,
     observing,
+    rehearsing,
     routines,
     sampling,
     stages,
@@ -43,6 +44,7 @@ from hamnd.core.events import (
     RoutineDue,
     Started,
     StepLooked,
+    StepRehearsed,
     TermsChanged,
     Ticked,
 )
@@ -76,6 +78,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     follow_rows(turn)
     follow_run(turn)
     routines.yield_to_run(turn)
+    rehearsing.follow_rehearsal(turn)
     copying.begin_overdue(turn, event)
     telling.tell_changes(turn)
     _ask(turn, event)
@@ -139,13 +142,8 @@ def _act_on(turn: Turn, event: Event) -> None:
             _on_run_event(turn, event)
         case LookCompleted():
             routines.catch_up(turn)
-        case RoutineDue():
-            routines.on_due(turn, event)
-        case RoutineActed():
-            routines.on_acted(turn, event)
-            copying.on_acted(turn, event)
-        case CopyMoved():
-            copying.on_moved(turn, event)
+        case RoutineDue() | RoutineActed() | CopyMoved() | StepRehearsed():
+            _on_scheduled(turn, event)
         case EpochKept():
             on_kept(turn, event)
         case HookCompleted():
@@ -159,11 +157,27 @@ def _act_on(turn: Turn, event: Event) -> None:
             answer(turn, event)
 
 
+def _on_scheduled(turn: Turn, event: RoutineDue | RoutineActed | CopyMoved | StepRehearsed) -> None:
+    """Begin what is due, and go on with what came home of it."""
+    match event:
+        case RoutineDue():
+            routines.on_due(turn, event)
+            rehearsing.on_due(turn, event)
+        case RoutineActed():
+            routines.on_acted(turn, event)
+            copying.on_acted(turn, event)
+        case CopyMoved():
+            copying.on_moved(turn, event)
+        case StepRehearsed():
+            rehearsing.on_rehearsed(turn, event)
+
+
 def _on_started(turn: Turn, event: Started) -> None:
     """Nothing is proven until seen again; what was under way is unknown (law 5)."""
     has_rebooted = turn.state.boot_id not in ("", event.boot_id)
     turn.because = "hamnd started"
     turn.record(Record(Phase.DECISION, "started", evidence=json.dumps({"boot": event.boot_id})))
+    rehearsing.forget_broken(turn)
     run = turn.state.run
     if run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED):
         turn.take(runs.recover(run, has_rebooted))

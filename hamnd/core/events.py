@@ -81,7 +81,7 @@ class StepLooked:
 
 @dataclass(frozen=True, slots=True)
 class RoutineDue:
-    """The clock says that scheduled work is due; whether it starts is decided here."""
+    """The clock says that scheduled work, or a rehearsal, is due; whether it starts is decided."""
 
     name: str
 
@@ -102,6 +102,15 @@ class CopyMoved:
 
     name: str
     progress: Progress
+
+
+@dataclass(frozen=True, slots=True)
+class StepRehearsed:
+    """The looks of a step came home from a rehearsal, all of them."""
+
+    number: int
+    step: str
+    looked: tuple[Looked, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,6 +222,13 @@ class UnholdRequested:
 
 
 @dataclass(frozen=True, slots=True)
+class RehearseRequested:
+    """The operator wants a takeover rehearsed now."""
+
+    actor: str
+
+
+@dataclass(frozen=True, slots=True)
 class AckRequested:
     """The operator looked at a finished takeover, named by its digest or how that begins."""
 
@@ -257,6 +273,7 @@ Request = (
     | HoldRequested
     | UnholdRequested
     | AckRequested
+    | RehearseRequested
 )
 """Events that somebody waits for: their Decision carries an answer or a refusal."""
 
@@ -270,6 +287,7 @@ Event = (
     | StepLooked
     | RoutineDue
     | RoutineActed
+    | StepRehearsed
     | CopyMoved
     | HookCompleted
     | EpochKept

@@ -25,6 +25,7 @@ from hamnd.core.state import Change, CopyState, FinishedRun, Hold, NodeState
 from hamnd.model.copying import CopyFacts
 from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import Cause, Mode, State
+from hamnd.model.rehearsal import Rehearsal
 from hamnd.model.work import ActionRequest, LookRequest
 
 FORMAT = 1
@@ -70,6 +71,8 @@ class Durable:
     copies: Mapping[str, CopyState] = field(default_factory=dict)
     doubt: EpochDoubt = EpochDoubt.NONE
     hold: Hold | None = None
+    rehearsal: Rehearsal | None = None
+    rehearsed_at: float | None = None
 
 
 @cache
@@ -110,6 +113,8 @@ def durable(state: NodeState) -> Durable:
         copies={name: _resting(one) for name, one in state.copies.items()},
         doubt=state.doubt,
         hold=state.hold,
+        rehearsal=state.rehearsal,
+        rehearsed_at=state.rehearsed_at,
     )
 
 
@@ -163,6 +168,8 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         changes=kept.changes,
         copies=kept.copies,
         hold=kept.hold,
+        rehearsal=kept.rehearsal,
+        rehearsed_at=kept.rehearsed_at,
         watch=watch,
     )
 
@@ -173,7 +180,7 @@ def _check(kept: Durable) -> None:
     Raises:
         ValueError: the parts do not fit each other.
     """
-    numbers = [kept.since, kept.silence_began, kept.first_off]
+    numbers = [kept.since, kept.silence_began, kept.first_off, kept.rehearsed_at]
     if kept.hold is not None:
         numbers += [kept.hold.since, kept.hold.until]
     if not all(number is None or isfinite(number) for number in numbers):

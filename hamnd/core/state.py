@@ -20,6 +20,7 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Cause, Mode, PlanKind, RunStatus, State, Verdict
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
+from hamnd.model.rehearsal import Rehearsal
 from hamnd.model.routine import RoutineRun
 from hamnd.model.work import Look
 
@@ -160,6 +161,10 @@ class NodeState:
     """How many runs ever ended, by `KIND STATUS`: counted on when `finished` forgets."""
     changes: tuple[Change, ...] = ()
     hold: Hold | None = None
+    rehearsal: Rehearsal | None = None
+    """The latest rehearsal, or the one under way."""
+    rehearsed_at: float | None = None
+    """When a rehearsal last ended well."""
     hook: HookOutcome | None = None
     """The last hook's outcome since this process began."""
     routines: Mapping[str, RoutineRun] = field(default_factory=dict)

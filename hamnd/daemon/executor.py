@@ -23,6 +23,7 @@ from hamnd.core.commands import (
     PerformAction,
     PerformRoutine,
     ProbeRound,
+    RehearseStep,
     RunHook,
     SetReachInterval,
     TakeLook,
@@ -37,6 +38,7 @@ from hamnd.core.events import (
     RoundCompleted,
     RoutineActed,
     StepLooked,
+    StepRehearsed,
 )
 from hamnd.model.instant import Instant
 from hamnd.model.work import Action, Ending, Look, Looked, Report
@@ -104,10 +106,8 @@ class Executor:
                 self._launch(self._probe(command, world), f"round-{command.number}")
             case TakeLook():
                 self._launch(self._take(command, world), f"look-{command.topic}")
-            case LookAtStep():
-                self._launch(
-                    self._look_at(command, world), f"look-{command.step}-{command.purpose}"
-                )
+            case LookAtStep() | RehearseStep():
+                self._launch(self._look_at(command, world), f"look-{command.step}")
             case PerformAction():
                 self._acting += 1
                 task = self._launch(
@@ -161,13 +161,15 @@ class Executor:
         looked = await self._look(world, command.look)
         await self._bring(LookCompleted(command.topic, looked))
 
-    async def _look_at(self, command: LookAtStep, world: World) -> None:
-        await asyncio.sleep(command.pause_s)
-        looked = await asyncio.gather(*(self._look(world, look) for look in command.looks))
+    async def _look_at(self, command: LookAtStep | RehearseStep, world: World) -> None:
+        if isinstance(command, LookAtStep):
+            await asyncio.sleep(command.pause_s)
+        looked = tuple(await asyncio.gather(*(self._look(world, one) for one in command.looks)))
+        if isinstance(command, RehearseStep):
+            await self._bring(StepRehearsed(command.number, command.step, looked))
+            return
         await self._bring(
-            StepLooked(
-                command.digest, command.step, command.attempt, command.purpose, tuple(looked)
-            )
+            StepLooked(command.digest, command.step, command.attempt, command.purpose, looked)
         )
 
     async def _act(self, command: PerformAction, world: World) -> None:

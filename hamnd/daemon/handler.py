@@ -25,6 +25,7 @@ from hamnd.views.facts import hold_part, seconds, skew_s
 from hamnd.views.files import files_document
 from hamnd.views.guard import guard_document
 from hamnd.views.ready import ready_document
+from hamnd.views.rehearsal import rehearsal_of
 from hamnd.views.run import run_document
 from hamnd.views.run_facts import eta_of
 from hamnd.views.status import status_document
@@ -173,6 +174,8 @@ class ControlHandler:
             return self._plan_document(decision.answer)
         if verb is Verb.SYNC:
             return self._look(Verb.FILES)
+        if verb is Verb.REHEARSE:
+            return rehearsal_of(self.status())
         if wire.SCHEMAS[verb] == wire.SCHEMAS[Verb.ATTEST]:
             state = self._runtime.state
             return {

@@ -29,6 +29,7 @@ def _facets(state: NodeState) -> tuple[object, ...]:
         state.run,
         state.finished,
         state.hold,
+        state.rehearsal,
         tuple(plan.digest for plan in state.plans),
         assessment.loss.verdict,
         assessment.is_protected,

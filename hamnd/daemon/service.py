@@ -24,6 +24,7 @@ from hamnd.adapters.logs import configure_logs
 from hamnd.adapters.peer import PeerIdentity
 from hamnd.adapters.scheduler import TickSource
 from hamnd.adapters.supervisor import find_supervisor
+from hamnd.core import rehearsing
 from hamnd.core.engine import step
 from hamnd.core.events import (
     ConnectionLost,
@@ -218,13 +219,16 @@ class Service:
 
     def _schedule(self, terms: Terms) -> None:
         """Tick for all scheduled work of these terms, and for nothing else."""
-        wanted = [one for one in routines_of(terms) if one.schedule]
-        for name in self._scheduled - {one.name for one in wanted}:
+        site = terms.site
+        wanted = {one.name: (one.schedule, one.jitter_s) for one in routines_of(terms)}
+        wanted[rehearsing.ROUTINE] = (site.rehearsal_schedule, site.rehearsal_jitter_s)
+        wanted = {name: times for name, times in wanted.items() if times[0]}
+        for name in self._scheduled - set(wanted):
             self._ticks.forget(name)
-        for one in wanted:
-            due = RoutineDue(one.name)
-            self._ticks.at(one.name, one.schedule, one.jitter_s, partial(self._runtime.post, due))
-        self._scheduled = {one.name for one in wanted}
+        for name, (schedule, jitter_s) in wanted.items():
+            due = partial(self._runtime.post, RoutineDue(name))
+            self._ticks.at(name, schedule, jitter_s, due)
+        self._scheduled = set(wanted)
 
     # What adapters and the executor call back
 

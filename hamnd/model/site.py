@@ -394,6 +394,8 @@ class Site:
     site_steps: tuple[SiteStep, ...] = ()
     guard: GuardSite = field(default_factory=GuardSite)
     hooks: Hooks = field(default_factory=Hooks)
+    rehearsal_schedule: str = "20 4 * * *"
+    rehearsal_jitter_s: float = 600.0
     tools: Mapping[str, str] = field(default_factory=lambda: EMPTY)
     tool_path: str = "/opt/xcat/bin:/opt/xcat/sbin:/usr/sbin:/usr/bin:/sbin:/bin"
     paths: Paths = field(default_factory=Paths)

@@ -101,6 +101,8 @@ def _site(values: Values) -> Site:
         site_steps=tuple(SiteStep(**_set(table)) for table in values.tables["plan.takeover.step"]),
         guard=GuardSite(WhenUnknown(single["guard.when_unknown"])),
         hooks=Hooks(**_set(_under(single, "hooks"))),
+        rehearsal_schedule=single["rehearsal.schedule"],
+        rehearsal_jitter_s=single["rehearsal.jitter_s"],
         tools=MappingProxyType(tools),
         tool_path=tool_path,
         paths=Paths(**_under(single, "paths")),

@@ -279,7 +279,26 @@ HOOKS = (
     ),
 )
 
-KEYS = (*SERVICES, *OSDEPLOY, *NIM, *SITE_STEPS, *SHIELD, *HOOKS)
+REHEARSAL = (
+    Key(
+        "rehearsal.schedule",
+        kinds.schedule_or_never,
+        "When a takeover is rehearsed by itself: every look of every step is taken with the real "
+        "users, programs, keys and fence device; nothing is changed. A hold suspends it.",
+        'Another hour where this one is busy; "" where only hamnctl rehearse is to do it.',
+        default="20 4 * * *",
+    ),
+    Key(
+        "rehearsal.jitter_s",
+        kinds.seconds(0, 3600),
+        "So much later, at random, it begins.",
+        "Raise it where many pairs share one name server or controller.",
+        default=600.0,
+        unit="seconds",
+    ),
+)
+
+KEYS = (*SERVICES, *OSDEPLOY, *NIM, *SITE_STEPS, *SHIELD, *REHEARSAL, *HOOKS)
 
 SECTIONS = (
     Section("plan.takeover", "What the site adds to a takeover."),
@@ -292,5 +311,6 @@ SECTIONS = (
     Section("plan.osdeploy", "Which nodes' boot files are written again."),
     Section("plan.nim", "How NIM's database moves (guide §8.8).", platform="aix"),
     Section("plan.shield", "What the old primary is refused after a takeover."),
+    Section("rehearsal", "The harmless daily proof that a takeover would work."),
     Section("hooks", "Who is told when the state changes."),
 )

@@ -224,6 +224,10 @@ def _schedule(value: Any) -> str:
     return text
 
 
+def _schedule_or_never(value: Any) -> str:
+    return "" if value == "" else str(_schedule(value))
+
+
 def _share(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise Unfit(f"is {type_name(value)}, not a number")
@@ -257,6 +261,9 @@ agent_option = Kind("a text, an integer, true or false", _option)
 command = Kind("a list of texts: program, then its arguments", _command)
 schedule = Kind(
     "five fields as in crontab(5), or seconds and those; in this host's own time", _schedule
+)
+schedule_or_never = Kind(
+    'as in crontab(5), in this host\'s own time, or "" for never', _schedule_or_never
 )
 share = Kind("0 to 1", _share)
 port = count(1, 65535)

@@ -9,7 +9,17 @@ import json
 from collections.abc import Iterable
 from typing import Any, Protocol
 
-from hamnd.views.text import WIDTH, clean, clock, day, fold, plan_name, short_duration, without_word
+from hamnd.views.text import (
+    WIDTH,
+    clean,
+    clock,
+    day,
+    fold,
+    plan_name,
+    short_duration,
+    stamp,
+    without_word,
+)
 
 TIME_WIDTH = 10
 
@@ -153,6 +163,10 @@ def sentence_of(record: Recorded) -> str:
             return _finished(record, told, said)
         case "step_looked":
             return f"{record.step}: looked: {record.outcome}" + (f": {said}" if said else "")
+        case "hold_began":
+            until = told.get("until")
+            ends = stamp(until) if isinstance(until, int | float) else "?"
+            return f"pages on HOLD until {ends}: {clean(told.get('reason'))}"
         case "plan_shown" | "plan_confirmed" | "confirm_refused":
             return _planned(record, told, said)
         case _:
@@ -171,7 +185,6 @@ TEMPLATES = {
     "mode_changed": "mode {mode}: {reason}",
     "fence_read_off": "off for the first time: {sentence}",
     "attested": "attested that the primary is off ({how}): {reason}",
-    "hold_began": "pages on HOLD until {until}: {reason}",
     "hold_ended": "the hold of {owner} was ended: {reason}",
     "hold_expired": "the hold of {owner} is over: {reason}",
     "epoch_raised": "epoch {epoch}, owner {owner}",

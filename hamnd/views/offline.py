@@ -63,6 +63,8 @@ def journal_status(
         "fence": {"grade": "none", "evidence": []},
         "seen": {"name": "", "probes": [], "gateway": None, "last_round_at": None},
         "rule": {"cause": None, "since": None, "is_held": False, "basis": [], "blockers": []},
+        "last_rehearsal_at": _whole(known.get("rehearsed_at")),
+        "rehearsal": _rehearsal(known.get("rehearsal")),
         "hold": _hold(known.get("hold"), now_wall),
         "run": _run(known.get("run")),
         "finished": _finished(known.get("finished")),
@@ -167,6 +169,21 @@ def _step(step: Document, run: object) -> dict[str, Any]:
         "has_acted": bool(known.get("has_acted")),
         "has_actions": bool(step.get("actions")),
         "is_irrevocable": outcome == "done" or (bool(known.get("has_acted")) and not was_refused),
+    }
+
+
+def _rehearsal(value: object) -> dict[str, Any] | None:
+    """The latest rehearsal, told by its end alone."""
+    if not isinstance(value, dict):
+        return None
+    return {
+        "number": value.get("number"),
+        "actor": value.get("actor"),
+        "started_at": _whole(value.get("started_at")),
+        "finished_at": _whole(value.get("finished_at")),
+        "outcome": value.get("outcome") or None,
+        "sentence": str(value.get("sentence") or ""),
+        "steps": [],
     }
 
 

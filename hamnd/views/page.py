@@ -75,6 +75,7 @@ TITLES = {
     "PROT": "Protection",
     "OLD": "Old primary",
     "HOLD": "Hold",
+    "PROOF": "Proof",
     "NEXT": "Next",
 }
 MARK_WORDS = {GOOD: "good", BAD: "bad", UNKNOWN: "unknown"}

@@ -21,6 +21,7 @@ from hamnd.views import facts, run_facts
 from hamnd.views.facts import Part
 from hamnd.views.files import files_parts
 from hamnd.views.guard import guard_part
+from hamnd.views.rehearsal import rehearsal_part
 from hamnd.views.status_screen import render_status
 from hamnd.views.text import span
 from hamnd.views.verdict import headline
@@ -81,7 +82,8 @@ def status_document(state: NodeState, now: Instant, terms: Terms) -> Part:
         "takeover": takeover,
         "people": run_facts.people_part(state.changes),
         "last_drill_at": run_facts.last_drill_at(state.finished),
-        "last_rehearsal_at": None,
+        "last_rehearsal_at": facts.seconds(state.rehearsed_at),
+        "rehearsal": rehearsal_part(state),
         "finished": [run_facts.finished_part(finished) for finished in state.finished[-TAIL:]],
         "hold": facts.hold_part(state),
         "acknowledge": _to_acknowledge(state, now, terms),

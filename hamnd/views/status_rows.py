@@ -52,6 +52,7 @@ SHOWN_ELSEWHERE = frozenset(
         *("ReplicationPeer", "PrimaryReachable", "WitnessView", "FenceReady"),
         *("OldPrimaryReturned", "TakeoverIncomplete", "Serves"),
         "GuardInstalled",  # hamnctl guard
+        "Rehearsed",
     )
 )
 """Conditions whose own row, or the headline, says more than their message would."""
@@ -350,6 +351,22 @@ def epoch_row(document: Document, width: int) -> list[str]:
     return row(
         "EPOCH", PLAIN, f"{document.get('epoch')}, owner {document.get('epoch_owner')}", width
     )
+
+
+def proof_row(document: Document, width: int) -> list[str]:
+    """Say when a takeover was last rehearsed, how that ended, and when it was last practised."""
+    now, drilled = document.get("generated_at"), document.get("last_drill_at")
+    latest, at = lookup(document, "rehearsal"), document.get("last_rehearsal_at")
+    mark, facts = PLAIN, [] if at is None else [f"rehearsed {ago(now, at)}"]
+    if isinstance(latest, dict) and latest.get("outcome") in ("not_done", "unknown"):
+        mark = BAD if latest.get("outcome") == "not_done" else UNKNOWN
+        ended = ago(now, latest.get("finished_at"))
+        facts = [f"rehearsal {ended}: {latest.get('sentence')}"]
+        facts += [] if at is None else [f"the last good one {ago(now, at)}"]
+    elif facts:
+        mark = GOOD
+    facts += [] if drilled is None else [f"last drill {ago(now, drilled)}"]
+    return row("PROOF", mark, " · ".join(facts), width) if facts else []
 
 
 def hold_row(document: Document, width: int) -> list[str]:

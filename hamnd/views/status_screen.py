@@ -102,7 +102,8 @@ def _middle(document: Document, width: int) -> list[Block]:
         return [replication, seen, fence]  # a screen that says "do not" offers nothing
     ready = Block(1, _ready(document, width), least=1)
     gates = Block(1, rows.gates_row(document, width), least=1)
-    return [ready, loss, replication, files, seen, fence, gates]
+    proof = Block(5, rows.proof_row(document, width))
+    return [ready, proof, loss, replication, files, seen, fence, gates]
 
 
 def _give_way(blocks: list[Block], height: int) -> None:

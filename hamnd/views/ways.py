@@ -143,6 +143,8 @@ def next_commands(document: Document) -> list[str]:
 def _next_in_peer(document: Document) -> str:
     if waiting := document.get("acknowledge"):
         return f"hamnctl ack {plan_name(str(waiting))}      a second takeover is refused before it"
+    if lookup(document, "rehearsal", "outcome") == "not_done":
+        return "hamnctl rehearse --last      names what would fail; then hamnctl rehearse"
     if document.get("ready"):
         return "nothing to do.   hamnctl ready · witnesses · history"
     return "hamnctl ready        names what is missing and how to clear it"

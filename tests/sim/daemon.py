@@ -20,6 +20,7 @@ from hamnd.core.commands import (
     PerformAction,
     PerformRoutine,
     ProbeRound,
+    RehearseStep,
     RunHook,
     SetReachInterval,
     TakeLook,
@@ -36,6 +37,7 @@ from hamnd.core.events import (
     RoundCompleted,
     Started,
     StepLooked,
+    StepRehearsed,
     Ticked,
 )
 from hamnd.core.policy import Terms
@@ -191,6 +193,13 @@ class Daemon:
                 raise AssertionError("no site of the simulation has hooks")
             case PerformRoutine() | EndRoutine():
                 raise AssertionError("no site of the simulation has scheduled work")
+            case RehearseStep():
+                self._gather(
+                    command.looks,
+                    lambda looked: self.handle(
+                        StepRehearsed(command.number, command.step, looked), life
+                    ),
+                )
             case KeepEpoch():
                 self._keep(command, life)
             case WriteReport():
@@ -210,7 +219,9 @@ class Daemon:
 
         self.world.ask(look.request, look.timeout_s, came)
 
-    def _gather(self, looks: tuple[Look, ...], home: Callable[[tuple[Looked, ...]], None]) -> None:
+    def _gather(
+        self, looks: tuple[Look, ...], home: Callable[[tuple[Looked, ...]], object]
+    ) -> None:
         answers: dict[int, Looked] = {}
 
         def came(number: int, looked: Looked) -> None:

@@ -19,6 +19,7 @@ from hamnd.core.commands import (
     PerformAction,
     PerformRoutine,
     ProbeRound,
+    RehearseStep,
     RunHook,
     SetReachInterval,
     TakeLook,
@@ -41,6 +42,7 @@ from hamnd.core.events import (
     SkipRequested,
     Started,
     StepLooked,
+    StepRehearsed,
     Ticked,
 )
 from hamnd.core.policy import Terms
@@ -195,6 +197,16 @@ class Story:
                 self.ended.append(command.name)
             case KeepEpoch():
                 self._keep(command)
+            case RehearseStep():
+                self._rehearse(command)
+
+    def _rehearse(self, command: RehearseStep) -> None:
+        taken = [self._look(look) for look in command.looks]
+        number, step = command.number, command.step
+        self._later(
+            max(one[0] for one in taken),
+            lambda: StepRehearsed(number, step, tuple(one[1]() for one in taken)),
+        )
 
     def _hook(self, command: RunHook) -> None:
         """A hook that hangs comes home when its limit ended it, as the adapters do."""

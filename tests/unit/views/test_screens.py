@@ -19,6 +19,7 @@ from hamnd.views.card import plan_document, render_card, render_plan
 from hamnd.views.explain import explain_document, render_explain
 from hamnd.views.offline import journal_status
 from hamnd.views.ready import ready_document, ready_of, render_ready
+from hamnd.views.rehearsal import rehearsal_of, render_rehearsal
 from hamnd.views.replication import render_replication
 from hamnd.views.run import render_refusal, render_run, run_document
 from hamnd.views.status import render_status, status_document
@@ -48,6 +49,10 @@ def _status(name: str) -> Callable[[], list[str]]:
 
 def _ready(one: Pair) -> list[str]:
     return render_ready(ready_document(one.state, one.now, one.terms))
+
+
+def _rehearsal(one: Pair) -> list[str]:
+    return render_rehearsal(rehearsal_of(status_document(one.state, one.now, one.terms)))
 
 
 def _explain(one: Pair, name: str | None = None) -> list[str]:
@@ -120,6 +125,10 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     **{f"status_{name}": _status(name) for name in SITUATIONS},
     "status_journal_only": lambda: render_status(journal_status(None, (), NIGHT.wall_s)),
     "ready": lambda: _ready(pair().in_peer()),
+    "rehearsal": lambda: _rehearsal(pair().in_peer().rehearsed()),
+    "rehearsal_failed": lambda: _rehearsal(pair().in_peer().rehearsed("fence")),
+    "rehearsal_under_way": lambda: _rehearsal(pair().in_peer().rehearsed(is_over=False)),
+    "rehearsal_none": lambda: _rehearsal(pair().in_peer()),
     "ready_on_hold": lambda: _ready(pair().in_peer().on_hold()),
     "ready_hold_forgotten": lambda: _ready(pair().not_ready().on_hold(since_s=90_000)),
     "ready_not": lambda: _ready(pair().not_ready()),
