@@ -236,3 +236,28 @@ async def test_an_own_address_is_not_handed_over_between_the_living() -> None:
         answer = await one.ask("plan", {"kind": "switchover"})
         assert answer.status != 200
         assert "shut aixmn1 down in order, then plan a takeover" in str(answer.document)
+
+
+async def test_a_management_node_that_was_rebooted_serves_again() -> None:
+    """Given a takeover, when aixmn2 reboots without the guard, then its alias and its subsystems
+    are gone, and the plan resume brings them back, on a database that is started by force."""
+    async with stage(platform="aix") as one:
+        status = await take_over(one)
+        assert status["state"] == "Active", await one.told()
+        await one.kill()
+        one.world.fault("kill", STANDBY)
+        one.world.fault("power-on", STANDBY)
+        one.world.site.tick(one.world.now())
+        assert SERVICE_ADDRESS not in host(one).machine.addresses
+        assert running(one, STANDBY) == set()
+        await one.start()
+
+        async def can_resume() -> bool:
+            return "digest" in (await one.ask("plan", {"kind": "resume"})).document
+
+        await one.until(can_resume, "the plan resume")
+        status = await carry_out(one, "resume")
+        assert (status["state"], status["run"]) == ("Active", None), await one.told()
+        assert SERVICE_ADDRESS in host(one).machine.addresses
+        assert running(one, STANDBY) == {"xcatd", "named", "conserver", "nimesis"}
+        assert one.world.site.database(STANDBY) is DatabaseAccess.WRITABLE
