@@ -21,6 +21,8 @@ from hamnd.model.hadr import ClpMessage, ClpReply, ClpSeverity, HadrRole, ParseV
 from hamnd.model.names import Verdict
 from hamnd.model.work import Reading, Report
 
+_MEMBER = re.compile(r"^ *\d+ +(\S+)(?: +\d+.*)?$", re.MULTILINE)
+"""A line of db2nodes.cfg: number, host, port (db2-hadr.md §8)."""
 _DB2_STATE = re.compile(r"DB2 State *: *(\w+)", re.ASCII)
 
 Reader = Callable[[Report, tuple[str, ...]], Reading]
@@ -198,7 +200,7 @@ def read_instance_ended(report: Report, _arguments: tuple[str, ...] = ()) -> Rea
 
 def read_hadr_stopped(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """STOP HADR: done, or the role was STANDARD already."""
-    if unanswered(report) is None and report.stdout.strip() == "HADR is stopped already":
+    if unanswered(report) is None and is_last_word(report, "HADR is stopped already"):
         return Reading(Verdict.PASS, "HADR is stopped already")
     return judge_reply(report, harmless=())
 
@@ -233,9 +235,9 @@ def read_nodes_file(report: Report, arguments: tuple[str, ...]) -> Reading:
     reading = read_exit_zero(report)
     if reading.verdict is not Verdict.PASS:
         return Reading(Verdict.UNKNOWN, reading.sentence)
-    if report.stdout.strip() == "missing":
+    if is_last_word(report, "missing"):
         return Reading(Verdict.PASS, "there is no db2nodes.cfg")
-    hosts = {line.split()[1] for line in report.stdout.splitlines() if len(line.split()) > 1}
+    hosts = set(_MEMBER.findall(report.stdout))
     if {host.partition(".")[0] for host in hosts} == {arguments[0].partition(".")[0]}:
         return Reading(Verdict.PASS, f"db2nodes.cfg names {', '.join(sorted(hosts))}")
     told = f"db2nodes.cfg names {', '.join(sorted(hosts)) or 'no host'}, not {arguments[0]}"
@@ -298,6 +300,11 @@ def judge_reply(report: Report, harmless: tuple[str, ...]) -> Reading:
     if is_refused and reply.severity in (ClpSeverity.ERROR, ClpSeverity.WARNING):
         return Reading(Verdict.BLOCK, _told_reply(reply))
     return Reading(Verdict.UNKNOWN, f"exit code {report.exit_code}: {_told(report)}")
+
+
+def is_last_word(report: Report, line: str) -> bool:
+    """Whether a script of ours ended with this line; the login profile may have spoken before."""
+    return report.stdout.rstrip().rpartition("\n")[2].strip() == line
 
 
 def reply_of(report: Report) -> ClpReply:

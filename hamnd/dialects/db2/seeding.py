@@ -14,7 +14,12 @@ from types import MappingProxyType
 
 from hamnd.dialects.db2.commands import run
 from hamnd.dialects.db2.db2pd import parse_db2pd
-from hamnd.dialects.db2.readers import judge_reply, read_hadr_readable, reply_of
+from hamnd.dialects.db2.readers import (
+    is_last_word,
+    judge_reply,
+    read_hadr_readable,
+    reply_of,
+)
 from hamnd.dialects.db2.scripts import (
     FOLLOWS,
     VALUES,
@@ -236,7 +241,7 @@ def read_backed_up(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     if lost is not None:
         return lost
     reply = reply_of(report)
-    if report.stdout.strip() == "it follows already":
+    if is_last_word(report, "it follows already"):
         return Reading(Verdict.PASS, "no backup is needed: the standby follows already")
     if report.exit_code == 0 and not reply.messages and _STAMP.search(report.stdout):
         return Reading(Verdict.PASS, reply.text)

@@ -14,7 +14,13 @@ from types import MappingProxyType
 from hamnd.dialects.db2.commands import PAUSE, clp, run
 from hamnd.dialects.db2.config import parse_db_cfg
 from hamnd.dialects.db2.db2pd import parse_db2pd
-from hamnd.dialects.db2.readers import judge_reply, read_cfg_readable, read_hadr_readable, reply_of
+from hamnd.dialects.db2.readers import (
+    is_last_word,
+    judge_reply,
+    read_cfg_readable,
+    read_hadr_readable,
+    reply_of,
+)
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.hadr import ClpSeverity, ConnectStatus, HadrState
 from hamnd.model.names import Verdict
@@ -149,7 +155,7 @@ def read_forced(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_taken_back(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when it is primary still or again; a refusal may leave two standbys of one log (§10)."""
-    if unanswered(report) is None and report.stdout.strip() == "it is primary still":
+    if unanswered(report) is None and is_last_word(report, "it is primary still"):
         return Reading(Verdict.PASS, "it is primary still")
     reading = judge_reply(report, harmless=())
     if reading.verdict is not Verdict.BLOCK:
@@ -178,7 +184,7 @@ def read_hosts_exchanged(report: Report, arguments: tuple[str, ...]) -> Reading:
 
 def read_alternate_set(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when it is set (with DB21056W, which is no failure), or none was set before."""
-    if unanswered(report) is None and report.stdout.strip() == "no alternate server is set":
+    if unanswered(report) is None and is_last_word(report, "no alternate server is set"):
         return Reading(Verdict.PASS, "no alternate server is set")
     return judge_reply(report, harmless=())
 
