@@ -22,7 +22,7 @@ from hamnd.ports import Caller, Clock, Request, Response
 from hamnd.views.card import plan_document
 from hamnd.views.explain import explain_document
 from hamnd.views.facts import hold_part, seconds, skew_s
-from hamnd.views.files import files_document
+from hamnd.views.files import files_document, files_parts
 from hamnd.views.guard import guard_document
 from hamnd.views.ready import ready_document
 from hamnd.views.rehearsal import rehearsal_of
@@ -122,8 +122,10 @@ class ControlHandler:
     def _plan_document(self, plan: Plan) -> dict[str, Any]:
         runtime = self._runtime
         eta = eta_of(runtime.state.finished, plan.kind.value)
-        now_wall, site = self._clock.now().wall_s, runtime.terms.site
-        return plan_document(plan, now_wall, site, eta, skew_s(runtime.state.watch))
+        now, terms = self._clock.now(), runtime.terms
+        skew = skew_s(runtime.state.watch)
+        document = plan_document(plan, now.wall_s, terms.site, eta, skew)
+        return {**document, "files": files_parts(runtime.state, now, terms)}
 
     def _run_document(self) -> dict[str, Any]:
         runtime = self._runtime

@@ -31,8 +31,9 @@ OSIMAGES_MAX = 5
 _PROBE = """\
 date +%s
 for program in RSYNC; do
-found=$(command -v "$program" 2>/dev/null) && { echo "rsync $found"; "$found" --version; break; }
-done | sed -n '1p;2p'
+found=$(command -v "$program" 2>/dev/null) && said=$("$found" --version 2>/dev/null) || continue
+echo "rsync $found"; echo "$said" | sed -n 1p; break
+done
 find --version 2>/dev/null | sed -n 's/^find (GNU.*/gnu find/p'
 command -v ionice >/dev/null && command -v nice >/dev/null && echo gentle
 :

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hamnd.views.files import left_behind
 from hamnd.views.text import (
     BAD,
     GOOD,
@@ -163,7 +164,7 @@ def blocking_gates(document: Document) -> list[Document]:
 def render_card(document: Document, width: int = WIDTH) -> list[str]:
     """Return the card: what is lost first, then what happens, in the order it happens."""
     lines = spread([_title(document)], _left(document), width)
-    lines += ["", *_loss(document, width)]
+    lines += ["", *_loss(document, width), *_files(document, width)]
     lines += _proof(document, width)
     if document.get("sessions"):
         lines += _labelled("Sessions", str(document["sessions"]), width)
@@ -227,6 +228,16 @@ def _loss(document: Document, width: int) -> list[str]:
     if remaining:
         lines += _labelled("Peer window", f"ends {clock(end)}Z, {span(remaining)} left", width)
     return lines
+
+
+def _files(document: Document, width: int) -> list[str]:
+    """The files are lost like what was written to the database, or come over first."""
+    if document.get("kind") not in LOSING or document.get("files") is None:
+        return []
+    told = left_behind(listed(document, "files"), document.get("generated_at") or 0)
+    if any(step.get("id") == "sync" for step in listed(document, "steps")):
+        told += "; step sync brings them first"
+    return _labelled("Files", told, width)
 
 
 def _proof(document: Document, width: int) -> list[str]:

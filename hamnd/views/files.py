@@ -204,6 +204,34 @@ def _told(one: Document, now: float) -> str:
     return "; ".join(words)
 
 
+def left_behind(parts: list[Document], now: float) -> str:
+    """Say which files a takeover would leave on the old primary, as far as it is known."""
+    if not parts:
+        return "no file sets: what is here may be of any age"
+    told = [words for one in parts if (words := _behind(one, now))]
+    if told:
+        return f"{'; '.join(told)} (hamnctl files)"
+    oldest = min(parts, key=lambda one: float(one.get("fresh_as_of") or 0))
+    age = rough(now - float(oldest.get("fresh_as_of") or 0))
+    return f"all fresh; the oldest, {oldest.get('set')}, is {age} old"
+
+
+def _behind(one: Document, now: float) -> str:
+    name, fresh = str(one.get("set")), one.get("fresh_as_of")
+    newer = sum(int(lookup(one, "drift", key) or 0) for key in ("differ", "missing"))
+    words = []
+    if fresh is None:
+        words.append(f"{name} was never copied whole")
+    elif mark_of(one, now) != GOOD or newer:
+        words.append(f"{name} is {rough(now - fresh)} old")
+    if newer:
+        words.append(f"{plural(newer, 'newer file')} known to stay behind")
+    if one.get("identical") is False:
+        words.append("its CA is NOT the primary's")
+    head, *rest = words or [""]
+    return f"{head}: {', '.join(rest)}" if rest else head
+
+
 def progress_words(one: Document) -> str:
     """Say how far a run is: files, bytes, rate, and the time left; nothing where none runs."""
     run = lookup(one, "run")

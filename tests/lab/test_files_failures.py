@@ -5,21 +5,32 @@ Owns the stories of a worker against a real sshd whose side fails, or means harm
 
 from __future__ import annotations
 
+import asyncio
 import os
+import re
+import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from hamnd.adapters.clock import SystemClock
+from hamnd.adapters.process import LocalRunner
+from hamnd.dialects import filesets
+from hamnd.model.names import Verdict
+from hamnd.model.work import Ending, Exec
 from hamnd.pulling.confining import confine
-from tests.lab.two_sides import Sides, missing, two_sides
+from tests.lab.two_sides import CHECKOUT, Sides, missing, two_sides
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.skipif(bool(missing()), reason=f"skipped: {missing()}"),
     pytest.mark.timeout(120),
 ]
+
+CLOCK = SystemClock()
 
 
 @pytest.fixture
@@ -84,9 +95,111 @@ def test_a_key_that_is_not_accepted_and_an_sshd_that_is_not_there(sides: Sides) 
 
 
 def test_an_rsync_that_is_missing_or_too_old_is_named(sides: Sides) -> None:
+    copied(sides)
     old = program(sides, "old-rsync", "echo 'rsync  version 2.6.9  protocol version 29'")
     assert "rsync 2.6.9 on this node is too old" in sides.pull(rsync=old)[1].sentence
     assert "could not be started here" in sides.pull(rsync="/nowhere/rsync")[1].sentence
+
+
+def test_an_rsync_that_is_missing_too_old_or_elsewhere_on_the_primary(sides: Sides) -> None:
+    """Elsewhere is where AIX has it, in /opt/freeware/bin."""
+    copied(sides)
+    (sides.there / "other").write_text("not yet\n")
+    kept = sides.root / "rsync"
+    shutil.copy2("/usr/bin/rsync", kept)
+    sides.over_there("mount --bind /dev/null /usr/bin/rsync")
+    assert sides.pull()[1].sentence == "rsync is not installed on mn1"
+    good(sides)
+    old = program(sides, "old-rsync", "echo 'rsync  version 3.0.9  protocol version 30'")
+    sides.over_there(f"umount /usr/bin/rsync; mount --bind {old} /usr/bin/rsync")
+    assert "rsync 3.0.9 on mn1 is too old: 3.1.0" in sides.pull()[1].sentence
+    good(sides)
+    sides.over_there(
+        "umount /usr/bin/rsync; mount --bind /dev/null /usr/bin/rsync; mount -t tmpfs none /opt;"
+        f"mkdir -p /opt/freeware/bin; cp {kept} /opt/freeware/bin/"
+    )
+    copied(sides)
+    assert (sides.here / "other").read_text() == "not yet\n"
+
+
+def test_what_the_primary_may_not_read_is_named_and_is_not_taken_for_deleted() -> None:
+    """Root, who may not read what others keep for themselves: a root-squashed export is such."""
+    less = ("setpriv", "--bounding-set=-dac_override,-dac_read_search")
+    with two_sides(bound=less) as sides:
+        (sides.there / "a").mkdir()
+        (sides.there / "a/file").write_text("good\n")
+        (sides.there / "other").write_text("good too\n")
+        copied(sides)
+        os.chown(sides.there / "other", 65534, 65534)
+        os.chmod(sides.there / "other", 0)
+        (sides.there / "new").write_text("new\n")
+        code, facts = sides.pull()
+        assert code == 1
+        assert re.fullmatch(r"mn1: it may not read \S*/other: permission denied", facts.sentence)
+        good(sides)
+        os.chmod(sides.there / "other", 0o644)
+        os.chown(sides.there / "a", 65534, 65534)
+        os.chmod(sides.there / "a", 0)
+        code, facts = sides.pull()
+        assert code == 1
+        assert "Permission denied" in facts.sentence
+        assert str(sides.here / "a") in facts.sentence
+        good(sides)
+
+
+def test_a_quota_that_is_used_up_keeps_what_was_good(sides: Sides) -> None:
+    """This kernel may know no quotas: rsync's own words, after it has done all the rest."""
+    copied(sides)
+    (sides.there / "new").write_text("new\n")
+    said = (
+        'rsync: [receiver] write failed on "/install/.new.dX3b": Disk quota exceeded (122)\n'
+        "rsync error: error in file IO (code 11) at receiver.c(380) [receiver=3.2.7]"
+    )
+    text = f'[ "$1" = --version ] && exec rsync "$@"\necho \'{said}\' >&2; exit 11'
+    code, facts = sides.pull(rsync=program(sides, "rsync-at-its-quota", text))
+    assert (code, facts.sentence) == (1, "the quota here is used up")
+    good(sides)
+    copied(sides)
+    assert (sides.here / "new").read_text() == "new\n"
+
+
+def test_names_with_newlines_and_bytes_that_are_not_utf8_come_and_go(sides: Sides) -> None:
+    names = [b"two\nlines", b"not\xffutf8", b"-rf", b" ", b"*", b"\\#012", "\u00e4".encode()]
+    there, here = os.fsencode(sides.there), os.fsencode(sides.here)
+    for name in names:
+        os.mkdir(os.path.join(there, name))
+        with open(os.path.join(there, name, name), "wb") as file:
+            file.write(name)
+    copied(sides)
+    for name in names:
+        with open(os.path.join(here, name, name), "rb") as file:
+            assert file.read() == name
+        with open(os.path.join(there, name, name), "ab") as file:
+            file.write(b" more")
+        os.rename(os.path.join(there, name), os.path.join(there, name + b"\n"))
+    copied(sides)
+    assert sorted(os.listdir(here)) == sorted(os.listdir(there))
+    for name in names:
+        with open(os.path.join(here, name + b"\n", name), "rb") as file:
+            assert file.read() == name + b" more"
+
+
+def test_a_bandwidth_limit_is_kept_and_a_gentle_set_runs_gently_on_both_sides(
+    sides: Sides,
+) -> None:
+    copied(sides)
+    shutil.copy2("/usr/bin/rsync", sides.root / "rsync")
+    log = sides.folder / "priority"  # where the confined one may write
+    text = f'echo "$0 $(ionice) $(nice)" >>{log}; exec {sides.root}/rsync "$@"'
+    there, here = program(sides, "rsync-there", text), program(sides, "rsync-here", text)
+    sides.over_there(f"mount --bind {there} /usr/bin/rsync")
+    (sides.there / "large").write_bytes(os.urandom(3_000_000))
+    began = CLOCK.now().monotonic_s
+    code, facts = sides.pull(rsync=here, bandwidth_kib=1000, is_gentle=True)
+    assert code == 0, facts.sentence
+    assert CLOCK.now().monotonic_s - began > 2.0
+    found = {line for line in log.read_text().splitlines() if "idle" in line}
+    assert found == {"/usr/bin/rsync idle 19", f"{here} idle 19"}
 
 
 def test_a_full_file_system_keeps_what_was_good_and_the_next_pull_goes_on(sides: Sides) -> None:
@@ -121,7 +234,7 @@ def test_an_interrupted_pull_is_gone_on_with(sides: Sides) -> None:
     copied(sides)
     (sides.there / "large").write_bytes(os.urandom(4_000_000))
     worker = subprocess.Popen(
-        ("timeout", "-s", "KILL", "4", "sh", "-c", f"{python()} -m hamnd.pulling"),
+        ("timeout", "-s", "KILL", "4", "sh", "-c", f"{sys.executable} -m hamnd.pulling"),
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
@@ -133,10 +246,32 @@ def test_an_interrupted_pull_is_gone_on_with(sides: Sides) -> None:
     assert not (sides.here / ".hamnd-partial").exists()
 
 
-def python() -> str:
-    import sys
-
-    return sys.executable
+def test_a_comparison_whose_budget_is_over_is_told_as_not_known_and_leaves_nothing_running(
+    sides: Sides,
+) -> None:
+    """Given a primary whose disk hangs, when the budget of a comparison is over, then nothing that
+    it started is left here, and the next one finds what differs."""
+    copied(sides)
+    (sides.there / "other").write_text("another one\n")
+    slow = "case $1 in --version) exec find --version ;; esac\nexec sleep 600"
+    hanging = program(sides, "hanging-find", slow.replace("exec find", f"exec {sides.root}/find"))
+    shutil.copy2("/usr/bin/find", sides.root / "find")
+    sides.over_there(f"mount --bind {hanging} /usr/bin/find")
+    runner = LocalRunner(CLOCK, os.environ["PATH"], "root")
+    argv = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "hamnd.pulling")
+    request = Exec("mn2", argv, stdin=sides.job(is_dry=True))
+    report = asyncio.run(runner.run(request, timeout_s=4.0))
+    assert report.ending is Ending.TIMED_OUT
+    assert filesets.read_pulled(report).verdict is Verdict.UNKNOWN
+    asked = f"ControlPath={sides.folder}/ssh"
+    listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True)
+    assert asked not in listed.stdout
+    sides.over_there("umount /usr/bin/find")
+    code, facts = sides.pull(is_dry=True)
+    assert code == 0, facts.sentence
+    assert facts.drift is not None
+    assert (facts.drift.differ, facts.drift.examples) == (1, ("other",))
+    good(sides)
 
 
 def test_a_link_of_the_primary_never_leads_out_of_the_set(sides: Sides) -> None:

@@ -26,9 +26,10 @@ from hamnd.model.work import Ending, Report
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 SSHD = "/usr/sbin/sshd"
-MOUNTED = (
-    'mount --bind "$1" "$2" && mkdir -p /run/sshd && exec "$3" -D -e -f "$4" -o "PidFile=none"'
-)
+MOUNTED = """\
+mount --bind "$1" "$2" && mkdir -p /run/sshd && sshd=$3 config=$4; shift 4
+exec "$@" "$sshd" -D -e -f "$config" -o PidFile=none
+"""
 LIMIT_S = 10.0
 
 
@@ -40,6 +41,8 @@ class Sides:
     port: int
     options: dict[str, object] = field(default_factory=dict)
     """What the job says besides."""
+    pid: int = 0
+    """The sshd, in the mount namespace of the other side."""
 
     @property
     def there(self) -> Path:
@@ -59,6 +62,11 @@ class Sides:
         options = ("BatchMode=yes", "StrictHostKeyChecking=yes", known, "LogLevel=ERROR")
         words = [word for one in options for word in ("-o", one)]
         return ["ssh", "-F", "none", "-p", str(self.port), "-i", str(self.root / "key"), *words]
+
+    def over_there(self, script: str) -> None:
+        """Do something in the other side's mount namespace, where programs can be hidden."""
+        argv = ("nsenter", "-t", str(self.pid), "-m", "sh", "-euc", script)
+        subprocess.run(argv, check=True, stdin=subprocess.DEVNULL)
 
     def job(self, **changes: object) -> str:
         told: dict[str, object] = {
@@ -108,8 +116,11 @@ def _free_port() -> int:
 
 
 @contextlib.contextmanager
-def two_sides(folder: Path | None = None) -> Iterator[Sides]:
-    """Make both sides below a folder (or a temporary one) and take the sshd down in the end."""
+def two_sides(folder: Path | None = None, bound: tuple[str, ...] = ()) -> Iterator[Sides]:
+    """Make both sides below a folder (or a temporary one) and take the sshd down in the end.
+
+    `bound` is a command that starts the sshd with less than root may do.
+    """
     with contextlib.ExitStack() as stack:
         root = folder or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="hs-")))
         sides = Sides(root, _free_port())
@@ -130,9 +141,12 @@ def two_sides(folder: Path | None = None) -> Iterator[Sides]:
         argv = ("unshare", "-m", "--propagation", "private", "sh", "-c", MOUNTED, "sides")
         paths = (str(sides.there), str(sides.here), SSHD, str(config))
         log = stack.enter_context((root / "sshd.log").open("wb"))
-        sshd = subprocess.Popen((*argv, *paths), stdin=subprocess.DEVNULL, stderr=log, stdout=log)
+        sshd = subprocess.Popen(
+            (*argv, *paths, *bound), stdin=subprocess.DEVNULL, stderr=log, stdout=log
+        )
         stack.callback(sshd.wait)
         stack.callback(sshd.kill)
+        sides.pid = sshd.pid
         _wait_listening(sides.port, root / "sshd.log")
         yield sides
 

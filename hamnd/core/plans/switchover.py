@@ -1,8 +1,9 @@
 """The plan `switchover`: the primary hands over in order, and follows from then on (guide §7).
 
-Owns which steps it has and how they hang on each other: nothing is promoted before the old primary
-took its last write, and no address moves before it let go, read on itself (law 3). Nothing is lost.
-Until a step that cannot be taken back it steps back, to the old primary. Must not know commands.
+Owns which steps it has and how they hang on each other: the files come while the primary still
+serves, nothing is promoted before it took its last write, and no address moves before it let go,
+read on itself (law 3). Nothing is lost. Until a step that cannot be taken back it steps back, to
+the old primary. Must not know commands.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hamnd.core.raising import claiming, raise_epoch
 from hamnd.core.replication import Switchover
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.salvaging import with_salvage
+from hamnd.core.syncing import with_sync
 from hamnd.model.epoch import Claim
 from hamnd.model.names import FenceGrade, LossVerdict
 from hamnd.model.plan import Loss, Plan, Step
@@ -61,6 +63,7 @@ def switchover_steps(
     raised = raise_epoch(terms.site, terms.policy, claim)
     raised = replace(raised, depends_on=promote.depends_on)
     known = with_salvage((stop, *own, raised, *engine, release), terms, does_ssh_answer=True)
+    known = with_sync(known, terms, first=stop.id)
     return in_order(with_declared(list(known), _declared(terms.site, known), terms.policy))
 
 

@@ -90,6 +90,19 @@ def _not_accepted() -> list[str]:
     return render_plan(plan_document(asked, NIGHT.wall_s, site()))
 
 
+def _card_with_files() -> list[str]:
+    """The card of a night on which one set is old, and another one's CA is not the primary's."""
+    now = int(NIGHT.wall_s)
+    install = {"set": "install", "fresh_as_of": now - 7300, "stale_after_s": 10_800}
+    credentials = {"set": "credentials", "fresh_as_of": now - 200, "stale_after_s": 3600}
+    parts = [
+        {**credentials, "identical": False},
+        {**install, "drift": {"differ": 1, "missing": 1, "extra": 4, "examples": ["a", "b"]}},
+        {"set": "images", "fresh_as_of": None, "stale_after_s": 93_600},
+    ]
+    return render_card({**plan_document(plan(), now, site(), ETA), "files": parts})
+
+
 def _undo() -> list[str]:
     back = Step("undo-fuse", "take back fuse", "§5.2", "aixmn2", actions=steps()[0].actions)
     request = PlanRequest(PlanKind.UNDO)
@@ -153,6 +166,7 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     "run_unknown_outcome": lambda: _run(_unknown()),
     "run_none": lambda: _run(pair().in_peer()),
     "card": lambda: render_card(plan_document(plan(), NIGHT.wall_s, site(), ETA)),
+    "card_with_files": _card_with_files,
     "card_overridden": lambda: render_card(plan_document(overridden_plan(), NIGHT.wall_s, site())),
     "plan_blocked": _blocked,
     "plan_loss_not_accepted": _not_accepted,
