@@ -216,6 +216,10 @@ VERBS: dict[str, tuple[str, Callable[[Fault], str]]] = {
         "the power controller refuses off",
         _mood(FenceMood.REFUSES_OFF, "the power controller will refuse to switch off"),
     ),
+    "fence-reads-only": (
+        "hamnd's account at the power controller may only look",
+        _mood(FenceMood.READS_ONLY, "the power controller lets hamnd look, and no more"),
+    ),
     "fence-fails": (
         "nobody can log in to the power controller",
         _mood(FenceMood.FAILS, "the power controller refuses every login"),

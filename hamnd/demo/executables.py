@@ -37,6 +37,7 @@ STAND_INS = (
     "reboot",
     "shutdown",
     "fence_demo",
+    "fence_demo_rights",
     "lsxcatd",
     "mkdef",
     "chdef",

@@ -97,6 +97,7 @@ class FenceMood(StrEnum):
 
     OBEYS = "obeys"
     REFUSES_OFF = "off-refused"
+    READS_ONLY = "reads-only"
     LIES = "lies"
     HANGS = "hangs"
     FAILS = "fails"

@@ -357,6 +357,7 @@ def _evidence_text(layout: DemoDirectory) -> str:
 minimum = "agent_off"
 agent = "{layout.bin / "fence_demo"}"
 timeout_s = 5
+may_off = ["{layout.bin / "fence_demo_rights"}"]
 [fence.options]
 ip = "{NETWORK}.103"
 username = "hamnd"

@@ -28,6 +28,7 @@ STAND_INS: dict[str, StandIn] = {
     "reboot": system.poweroff,
     "shutdown": system.poweroff,
     "fence_demo": system.fence_demo,
+    "fence_demo_rights": system.fence_demo_rights,
     "lsxcatd": xcat.lsxcatd,
     "mkdef": xcat.mkdef,
     "chdef": xcat.chdef,

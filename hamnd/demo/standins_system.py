@@ -229,6 +229,15 @@ def fence_demo(request: Request) -> Answer:
             return Answer(exit_code=1, stderr=f"Failed: Unrecognised action '{action}'\n")
 
 
+def fence_demo_rights(request: Request) -> Answer:
+    """Tell what the account hamnd may do at the controller, as its own management tool would."""
+    delay_s = FENCE_STATUS_S * request.scale
+    if request.site.fence_mood is FenceMood.READS_ONLY:
+        text = "hamnd has role reader: off needs role operator\n"
+        return Answer(exit_code=1, stderr=text, delay_s=delay_s)
+    return Answer("hamnd has role operator\n", 0, delay_s)
+
+
 def _fence_options(request: Request) -> dict[str, str]:
     """Read key=value lines, and the command-line spelling that agents accept as well."""
     options = {}
@@ -248,7 +257,7 @@ def _fence_off(request: Request, plug: str, is_off: bool) -> Answer:
     site = request.site
     if is_off:
         return Answer("Success: Already OFF\n", 0, FENCE_STATUS_S * request.scale)
-    if site.fence_mood is FenceMood.REFUSES_OFF:
+    if site.fence_mood in (FenceMood.REFUSES_OFF, FenceMood.READS_ONLY):
         text = "Failed: You have no permission to power this plug off\n"
         return Answer(exit_code=1, stderr=text, delay_s=FENCE_STATUS_S * request.scale)
     if site.fence_mood is FenceMood.LIES:

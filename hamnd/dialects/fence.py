@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 
-from hamnd.dialects.shell import last_lines, unanswered
+from hamnd.dialects.shell import declared, last_lines, unanswered
 from hamnd.model.names import ManyValued, Verdict
 from hamnd.model.site import Platform, Site
 from hamnd.model.work import Action, Ending, Exec, Fence, FenceStatus, Look, Reading, Report
@@ -56,6 +56,19 @@ def monitor(site: Site) -> Look:
         expects=f"the fence device of {site.partner.name} answers and accepts our login",
         timeout_s=site.fence.timeout_s,
     )
+
+
+def may_off(site: Site) -> tuple[Look, ...]:
+    """Return a look whether our account at the device may do more than look; none not declared.
+
+    No verb of the protocol tells that without switching something. An IPMI session is opened at the
+    level that `off` needs (fence_ipmilan, privlvl): there `monitor` tells it.
+    """
+    command = site.fence.may_off
+    if not command:
+        return ()
+    what = f"our account at the fence device may power {site.partner.name} off"
+    return (declared(site.node, command, None, what),)
 
 
 def ssh_kill(site: Site) -> Action:

@@ -7,11 +7,11 @@ are, and what makes them right: xcat-hamn.md §3.
 from __future__ import annotations
 
 from hamnd.dialects.salvage import Salvaged, remote
-from hamnd.dialects.shell import read_exit_zero
+from hamnd.dialects.shell import last_lines, read_exit_zero, unanswered
 from hamnd.model.filesets import FileSet
 from hamnd.model.names import Verdict
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Compare, Exec, Pull, Reading, Report
+from hamnd.model.work import Action, Compare, Exec, Look, Pull, Reading, Report
 
 _VERIFY = """\
 set -eu; openssl=$1; shift
@@ -38,6 +38,21 @@ done || exit 1
 done
 """
 """Before a set is switched: keys parse and are nobody else's, certificates belong to their CA."""
+
+_VALID = """\
+openssl=$1 limit=$2; shift 2; n=0
+for folder do
+for file in "$folder"/*.pem; do
+[ -f "$file" ] && grep -q "BEGIN CERTIFICATE-" "$file" || continue
+"$openssl" x509 -noout -checkend "$limit" -in "$file" >/dev/null 2>&1 && { n=$((n+1)); continue; }
+end=$("$openssl" x509 -noout -enddate -in "$file") || { echo "$file is unreadable"; exit 1; }
+echo "$file expires ${end#notAfter=}"; exit 1
+done
+done
+echo "$n certificates are valid tomorrow"
+"""
+"""x509 -checkend ends with 1 for a certificate that expires within so many seconds (x509(1))."""
+TOMORROW_S = 86_400
 
 _COMPARE = """\
 set -eu; rsync=$1 shell=$2 from=$3; shift 3
@@ -110,6 +125,28 @@ def verify_credentials(site: Site, members: tuple[Salvaged, ...]) -> Action:
     targets = tuple(member.target for member in members)
     argv = ("sh", "-c", _VERIFY, "hamnd-verify", site.tool("openssl"), *targets)
     return Action(Exec(site.node, argv), reads="filesets.verified")
+
+
+def certificates_valid(site: Site) -> tuple[Look, ...]:
+    """Return a look for certificates here that expire before tomorrow; none where none are kept."""
+    if not site.credentials:
+        return ()
+    tool = site.tool("openssl")
+    argv = ("sh", "-c", _VALID, "hamnd-valid", tool, str(TOMORROW_S), *site.credentials)
+    what = "xCAT's certificates here are valid until tomorrow"
+    return (Look(Exec(site.node, argv), reads="filesets.certificates_valid", expects=what),)
+
+
+def read_certificates_valid(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when none expires; what expired is named with its date."""
+    silence = unanswered(report)
+    if silence is not None:
+        return silence
+    told = report.stdout.strip() or last_lines(report)
+    if report.exit_code == 0:
+        return Reading(Verdict.PASS, told)
+    clear = "renew it on both nodes, or copy it: hamnctl sync credentials"
+    return Reading(Verdict.BLOCK, f"{told} -> {clear}")
 
 
 def compare(site: Site, members: tuple[Salvaged, ...]) -> Action:

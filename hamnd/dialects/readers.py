@@ -75,6 +75,7 @@ _HERE: Mapping[str, Reader] = {
     "deployment.nodes_told": deployment.read_nodes_told,
     "deployment.probed": deployment.read_probed,
     "filesets.pulled": filesets.read_pulled,
+    "filesets.certificates_valid": filesets.read_certificates_valid,
     "filesets.verified": filesets.read_verified,
     "filesets.compared": filesets.read_compared,
     "salvage.pulled": salvage.read_pulled,

@@ -228,6 +228,7 @@ class FenceSite:
     timeout_s: float = 20.0
     shares_fate_with: str = ""
     ssh: bool = False
+    may_off: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

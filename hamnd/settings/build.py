@@ -129,6 +129,7 @@ def _fence(single: Mapping[str, Any]) -> FenceSite:
         timeout_s=single["fence.timeout_s"],
         shares_fate_with=single["fence.shares_fate_with"],
         ssh=single["fence.ssh"],
+        may_off=single["fence.may_off"] or (),
     )
 
 

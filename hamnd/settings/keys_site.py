@@ -238,6 +238,17 @@ FENCE = (
     ),
 )
 
+_MAY_OFF = Key(
+    "fence.may_off",
+    kinds.command,
+    "Command on this node that only reads, and ends with 0 when hamnd's account at the controller "
+    "may power the primary off; else it says on its last line what lacks. It is run with every "
+    "proof of readiness. fence_ipmilan needs none: its privlvl is asked for at every login.",
+    "Where the controller lets an account log in and look that may not switch off.",
+    default=None,
+    example=("/usr/local/sbin/pdu-role", "--needs", "operator"),
+)
+
 WITNESSES = (
     Key(
         "witnesses.min",
@@ -287,6 +298,7 @@ KEYS = (
     *REPLICATION,
     *keys_copies.KEYS,
     *FENCE,
+    _MAY_OFF,
     *WITNESSES,
 )
 

@@ -93,7 +93,7 @@ def _fence_step(terms: Terms, is_graceful: bool) -> Step:
     wait_s = site.fence.timeout_s
     if site.fence.agent is not None:
         actions = (fence_dialect.off(site),)
-        readiness = (fence_dialect.monitor(site),)
+        readiness = (fence_dialect.monitor(site), *fence_dialect.may_off(site))
         postconditions = (fence_dialect.status(site),)
     elif site.fence.ssh:
         # Acknowledged by a machine that still has to die: only its silence ends the step.

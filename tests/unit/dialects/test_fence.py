@@ -3,6 +3,7 @@
 import os
 import subprocess
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -165,3 +166,15 @@ def test_the_kill_is_acknowledged_at_once_and_goes_on_detached_in_its_order(
         assert time.perf_counter() < deadline, "the machine was never powered off"
         os.sched_yield()
     assert log.read_text().splitlines() == ["su - xcatdb -c db2_kill", "poweroff -ff"]
+
+
+def test_whether_the_account_may_switch_off_is_asked_only_where_the_site_declares_how() -> None:
+    here = site()
+    assert fence.may_off(here) == ()
+    command = ("/usr/local/sbin/pdu-role", "--needs", "operator")
+    (look,) = fence.may_off(replace(here, fence=replace(here.fence, may_off=command)))
+    assert isinstance(look.request, Exec)
+    assert (look.request.host, look.request.argv) == (here.node, command)
+    reading = read_look(Looked(look, exited(1, "hamnd has role reader\n")))
+    assert reading.verdict is Verdict.BLOCK
+    assert "hamnd has role reader" in reading.sentence

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from hamnd.core.platforms.vicinity import asking_host
 from hamnd.core.policy import Policy
-from hamnd.dialects import linux, serving, xcat
+from hamnd.dialects import filesets, linux, serving, xcat
 from hamnd.dialects.aix import inittab, src
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
@@ -73,6 +73,7 @@ def xcatd(site: Site, policy: Policy) -> Step:
             src.is_defined(site, name),
             src.is_quiet(site, name),
             inittab.starts_none(site, started_here(site)),
+            *filesets.certificates_valid(site),
         ),
         postconditions=(src.is_running(site, name), xcat.version(site), xcat.probe_present(site)),
         timeout_s=policy.step_timeout_s("xcatd", 120.0),

@@ -7,7 +7,7 @@ outputs (dialects).
 from __future__ import annotations
 
 from hamnd.core.policy import Policy
-from hamnd.dialects import deployment, linux, xcat
+from hamnd.dialects import deployment, filesets, linux, xcat
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 
@@ -38,6 +38,7 @@ def xcatd(site: Site, policy: Policy) -> Step:
             linux.programs(site, *tools),
             linux.none_active(site, unit),
             linux.unit_waiting(site, unit),
+            *filesets.certificates_valid(site),
         ),
         postconditions=(
             linux.any_active(site, unit),
