@@ -33,8 +33,8 @@ ALARM_S = 86_400.0
 """How long a duplicate that was logged is told; errclear ends it sooner."""
 
 _ADD = """\
-"$1" "$2" alias "$3" netmask "$4" up; r=$?;
-"$1" "$2" | grep -q "inet $3 " || exit "$((r > 0 ? r : 1))"; echo "$3 is on $2"
+"$1" "$2" alias "$3" netmask "$4" up;
+"$1" "$2" | grep -q "inet $3 " || exit 1; echo "$3 is on $2"
 """
 _DELETE = """\
 a=$("$1" "$2" delete "$3" 2>&1); o=$("$1" "$2" 2>&1) || { echo "$o" >&2; exit 2; };

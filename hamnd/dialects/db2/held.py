@@ -61,7 +61,7 @@ cfg=$("$db2" get db cfg for "$db")
 logs=$(printf '%s\\n' "$cfg" | sed -n 's/^ *Path to log files *= *//p' | sed 's, *$,,; s,/$,,')
 case $logs in "$own"/*) logs=;; esac
 for path; do set -- "$@" "$path/$(id -un)/NODE0000"; shift; done
-if [ -n "$at" ]; then set -- "$own" ${logs:+"$logs"} "$@"; else set --; fi
+if [ -n "$at" ]; then set -- "$own" ${logs:+"$logs"} ${1+"$@"}; else set --; fi
 seen() { for one; do ls -lR "$one"; done 2>/dev/null | cksum; }
 """
 )
