@@ -1,13 +1,14 @@
 """What is true of a node that is, or was, active: open steps, the old primary's return, the guard.
 
-Owns the conditions TakeoverIncomplete, OldPrimaryReturned, AddressUnique and GuardInstalled. Must
-not decide what follows from them (table) nor who may serve (guarding).
+Owns the conditions TakeoverIncomplete, OldPrimaryReturned, AddressUnique, FuseClear and
+GuardInstalled. Must not decide what follows from them (table) nor who may serve (guarding).
 """
 
 from __future__ import annotations
 
 from hamnd.core.guarding import does_claim
 from hamnd.core.health.rule import is_recent, latest_host_answer, slow_freshness_s
+from hamnd.core.platforms.crontabs import armed
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
 from hamnd.dialects import linux
@@ -16,11 +17,15 @@ from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import PlanKind, RunStatus, State, Status, Verdict
 
+SEEN = "seen:"
+ARMED = (Verdict.PASS, Verdict.UNKNOWN, Verdict.BLOCK)
+"""How bad a reading of jobs is."""
+
 
 def judge_return(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
     """Return the conditions that hold of this node now; `since` is carried over elsewhere."""
     found = [*_incomplete(state, now), *_returned(state, now, terms), *_unique(state, now)]
-    return (*found, _guarded(state, now, terms))
+    return (*found, *_fuse_clear(state, now, terms), _guarded(state, now, terms))
 
 
 def _incomplete(state: NodeState, now: Instant) -> list[Condition]:
@@ -71,6 +76,30 @@ def _unique(state: NodeState, now: Instant) -> list[Condition]:
     status, reason = words.get(reading.verdict, (Status.UNKNOWN, "NotRead"))
     told = (reason, reading.sentence, now.wall_s, report.finished.wall_s, "errpt")
     return [Condition("AddressUnique", status, *told)]
+
+
+def _fuse_clear(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
+    """Whether a job that belongs to a standby would write onto this node, which is active."""
+    if state.state is not State.ACTIVE:
+        return []
+    seen = {
+        topic.removeprefix(SEEN): report
+        for topic, report in state.watch.reports.items()
+        if topic.startswith(SEEN) and report.finished.wall_s >= state.since
+    }
+    readings = armed(terms.site, seen)
+    if not readings:
+        return []
+    worst = max(readings, key=lambda one: ARMED.index(one.verdict))
+    status, reason = {
+        Verdict.BLOCK: (Status.FALSE, "Armed"),
+        Verdict.UNKNOWN: (Status.UNKNOWN, "Unreadable"),
+    }.get(worst.verdict, (Status.TRUE, "Clear"))
+    message = f"{worst.sentence} -> disarm it here, and ask who armed it"
+    if status is Status.TRUE:
+        message = "no job here writes onto this node"
+    at = max(report.finished.wall_s for report in seen.values())
+    return [Condition("FuseClear", status, reason, message, now.wall_s, at, "looks at jobs")]
 
 
 def _guarded(state: NodeState, now: Instant, terms: Terms) -> Condition:

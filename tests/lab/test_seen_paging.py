@@ -33,7 +33,6 @@ NOT_HERE = {
     "hamnd_sync_duration_seconds": "the demo watches no file sets",
     'type=~"FilesFresh.*"': "the demo watches no file sets",
     'type="AddressUnique"': "only AIX logs who else has an address of ours",
-    'type="FuseClear"': "the model has no such condition yet",
     'cluster=""': "every target is labelled",
     'node=""': "every target is labelled",
 }

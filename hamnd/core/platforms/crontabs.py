@@ -6,11 +6,12 @@ Owns whose crontabs count, and how they are disarmed. Must not know crontab(1) (
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from hamnd.dialects import jobs, processes
 from hamnd.dialects.cron import Names
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Look, Report
+from hamnd.model.work import Action, Look, Reading, Report
 
 
 def cron_users(site: Site) -> tuple[str | None, ...]:
@@ -41,6 +42,28 @@ def disarm_crontabs(
         unchanged += (jobs.crontab_is(site, user, edit),)
         restored += (Action(jobs.rearm_crontab(edit)),)
     return disarmed, unchanged, restored
+
+
+HARMLESS = {
+    "crontab": jobs.read_crontab_harmless,
+    "cron_files": jobs.read_cron_files_harmless,
+    "timers": jobs.read_timers_harmless,
+    "processes": jobs.read_nothing_writes,
+}
+"""What judges each kind of job, by the first word of the key under which it is seen."""
+
+
+def armed(site: Site, seen: Mapping[str, Report]) -> tuple[Reading, ...]:
+    """Return of every kind of job that was seen whether it writes onto this node."""
+    arguments = Names.of(site).to_arguments()
+    kinds = ((key.partition(":")[0], report) for key, report in seen.items())
+    return tuple(_judged(kind, report, arguments) for kind, report in kinds if kind in HARMLESS)
+
+
+@lru_cache(maxsize=16)
+def _judged(kind: str, report: Report, arguments: tuple[str, ...]) -> Reading:
+    """Judge a report once: it stands for a minute, and is asked for with every event."""
+    return HARMLESS[kind](report, arguments)
 
 
 def writers(site: Site, seen: Mapping[str, Report]) -> tuple[processes.Writer, ...]:
