@@ -54,6 +54,8 @@ class FinishedRun:
     acknowledged_by: str = ""
     """Who looked at it afterwards and let the next takeover come."""
     acknowledged_at: float | None = None
+    steps_s: Mapping[str, float] = field(default_factory=dict)
+    """How long each step that was done took, in seconds: what the next plan is expected to take."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from hamnd.core.run import open_steps
 from hamnd.core.state import Change, Decision, FinishedRun, NodeState, Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.instant import Instant
-from hamnd.model.names import FenceGrade, Phase, PlanKind, State
+from hamnd.model.names import FenceGrade, Outcome, Phase, PlanKind, State
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 
@@ -103,6 +103,11 @@ class Turn:
             predicted=run.plan.loss.verdict.value,
             position=self.state.watch.standby_end,
             actual="pending" if run.plan.kind is PlanKind.TAKEOVER else "",
+            steps_s={
+                key: one.duration_s
+                for key, one in run.steps.items()
+                if one.outcome is Outcome.DONE and one.duration_s is not None
+            },
         )
         finished = (*self.state.finished, done)[-FINISHED_MAX:]
         key = f"{done.kind} {done.status}"

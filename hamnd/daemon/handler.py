@@ -121,7 +121,7 @@ class ControlHandler:
 
     def _plan_document(self, plan: Plan) -> dict[str, Any]:
         runtime = self._runtime
-        eta = eta_of(runtime.state.finished, plan.kind.value)
+        eta = eta_of(runtime.state.finished, plan)
         now, terms = self._clock.now(), runtime.terms
         skew = skew_s(runtime.state.watch)
         document = plan_document(plan, now.wall_s, terms.site, eta, skew)

@@ -90,7 +90,7 @@ def plan_document(
         },
         "gates": [run_facts.gate_part(gate) for gate in plan.gates],
         "steps": [_step(step, site) for step in plan.steps],
-        "eta": dict(eta) if eta else {"p50_s": None, "p95_s": None, "n": 0},
+        "eta": dict(eta) if eta else {"p50_s": None, "p95_s": None, "n": 0, "unknown": []},
         "generated_at": int(now_wall),
         "node": site.node,
         "partner": site.partner.name,
@@ -357,6 +357,8 @@ def _eta(document: Document, width: int) -> list[str]:
     else:
         text = f"Expected {span(eta.get('p50_s'))} (p50), {span(eta.get('p95_s'))} (p95), "
         text += f"{plural(runs, 'run')}."
+        if unknown := eta.get("unknown"):
+            text = f"{text[:-1]}, without {', '.join(map(str, unknown))}: never done here."
     kind = document.get("kind")
     asked = "abort --reason TEXT" if kind == "undo" else f"plan {kind}"
     head, more = f"  {text}", f"hamnctl {asked} --verbose"

@@ -28,6 +28,7 @@ from hamnd.views.witnesses import witnesses_document
 from tests.builders import (
     DIED,
     NIGHT,
+    STEP_IDS,
     Pair,
     gates,
     overridden_plan,
@@ -311,8 +312,13 @@ def test_eta_comes_from_finished_runs_of_the_same_kind() -> None:
 
     runs = [finished(took) for took in (90.0, 60.0, 130.0)]
     others = [finished(5.0, kind="undo"), finished(7.0, status="concluded")]
-    assert eta_of([*runs, *others], "takeover") == {"p50_s": 90.0, "p95_s": 130.0, "n": 3}
-    assert eta_of(others, "takeover") is None
+    assert eta_of([*runs, *others], plan()) == {
+        "p50_s": 90.0,
+        "p95_s": 130.0,
+        "n": 3,
+        "unknown": [],
+    }
+    assert eta_of(others, plan()) is None
 
 
 def test_a_connection_that_db2_believes_in_is_no_good_mark_while_the_primary_is_silent() -> None:
@@ -338,3 +344,36 @@ def test_explain_tells_the_whole_chain_from_a_takeover_back_to_what_forbids_it()
     told = explain.render_explain(explain_document(unready.state, unready.now, unready.terms))
     assert "What is not proven to work (2):" in told
     assert any(line.strip() == "-> give the right" for line in told)
+
+
+def test_the_time_to_expect_is_the_longest_way_through_the_steps_whoever_did_them() -> None:
+    """dns, dhcp and consoles go side by side; a pause of an hour is nobody's duration."""
+    seconds = {
+        "fence": 2.0,
+        "promote": 3.0,
+        "identity": 1.0,
+        "xcatd": 10.0,
+        "dns": 4.0,
+        "dhcp": 7.0,
+    }
+    seconds |= {"fuse": 1.0, "consoles": 2.0, "verify": 5.0}
+    one = FinishedRun("d", "takeover", "done", 0.0, 3_600.0, steps_s=seconds)
+    slow = replace(one, kind="switchover", steps_s={**seconds, "xcatd": 20.0, "dns": 30.0})
+    whole = 1 + 2 + 3 + 1 + 10 + 7 + 5
+    assert eta_of([one], plan()) == {"p50_s": whole, "p95_s": whole, "n": 1, "unknown": []}
+    assert eta_of([one, slow], plan()) == {
+        "p50_s": whole,
+        "p95_s": 1 + 2 + 3 + 1 + 20 + 30 + 5,
+        "n": 2,
+        "unknown": [],
+    }
+
+
+def test_a_step_that_was_never_done_here_is_named_beside_the_expected_time() -> None:
+    drill = FinishedRun(
+        "d", "switchover", "done", 0.0, 60.0, steps_s={"promote": 3.0, "xcatd": 9.0}
+    )
+    eta = eta_of([drill], plan())
+    assert eta is not None
+    assert (eta["p50_s"], eta["n"]) == (12.0, 1)
+    assert set(eta["unknown"]) == {*STEP_IDS} - {"promote", "xcatd"}
