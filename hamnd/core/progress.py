@@ -49,6 +49,8 @@ class StepRun:
     """The outcome of the action at `index` is unknown: the postconditions decide."""
     must_recheck: bool = False
     """The node was rebooted since it was done: its postconditions are looked at again."""
+    may_act_again: bool = False
+    """A successor's plan shows its actions: what is certainly no longer true is done again."""
     deadline: Instant | None = None
 
 

@@ -5,9 +5,11 @@ of its own and not an action of `promote`, so that what is irreversible begins w
 itself: a run that is aborted after the epoch was raised raises it once more, for whoever owned it
 when the run began, as its plan shows.
 
-It never blocks a takeover: a witness that cannot be reached is told so in the outcome, and a disk
-that takes nothing leaves the step out. The partner's own copy is no part of it. That is hamnd's
-state directory on a node (law 1), written whenever the partner answers (core.epochs).
+The witnesses are told first: whatever happens to this node afterwards, they no longer confirm the
+old primary. One that cannot be reached holds nobody up, is named in the outcome and told again by
+the last step. A disk that takes nothing here pauses the run: whoever goes on without it says so by
+skipping the step. The partner's own copy is no part of it. That is hamnd's state directory on a
+node (law 1), written whenever the partner answers (core.epochs).
 """
 
 from __future__ import annotations
@@ -35,14 +37,23 @@ def raise_epoch(site: Site, policy: Policy, claim: Claim, *before: str) -> Step:
         title=f"epoch {claim.number}: {claim.owner} may serve, {site.partner.name} no longer",
         guide="-",
         host=site.node,
-        actions=_raising(site, claim.number, claim.owner, (*before, site.node)),
+        actions=(
+            *epoch.tell(site, claim.number, claim.owner),
+            *_keeping(site, claim.number, claim.owner, (*before, site.node)),
+        ),
         postconditions=(epoch.is_kept(site, claim.number, claim.owner),),
         timeout_s=policy.step_timeout_s("epoch", 15.0),
         wait_s=2.0,
         skip_if_done=False,
         claims=claim,
-        is_optional=True,
     )
+
+
+def telling_again(step: Step, site: Site, claim: Claim) -> Step:
+    """Return the last step as it also tells witnesses that could not be reached before."""
+    if step.id != "verify":
+        return step
+    return replace(step, actions=(*step.actions, *epoch.tell(site, claim.number, claim.owner)))
 
 
 def claiming(step: Step, claim: Claim) -> Step:
@@ -53,12 +64,12 @@ def claiming(step: Step, claim: Claim) -> Step:
 def give_back(site: Site, claim: Claim, number: int) -> tuple[Action, ...]:
     """Return what takes a claim back: first where its owner believes in it, then here."""
     hosts = tuple(dict.fromkeys((claim.owner, site.node)))
-    return _raising(site, number, claim.former, hosts)
+    kept = _keeping(site, number, claim.former, hosts)
+    return (*kept, *epoch.tell(site, number, claim.former))
 
 
-def _raising(site: Site, number: int, owner: str, hosts: tuple[str, ...]) -> tuple[Action, ...]:
-    kept = (epoch.raise_on(site, host, number, owner) for host in hosts)
-    return (*kept, *epoch.tell(site, number, owner))
+def _keeping(site: Site, number: int, owner: str, hosts: tuple[str, ...]) -> tuple[Action, ...]:
+    return tuple(epoch.raise_on(site, host, number, owner) for host in hosts)
 
 
 def asserted(step: Step, site: Site) -> Step:

@@ -39,7 +39,9 @@ def _inherited(step: Step, before: StepRun | None) -> StepRun:
         return replace(before, index=len(step.actions))
     if before.outcome is Outcome.DONE:
         # Done before the reboot: looked at first, and done again by the plan that shows it.
-        return StepRun(attempt=before.attempt, has_acted=True)
+        return StepRun(
+            attempt=before.attempt, has_acted=True, must_recheck=True, may_act_again=True
+        )
     # A step with nothing left to do has nothing whose outcome could be unknown.
     is_unknown = before.is_unknown and bool(step.actions)
     return StepRun(attempt=before.attempt, has_acted=before.has_acted, is_unknown=is_unknown)

@@ -1,9 +1,8 @@
 """The moves within one step of a run: already true? - may it start? - act - is it true now?
 
-Owns what a report does to a step. Must not know the order of steps (run) nor
-how a request is carried out. Nothing here starts an action without recording its intent in the
-same move; an action whose outcome is unknown is followed by a look at the postconditions, and only
-actions that were never started follow it.
+Owns what a report does to a step. Must not know the order of steps (run) nor how a request is
+carried out. Nothing here starts an action without recording its intent in the same move; one whose
+outcome is unknown is followed by a look, and only actions that were never started follow it.
 """
 
 from __future__ import annotations
@@ -140,12 +139,14 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
     if holds and _is_unkept(step, one):
         return _act(run, step, one, facts)
     if holds:
-        done = replace(one, is_unknown=False, must_recheck=False)
-        return _end(run, step, done, (Outcome.DONE, sentence), facts)
-    if one.must_recheck:
-        told = f"no longer true: {sentence}"
-        lost = replace(one, must_recheck=False)
-        return _end(run, step, lost, (Outcome.NOT_DONE, told), facts)
+        one = replace(one, is_unknown=False, must_recheck=False)
+        return _end(run, step, one, (Outcome.DONE, sentence), facts)
+    if one.must_recheck and verdict is Verdict.UNKNOWN:
+        told = f"done before the reboot, cannot be seen now, so it is not run again: {sentence}"
+        return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
+    one = replace(one, must_recheck=False)
+    if run.steps[step.id].must_recheck and not one.may_act_again:
+        return _end(run, step, one, (Outcome.NOT_DONE, f"no longer true: {sentence}"), facts)
     if one.is_unknown and verdict is Verdict.UNKNOWN and not _is_unkept(step, one):
         told = f"still unknown, so it is not run again: {sentence}"
         return _end(run, step, one, (Outcome.UNKNOWN, told), facts)

@@ -69,6 +69,8 @@ class GateResult:
     clear: str = ""
     """What the operator can run to clear it."""
     reason: str | None = None
+    overridden: Verdict | None = None
+    """What the operator overrode: the verdict that stood when this was judged."""
 
 
 @dataclass(frozen=True, slots=True)

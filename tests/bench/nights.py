@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import statistics
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +26,7 @@ Figure = Callable[[str, list[float], str, str, bool], dict[str, Any]]
 DOWN_AFTER_S = 4.0
 TUNED_DOWN_AFTER_S = 2.0
 POLL_S = 0.01
+_pause = threading.Event()
 SLOW = Delay(delay_ms=400, loss_percent=30)
 """In each direction: 800 ms more for every round trip (design §11)."""
 SLOW_FOR_S = 120.0
@@ -72,7 +74,7 @@ def _states(site: Db2Pair) -> Iterator[str]:
             yield str(client.get("status").document["state"])
         except Unreachable:
             yield "unreachable"
-        time.sleep(POLL_S)
+        _pause.wait(POLL_S)
 
 
 def _until(site: Db2Pair, state: str, limit_s: float = 60.0) -> float:

@@ -24,13 +24,13 @@ ACTIONS = {
     "dns": 1,
     "dhcp": 2,
     "consoles": 2,
-    "verify": 2,
+    "verify": 3,
 }
 """Steps of the demo's takeover with their number of actions (checked against every plan)."""
 
-UNSEEN = {"epoch": (0, 1), "identity": (0, 3), "verify": (0,)}
+UNSEEN = {"epoch": (0, 1), "identity": (0, 3), "verify": (0, 2)}
 """Actions that no stand-in sees: the epoch is written, the way back is armed, the change is kept;
-no xcatprobe here."""
+no xcatprobe here, and witnesses are told over ssh."""
 
 PROVEN_AFTER = {**ACTIONS, "identity": 3}
 """How many actions come before the proof; the address is kept only after it."""

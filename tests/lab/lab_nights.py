@@ -219,8 +219,12 @@ class Told:
 
     verdict: str = ""
     """The loss that was shown when the plan was confirmed."""
+    bound_s: float | None = None
+    """Shown with a bounded loss: only what was committed within so many seconds is lost."""
     lost: int = -1
     """Rows that were acknowledged on the old primary and are nowhere else."""
+    lost_over_s: float = 0.0
+    """Over how long they were committed."""
     said: dict[Phase, str] = field(default_factory=dict)
     """All that was to be read while the fault of this phase was there."""
     pauses: list[str] = field(default_factory=list)
@@ -269,6 +273,7 @@ def play(site: Db2Pair, *cells: Cell) -> Told:
         told.writers = site.db2.writable()
         told.owners = site.owners()
         told.lost = site.db2.lost(PRIMARY, STANDBY)
+        told.lost_over_s = site.db2.lost_over_s(PRIMARY, STANDBY)
     told.violations = watcher.violations
     return told
 
@@ -288,6 +293,7 @@ def _before(site: Db2Pair, desk: Desk, watcher: Watcher, row: Row | None, told: 
 def _during(site: Db2Pair, desk: Desk, row: Row | None, told: Told) -> None:
     plan = desk.plan()
     told.verdict = plan["data_loss"]["verdict"]
+    told.bound_s = plan["data_loss"]["seconds"]
     process = desk.confirm(plan["digest"])
     try:
         if row is not None:

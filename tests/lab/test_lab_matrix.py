@@ -72,6 +72,9 @@ def _lost_no_more_than_shown(told: Told) -> None:
     assert told.lost >= 0
     if told.verdict in NONE_LOST:
         assert told.lost == 0, told.verdict
+    if told.verdict == "bounded":
+        assert told.bound_s is not None
+        assert told.lost_over_s <= told.bound_s
 
 
 def _said_what_was_so(told: Told, cell: Cell) -> None:

@@ -87,7 +87,7 @@ def _overridden(result: GateResult, overrides: dict[str, str]) -> GateResult:
     reason = overrides.get(result.name)
     if reason is None or result.verdict is Verdict.PASS or result.name == ACCEPTED_BY_CLASS:
         return result
-    return replace(result, verdict=Verdict.OVERRIDDEN, reason=reason)
+    return replace(result, verdict=Verdict.OVERRIDDEN, reason=reason, overridden=result.verdict)
 
 
 def why_impossible(question: Question) -> GateResult | None:

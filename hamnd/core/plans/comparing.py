@@ -12,7 +12,7 @@ from hamnd.core.gates import LOSS_RANK, RANK
 from hamnd.core.plans.digest import covered_step
 from hamnd.core.policy import Terms
 from hamnd.dialects import processes
-from hamnd.model.plan import Plan, Step
+from hamnd.model.plan import GateResult, Plan, Step
 
 
 def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]:
@@ -25,10 +25,10 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     old_gates = {gate.name: gate for gate in shown.gates}
     for gate in fresh.gates:
         old = old_gates.get(gate.name)
-        if old is not None and RANK[gate.verdict] > RANK[old.verdict]:
+        if old is not None and _rank(gate) > _rank(old):
             worse.append(
-                f"{gate.name}: {old.verdict.value} ({old.evidence}) -> "
-                f"{gate.verdict.value} ({gate.evidence})"
+                f"{gate.name}: {_verdict(old)} ({old.evidence}) -> "
+                f"{_verdict(gate)} ({gate.evidence})"
             )
     if LOSS_RANK[fresh.loss.class_] > LOSS_RANK[shown.loss.class_]:
         basis = "; ".join(fresh.loss.basis)
@@ -36,6 +36,16 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     if shown.reach_class != fresh.reach_class and not _is_quieter(shown, fresh):
         worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
     return tuple(worse)
+
+
+def _rank(gate: GateResult) -> tuple[int, int]:
+    """An override holds for what was shown: what lies under it must not become worse either."""
+    return RANK[gate.verdict], 0 if gate.overridden is None else RANK[gate.overridden]
+
+
+def _verdict(gate: GateResult) -> str:
+    under = "" if gate.overridden is None else f"{gate.overridden.value}, "
+    return f"{under}{gate.verdict.value}"
 
 
 def _does_no_more(shown: Plan, fresh: Plan, terms: Terms) -> bool:

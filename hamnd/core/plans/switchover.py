@@ -17,7 +17,7 @@ from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
-from hamnd.core.raising import claiming, raise_epoch
+from hamnd.core.raising import claiming, raise_epoch, telling_again
 from hamnd.core.replication import Switchover
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.salvaging import with_salvage
@@ -59,6 +59,7 @@ def switchover_steps(
     ]
     last = tuple(one.id for one in engine if one.id == "replicate")
     own = [replace(one, after=(*one.after, *last)) if one.id == "verify" else one for one in own]
+    own = [telling_again(one, terms.site, claim) for one in own]
     promote = next(one for one in engine if one.id == "promote")
     raised = raise_epoch(terms.site, terms.policy, claim)
     raised = replace(raised, depends_on=promote.depends_on)

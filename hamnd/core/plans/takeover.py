@@ -15,7 +15,7 @@ from hamnd.core.plans import Draft
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.policy import Terms
-from hamnd.core.raising import claiming, raise_epoch
+from hamnd.core.raising import claiming, raise_epoch, telling_again
 from hamnd.core.replication import Promotion, Takeover
 from hamnd.core.replication.db2_loss import STEPS_BEFORE_PROMOTE_S
 from hamnd.core.replication.registry import engine_of
@@ -64,6 +64,8 @@ def takeover_steps(
     rehomed = {one.id for one in engine_steps} & {"db-stop", "db-rehome"}
     promoting = tuple(_with_fence(_after_epoch(one), is_graceful) for one in engine_steps)
     site = terms.site
+    if claim is not None:
+        platform_steps = tuple(telling_again(one, site, claim) for one in platform_steps)
     claim = claim or Claim(1, site.node, site.partner.name)
     promoting = tuple(claiming(one, claim) for one in promoting)
     promote = next(one for one in promoting if one.id == "promote")

@@ -127,6 +127,14 @@ class Db2:
         with self._lock:
             return self.pair.loss(old, new).rows
 
+    def lost_over_s(self, old: str, new: str) -> float:
+        """Return over how many seconds those rows were committed."""
+        with self._lock:
+            loss = self.pair.loss(old, new)
+        if loss.first_at is None or loss.last_at is None:
+            return 0.0
+        return loss.last_at - loss.first_at
+
     def writable(self) -> tuple[str, ...]:
         """Return who accepts writes now; two names are a split-brain."""
         with self._lock:

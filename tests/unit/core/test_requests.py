@@ -194,6 +194,23 @@ def test_a_loss_that_became_worse_is_refused_with_the_difference() -> None:
     assert any("loss: bounded -> unknown" in line for line in decision.refusal.difference)
 
 
+def test_what_lies_under_an_override_must_not_become_worse() -> None:
+    story = down_late()
+    story.world.looks["linux.unit_waiting"] = "unknown"
+    story.live(61.0)
+    shown = story.plan(accept_loss=LossVerdict.UNKNOWN, overrides=("fence", "readiness")).answer
+    assert shown is not None
+    assert gate(shown, "readiness") is Verdict.OVERRIDDEN
+    story.world.looks["linux.unit_waiting"] = "bad"
+    story.live(61.0)
+    decision = refused(story, story.confirm, "plan")
+    assert decision.refusal is not None
+    assert any(
+        line.startswith("readiness: unknown, overridden") and "-> block, overridden" in line
+        for line in decision.refusal.difference
+    )
+
+
 def test_a_loss_that_became_smaller_is_accepted() -> None:
     story = down_late()
     story.plan(accept_loss=LossVerdict.UNKNOWN, overrides=("fence",))

@@ -513,6 +513,19 @@ def test_a_successor_looks_again_at_what_was_done_before_a_reboot() -> None:
     assert actions_of(looked(again.run, "a", "false")) == [("a", 0)]
 
 
+def test_a_successor_does_not_run_again_what_it_cannot_see_after_a_reboot() -> None:
+    run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
+    run = runs.recover(run, True).run
+    again = runs.advance(runs.begin(run.plan, "anna", 0.0, run), FACTS)
+    unseen = looked(again.run, "a", "unknown")
+    assert actions_of(unseen) == []
+    assert unseen.run.steps["a"].outcome is Outcome.UNKNOWN
+    assert "cannot be seen now" in unseen.run.reason
+    later = runs.retry(unseen.run, "anna", FACTS)
+    assert looks_of(later) == [("a", LookPurpose.ALREADY)]
+    assert looked(later.run, "a", "true").run.steps["a"].outcome is Outcome.DONE
+
+
 def test_a_fence_whose_evidence_is_gone_is_done_again() -> None:
     run = begun(step("fence", proves_fence=True), step("b", "fence"))
     run = replace(run, steps={**run.steps, "fence": StepRun(Outcome.DONE, has_acted=True)})
