@@ -32,7 +32,7 @@ _KEEP_HOSTS = 'mkdir -p "$1" && cp -p "$2" "$1/hosts.before"'
 _LOST_LINES = """\
 test -f "$1/hosts.before" || { echo "no copy of it was kept"; exit 0; };
 grep -v '^[[:space:]]*#' "$1/hosts.before" | while read -r a n; do
-if [ -n "$a" ] && ! grep -q "^[[:space:]]*$a[[:space:]]" "$2"; then echo "$a $n"; fi; done
+if [ -n "$a" ] && ! grep -q "^[[:space:]]*${a}[[:space:]]" "$2"; then echo "$a $n"; fi; done
 """
 """Addresses that the file named before and does not name any more, with their names."""
 

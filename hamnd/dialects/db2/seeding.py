@@ -97,7 +97,7 @@ add $same "$(value $same)"; done
 case $(value HADR_TARGET_LIST) in
 '') ;;
 *'|'*) list=$(value HADR_TARGET_LIST)
-add HADR_TARGET_LIST "$(value HADR_LOCAL_HOST):$(value HADR_LOCAL_SVC)|${list#*|}";;
+add HADR_TARGET_LIST "$(value HADR_LOCAL_HOST):$(value HADR_LOCAL_SVC)|${list#*[|]}";;
 *) add HADR_TARGET_LIST "$(value HADR_LOCAL_HOST):$(value HADR_LOCAL_SVC)";;
 esac
 add LOGINDEXBUILD ON

@@ -42,7 +42,7 @@ _EXCHANGE = (
     'value() { printf "%s\\n" "$all" | sed -n "s/.*($1) *= *//p" | tr -d " "; }; '
     "list=$(value HADR_TARGET_LIST); service=$(value HADR_REMOTE_SVC); "
     'set -- HADR_LOCAL_HOST "$local" HADR_REMOTE_HOST "$remote"; case $list in '
-    '"") ;; *"|"*) set -- "$@" HADR_TARGET_LIST "$remote:$service|${list#*|}";; '
+    '"") ;; *"|"*) set -- "$@" HADR_TARGET_LIST "$remote:$service|${list#*[|]}";; '
     '*) set -- "$@" HADR_TARGET_LIST "$remote:$service";; esac; '
     'exec "$0" update db cfg for "$db" using "$@"'
 )

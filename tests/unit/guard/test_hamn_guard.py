@@ -23,7 +23,9 @@ from hamnd.model.instant import Instant
 from hamnd.model.site import IdentityMode
 from tests.unit.guard.guard_site import BOOT, SCRIPT, Room
 
-SHELLS = tuple(one for one in ("dash", "ksh", "bash --posix") if shutil.which(one.split()[0]))
+SHELLS = tuple(
+    one for one in ("dash", "ksh", "mksh", "bash --posix") if shutil.which(one.split()[0])
+)
 NOW = Instant(100.0, 1_000_000.0)
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 
 import pytest
 
@@ -131,6 +133,27 @@ def test_no_script_of_any_plan_needs_what_aix_lacks(mode: str) -> None:
             for text in request.argv:
                 lacking = [one for one in LACKING if re.search(one, text)]
                 assert lacking == [], f"{step.id}: {text}"
+
+
+@pytest.mark.parametrize("shell", [one for one in ("ksh", "mksh") if shutil.which(one)])
+def test_every_script_of_every_plan_is_understood_by_a_ksh(shell: str) -> None:
+    scripts: set[str] = set()
+    for step in (*of_every_plan("primary_address"), *of_every_plan("service_address")):
+        looks = (*step.readiness, *step.preconditions, *step.postconditions, *step.undone)
+        actions = (*step.actions, *step.compensation)
+        for request in (*(one.request for one in looks), *(one.request for one in actions)):
+            words = request.argv if isinstance(request, Exec) else ()
+            scripts |= {
+                text
+                for program, option, text in zip(words, words[1:], words[2:], strict=False)
+                if (program, option) == ("sh", "-c")
+            }
+    assert len(scripts) > 40
+    for text in scripts:
+        done = subprocess.run(
+            [shell, "-n", "-c", text], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, f"{text}\n{done.stderr}"
 
 
 def test_the_whole_order_with_a_database_that_moves_along() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 from pathlib import Path
@@ -227,10 +228,13 @@ def test_an_entry_is_there_only_word_by_word() -> None:
     assert verdict("inittab.has", report, entry.text()) is Verdict.PASS
 
 
+SHELLS = tuple(one for one in ("dash", "ksh", "mksh") if shutil.which(one))
+
+
 class Inittab:
     """An inittab behind stand-ins of its commands, in a folder."""
 
-    def __init__(self, folder: Path, text: str) -> None:
+    def __init__(self, folder: Path, text: str, shell: str = "sh") -> None:
         self.file = folder / "inittab"
         self.file.write_text(text)
         tools = {
@@ -244,13 +248,21 @@ class Inittab:
             tool = folder / name
             tool.write_text(f"#!/bin/sh\n{script}\n".replace("F", str(self.file)))
             tool.chmod(stat.S_IRWXU)
+        if not (folder / "sh").exists():
+            (folder / "sh").symlink_to(str(shutil.which(shell)))
+        self.path = f"{folder}:{os.environ['PATH']}"
         paths = Paths(state_dir=str(folder / "state"))
         self.site = site(tools={name: str(folder / name) for name in tools}, paths=paths)
         self.held = folder / "state" / "inittab.held"
 
     def run(self, action: Action) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
-            words(action), capture_output=True, text=True, timeout=30, check=False
+            words(action),
+            env={"PATH": self.path},
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
         )
 
     @property
@@ -275,8 +287,11 @@ OTHERS = [
 ]
 
 
-def test_every_line_that_starts_something_is_taken_out_kept_and_put_back(tmp_path: Path) -> None:
-    one = Inittab(tmp_path, "\n".join([*OTHERS, *STARTING, ""]))
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_line_that_starts_something_is_taken_out_kept_and_put_back(
+    tmp_path: Path, shell: str
+) -> None:
+    one = Inittab(tmp_path, "\n".join([*OTHERS, *STARTING, ""]), shell)
     assert one.run(inittab.disarm(one.site, NAMES)).returncode == 0
     assert one.lines == OTHERS
     assert one.held.read_text().splitlines() == STARTING

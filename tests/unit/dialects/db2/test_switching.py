@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -124,11 +125,16 @@ def test_nobody_is_connected_only_where_db2_says_so(
     assert said in reading.sentence
 
 
+SHELLS = tuple(one for one in ("dash", "ksh", "mksh") if shutil.which(one))
+"""AIX's sh is an old ksh; mksh is the one here that reads patterns as that family does."""
+
+
 def cfg_stub(role: str, target: str = "aixmn1:DB2_HADR_1") -> str:
     text = CFG.format(role=role, local="a", remote="b").replace("aixmn1:DB2_HADR_1", target)
     return f"case $1 in get) cat <<'EOF'\n{text}EOF\n;; *) echo '{DONE}';; esac"
 
 
+@pytest.mark.parametrize("shell", SHELLS)
 @pytest.mark.parametrize(
     ("target", "changed"),
     [
@@ -138,9 +144,10 @@ def cfg_stub(role: str, target: str = "aixmn1:DB2_HADR_1") -> str:
     ],
 )
 def test_only_the_partner_changes_in_the_target_list(
-    here: Site, tmp_path: Path, target: str, changed: str
+    here: Site, tmp_path: Path, target: str, changed: str, shell: str
 ) -> None:
     stub(tmp_path, "db2", cfg_stub("STANDARD", target))
+    (tmp_path / "sh").symlink_to(str(shutil.which(shell)))
     action = switching.exchange_hosts(here, here.node, "9.9.9.1", "9.9.9.2")
     report, calls = run(action, tmp_path)
     assert read_action(action, report).verdict is Verdict.PASS
