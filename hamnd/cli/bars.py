@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from typing import Any, Self
 
-from rich.console import Console, Group
+from rich.console import Console
 from rich.live import Live
 from rich.progress_bar import ProgressBar
+from rich.table import Table
 from rich.text import Text
 
 from hamnd.cli.screen import Screen, paint
@@ -38,8 +39,11 @@ class LiveBars:
     def now(self, document: dict[str, Any], names: list[str]) -> None:
         """Show how far these copies are."""
         parts = [one for one in listed(document, "files") if one.get("set") in names]
-        rows = [row for one in parts for row in (_bar(one), Text(f"  {bar_text(one)}"))]
-        self._live.update(Group(*rows))
+        table = Table.grid()  # a bar alone ends no line
+        for one in parts:
+            table.add_row(_bar(one))
+            table.add_row(Text(bar_text(one)))
+        self._live.update(table, refresh=True)
 
     def ended(self, lines: list[str]) -> None:
         """Print lines above the bars."""

@@ -17,6 +17,7 @@ from hamnd.model.names import LossVerdict, Outcome, PlanKind, Verdict
 from hamnd.model.plan import GateResult, PlanRequest, Step
 from hamnd.views.card import plan_document, render_card, render_plan
 from hamnd.views.explain import explain_document, render_explain
+from hamnd.views.files import render_files
 from hamnd.views.offline import journal_status
 from hamnd.views.ready import ready_document, ready_of, render_ready
 from hamnd.views.rehearsal import rehearsal_of, render_rehearsal
@@ -103,6 +104,58 @@ def _card_with_files() -> list[str]:
     return render_card({**plan_document(plan(), now, site(), ETA), "files": parts})
 
 
+def _files(**changes: object) -> list[str]:
+    """A set that is fresh and copied anew, one that is old and differs, one that asks, one that
+    the site copies itself, and one that was never here."""
+    now = int(NIGHT.wall_s)
+    end = {"kind": "copy", "outcome": "done", "ended_at": now - 7200, "duration_s": 2.25}
+    going = {"phase": "copying", "files": 120, "files_total": 480, "bytes": 2_500_000}
+    parts = [
+        {
+            "set": "credentials",
+            "mode": "pull",
+            "identical": False,
+            "fresh_as_of": now - 200,
+            "stale_after_s": 3600,
+            "run": {**going, "bytes_total": 10_000_000, "elapsed_s": 10.0},
+        },
+        {
+            "set": "install",
+            "mode": "pull",
+            "fresh_as_of": now - 14_400,
+            "stale_after_s": 10_800,
+            "next_at": now + 600,
+            "run": None,
+            "last_run": {**end, "outcome": "not_done", "sentence": "mn1: no answer to ssh"},
+            "drift": {
+                "at": now - 7210,
+                "differ": 1,
+                "missing": 5,
+                "extra": 2,
+                "whole": True,
+                "examples": ["post/one", "two\nlines", "c", "d", "e", "f"],
+            },
+        },
+        {
+            "set": "images",
+            "mode": "observe",
+            "fresh_as_of": now - 60,
+            "stale_after_s": 93_600,
+            "run": None,
+            "last_run": {**end, "kind": "check", "sentence": "nothing differs"},
+        },
+        {
+            "set": "tools",
+            "mode": "pull",
+            "fresh_as_of": None,
+            "run": None,
+            "question": "aixmn1 no longer has 812 of 900 entries of /tools/ (90 %, limit 25 %)",
+        },
+    ]
+    document = {"partner": "aixmn1", "generated_at": now, "files": parts}
+    return render_files({**document, **changes})
+
+
 def _undo() -> list[str]:
     back = Step("undo-fuse", "take back fuse", "§5.2", "aixmn2", actions=steps()[0].actions)
     request = PlanRequest(PlanKind.UNDO)
@@ -167,6 +220,9 @@ SHOWN: dict[str, Callable[[], list[str]]] = {
     "run_none": lambda: _run(pair().in_peer()),
     "card": lambda: render_card(plan_document(plan(), NIGHT.wall_s, site(), ETA)),
     "card_with_files": _card_with_files,
+    "files": _files,
+    "files_from_journal": lambda: _files(source="journal", unreachable="hamnd is not running"),
+    "files_none": lambda: _files(files=[]),
     "card_overridden": lambda: render_card(plan_document(overridden_plan(), NIGHT.wall_s, site())),
     "plan_blocked": _blocked,
     "plan_loss_not_accepted": _not_accepted,
