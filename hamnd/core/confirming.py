@@ -61,7 +61,7 @@ def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusa
         what = "the new primary is" if kind in NEW_PRIMARY else "this plan is carried out on"
         told = f"{what} {here}, not {event.named or 'nothing'}: read the card again"
         return Refusal("name", told, hint="hamnctl confirm")
-    if turn.now.wall_s > shown.expires_at:
+    if not shown.created_at <= turn.now.wall_s <= shown.expires_at:  # or our clock was set back
         hint = plan_command(shown.kind)
         return Refusal("expiry", f"plan {shown.digest} expired", hint=hint)
     return None

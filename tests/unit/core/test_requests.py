@@ -150,6 +150,14 @@ def test_an_expired_plan_is_refused() -> None:
     refused(story, story.confirm, "expiry")
 
 
+def test_a_plan_does_not_live_longer_because_our_clock_was_set_back() -> None:
+    story = down_late().with_policy(plan_ttl_s=20.0)
+    story.plan(accept_loss=LossVerdict.UNKNOWN)
+    story.set_clock(-3600.0)
+    story.live(21.0)
+    refused(story, story.confirm, "expiry")
+
+
 def test_a_window_plan_expires_with_its_window() -> None:
     story = down()
     shown = story.plan().answer
