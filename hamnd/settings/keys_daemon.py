@@ -302,7 +302,9 @@ OUTPUTS = (
     Key(
         "paths.state_dir",
         kinds.absolute_path,
-        "Journal, reports and the journal's reserve. The default on AIX is /var/hamnd.",
+        "Journal with its reserve, reports, runbook and epoch; the other node's holds the epoch "
+        "and a copy of the runbook, which hamnd leaves there unasked. The default on AIX is "
+        "/var/hamnd.",
         "To a disk of its own; never onto the replicated or shared one.",
         default="/var/lib/hamnd",
         aix="/var/hamnd",
