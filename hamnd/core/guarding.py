@@ -62,7 +62,7 @@ def guard_answer(state: NodeState, terms: Terms) -> GuardAnswer:
     sights = _asked(state, terms)
     for sight in sights:
         told = _told(sight, terms)
-        if told.number == epoch.number and told.owner != epoch.owner:
+        if told and told.number == epoch.number and told.owner != epoch.owner:
             why = f"{sight.host} names {told.owner} for the same epoch {epoch.number}"
             return GuardAnswer(MayServe.UNKNOWN, why)
     if epoch.owner != node:
@@ -111,8 +111,11 @@ def _asked(state: NodeState, terms: Terms) -> tuple[EpochSight, ...]:
     return tuple(epochs[name] for name in _hosts(terms) if name in epochs)
 
 
-def _told(sight: EpochSight, terms: Terms) -> Epoch:
-    return sight.epoch or Epoch(0, terms.site.primary.name)
+def _told(sight: EpochSight, terms: Terms) -> Epoch | None:
+    """What a host tells: a partner that took over keeps its own, a witness may have lost it."""
+    if sight.epoch is None and sight.host == terms.site.partner.name:
+        return Epoch(0, terms.site.primary.name)
+    return sight.epoch
 
 
 def does_claim(sight: EpochSight, terms: Terms) -> bool:
@@ -123,8 +126,13 @@ def does_claim(sight: EpochSight, terms: Terms) -> bool:
 
 
 def _confirms(sight: EpochSight, epoch: Epoch, terms: Terms) -> bool:
-    """A witness confirms what it keeps; the partner would have kept its own first."""
-    told = _told(sight, terms)
+    """A witness confirms what was raised and it keeps; the partner would have kept its own first.
+
+    Before any epoch was raised only the partner knows that it did not take over.
+    """
+    told, is_partner = _told(sight, terms), sight.host == terms.site.partner.name
+    if told is None or (told.number == 0 and not is_partner):
+        return False
     if (told.number, told.owner) == (epoch.number, epoch.owner):
         return True
-    return sight.host == terms.site.partner.name and sight.epoch is not None
+    return is_partner and told.number > 0

@@ -102,11 +102,21 @@ def test_a_host_that_hangs_is_ended_and_holds_nobody_for_long(each_shell: Room) 
     assert each_shell.guard().code == 0
 
 
-def test_before_any_epoch_the_configured_primary_may_serve_where_somebody_agrees(
+def test_before_any_epoch_the_configured_primary_may_serve_where_its_partner_agrees(
     room: Room,
 ) -> None:
     assert room.guard().code == 0
     assert room.kept("mn1") == f"0 mn1 {BOOT}\n"
+
+
+def test_a_witness_that_knows_nothing_confirms_nobody(each_shell: Room) -> None:
+    """Given the first takeover ever went by the witnesses, and mn2, which serves, cannot be
+    reached, when mn1 boots without an epoch, then it cannot know."""
+    each_shell.keep("mn2", "down")
+    done = each_shell.guard()
+    assert (done.code, "sn1 (keeps no epoch)" in done.err) == (5, True), done.text
+    each_shell.keep("sn1", "0 mn1 -")
+    assert each_shell.guard().code == 5
 
 
 def test_the_operators_word_raises_the_epoch_and_is_told_to_everybody(each_shell: Room) -> None:
@@ -193,10 +203,10 @@ def test_the_network_is_nobodys_business_where_the_address_is_an_alias(room: Roo
 
 # ---- the twin: the engine judges the same facts alike --------------------------------------------
 
-OWN = (None, "5 mn1 boot-before", "5 mn2 -")
+OWN = (None, "0 mn1 boot-before", "5 mn1 boot-before", "5 mn2 -")
 """Without the one of this boot: then the script asks nobody, while hamnd learns at any time."""
 PARTNER = ("down", None, "5 mn1 -", "4 mn2 boot-x", f"4 mn2 {BOOT}", "6 mn2 boot-x", "5 mn2 -")
-WITNESS = ("down", None, "5 mn1 -", "6 mn2 -", "4 mn1 -")
+WITNESS = ("down", None, "0 mn1 -", "5 mn1 -", "6 mn2 -", "4 mn1 -")
 
 
 @pytest.mark.parametrize("own", OWN)
