@@ -60,6 +60,9 @@ def guard_answer(state: NodeState, terms: Terms) -> GuardAnswer:
     if is_current(state, terms):
         return GuardAnswer(MayServe.YES, f"{named}, in this boot")
     sights = _asked(state, terms)
+    if is_partner_displaced(state, terms):
+        # Who answers at its address is this node itself.
+        sights = tuple(one for one in sights if one.host != terms.site.partner.name)
     for sight in sights:
         told = _told(sight, terms)
         if told and told.number == epoch.number and told.owner != epoch.owner:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hamnd.dialects import guard
 from hamnd.model.epoch import WhenUnknown
-from hamnd.model.site import GuardSite, IdentityMode, Node, Site, Witness
+from hamnd.model.site import GuardSite, IdentityMode, Node, ServiceAddress, Site, Witness
 from tests.builders import site as any_site
 
 SCRIPT = Path(__file__).parents[3] / "hamnd/guard/hamn-guard"
@@ -28,6 +28,25 @@ host=${1#*@}
 [ ! -e "$SITE/$host/hangs" ] || exec sleep 60
 [ ! -e "$SITE/$host/down" ] || { echo "ssh: connect to host $host: timed out" >&2; exit 255; }
 HAMND_STATE_DIR=$SITE/$host exec sh -c "$2"
+"""
+IP = """\
+#!/bin/sh
+# Addresses are lines INTERFACE ADDRESS/PREFIX; a file named no-carrier stands for a dead link.
+here=$SITE/addresses
+case $* in
+"-o addr show"*)
+    [ ! -e "$SITE/no-ip" ] || exit 1
+    echo "1: lo    inet 127.0.0.1/8 scope host lo"
+    while read -r dev one; do
+        [ "${5:-$dev}" != "$dev" ] || echo "2: $dev    inet $one scope global $dev\\  x"
+    done <"$here" ;;
+"-o link show"*)
+    up=UP,LOWER_UP
+    [ ! -e "$SITE/no-carrier" ] || up=NO-CARRIER,UP
+    echo "2: $5: <BROADCAST,MULTICAST,$up> mtu 1500 qdisc fq_codel state UP" ;;
+"addr add "*) echo "$5 $3" >>"$here" ;;
+"addr del "*) grep -vxF "$5 $3" "$here" >"$here.new"; mv "$here.new" "$here" ;;
+esac
 """
 LOGGER = '#!/bin/sh\necho "$*" >>"$SITE/syslog"\n'
 SYSTEMCTL = '#!/bin/sh\necho "$*" >>"$SITE/systemctl.log"\n'
@@ -54,28 +73,53 @@ class Room:
     shell: str = "sh"
     when_unknown: WhenUnknown = WhenUnknown.HOLD
     mode: IdentityMode = IdentityMode.SERVICE_ADDRESS
+    address: str = "10.0.0.9"
+    has_taken: bool = False
+    """Whether mn1 is the configured standby, and carries its partner's address."""
 
     def __post_init__(self) -> None:
         programs = self.place / "bin"
         programs.mkdir()
-        for name, text in (("ssh", SSH), ("logger", LOGGER), ("systemctl", SYSTEMCTL)):
-            (programs / name).write_text(text)
-            (programs / name).chmod(0o755)
+        (self.place / "addresses").touch()
+        told = {"ssh": SSH, "ip": IP, "logger": LOGGER, "systemctl": SYSTEMCTL}
+        for name, text in told.items():
+            self.program(name, text)
         for address in ADDRESSES.values():
             (self.place / address).mkdir()
         self.configure()
+
+    def program(self, name: str, text: str) -> None:
+        """Have a program of this name end the search for it."""
+        path = self.place / "bin" / name
+        path.write_text(text)
+        path.chmod(0o755)
+
+    @property
+    def has(self) -> list[str]:
+        """The addresses of mn1, each behind its interface."""
+        return (self.place / "addresses").read_text().splitlines()
+
+    def take_over(self) -> None:
+        """Have mn1 be the standby that carries its partner's address, which answers as mn1 does."""
+        self.mode, self.address, self.has_taken = IdentityMode.PRIMARY_ADDRESS, "10.0.0.2", True
+        self.configure()
+        (self.place / "addresses").write_text(f"eth0 {self.address}/24\n")
+        if kept := self.kept("mn1"):
+            self.keep("mn2", kept.strip())
 
     def configure(self) -> None:
         (self.folder("mn1") / guard.NAME).write_text(guard.conf(self.site))
 
     @property
     def site(self) -> Site:
+        first, second = ("mn2", "mn1") if self.has_taken else ("mn1", "mn2")
         return any_site(
             node="mn1",
-            primary=Node("mn1", ADDRESSES["mn1"]),
-            standby=Node("mn2", ADDRESSES["mn2"]),
+            primary=Node(first, ADDRESSES[first]),
+            standby=Node(second, ADDRESSES[second]),
             witnesses=tuple(Witness(one, ADDRESSES[one]) for one in ("sn1", "sn2")),
             guard=GuardSite(self.when_unknown),
+            identity=(ServiceAddress("eth0", self.address, 24, "xcatmn"),),
             identity_mode=self.mode,
         )
 

@@ -21,6 +21,7 @@ from hamnd.dialects import epoch as dialect
 from hamnd.model.epoch import EpochSight, WhenUnknown
 from hamnd.model.instant import Instant
 from hamnd.model.site import IdentityMode
+from hamnd.model.work import Ending, Report
 from tests.unit.guard.guard_site import BOOT, SCRIPT, Room
 
 SHELLS = tuple(
@@ -201,34 +202,72 @@ def test_the_network_is_nobodys_business_where_the_address_is_an_alias(room: Roo
     assert room.guard("network", "networking.service").code == 0
 
 
+def test_a_node_that_has_its_partners_address_does_not_take_its_own_word(each_shell: Room) -> None:
+    """Given this node took its partner's address over and was booted, when no witness tells, then
+    what answers there confirms nothing; neither does it while no address can be read."""
+    room = each_shell
+    room.keep("mn1", "5 mn1 boot-before")
+    room.take_over()
+    for host in ("sn1", "sn2"):
+        room.keep(host, "down")
+    done = room.guard()
+    assert (done.code, "10.0.0.2 is, or may be, on this host" in done.err) == (5, True), done.text
+    (room.place / "addresses").write_text("")
+    (room.place / "no-ip").touch()
+    room.program("ifconfig", "#!/bin/sh\nexit 1\n")
+    assert room.guard().code == 5
+    room.program("ifconfig", "#!/bin/sh\necho ' inet 10.0.0.22 netmask 0xffffff00'\n")
+    assert room.guard().code == 0
+
+
 # ---- the twin: the engine judges the same facts alike --------------------------------------------
 
 OWN = (None, "0 mn1 boot-before", "5 mn1 boot-before", "5 mn2 -")
 """Without the one of this boot: then the script asks nobody, while hamnd learns at any time."""
-PARTNER = ("down", None, "5 mn1 -", "4 mn2 boot-x", f"4 mn2 {BOOT}", "6 mn2 boot-x", "5 mn2 -")
+DISPLACED = "its address is this node's"
+PARTNER = (
+    "down",
+    DISPLACED,
+    None,
+    "5 mn1 -",
+    "4 mn2 boot-x",
+    f"4 mn2 {BOOT}",
+    "6 mn2 boot-x",
+    "5 mn2 -",
+)
 WITNESS = ("down", None, "0 mn1 -", "5 mn1 -", "6 mn2 -", "4 mn1 -")
 
 
+@pytest.mark.parametrize("partner", PARTNER)
 @pytest.mark.parametrize("own", OWN)
-def test_script_and_engine_give_the_same_answer(own: str | None, tmp_path: Path) -> None:
-    for number, (partner, witness) in enumerate((p, w) for p in PARTNER for w in WITNESS):
+def test_script_and_engine_give_the_same_answer(
+    own: str | None, partner: str | None, tmp_path: Path
+) -> None:
+    for number, witness in enumerate(WITNESS):
         (tmp_path / str(number)).mkdir()
         room = Room(tmp_path / str(number))
         facts = {"mn1": own, "mn2": partner, "sn1": witness, "sn2": "down"}
         for host, line in facts.items():
-            room.keep(host, line)
+            if line != DISPLACED:
+                room.keep(host, line)
+        if partner == DISPLACED:
+            room.take_over()
         told = room.guard()
         assert told.code == _engine_says(room, facts), (facts, told.text)
 
 
 def _engine_says(room: Room, facts: dict[str, str | None]) -> int:
     terms = Terms(room.site, Policy())
+    kept = {host: line for host, line in facts.items() if line != "down"}
+    if kept.get("mn2") == DISPLACED:
+        kept["mn2"] = kept["mn1"]
     sights = {
         host: EpochSight(host, None if line is None else dialect.parse(line), BOOT, NOW)
-        for host, line in facts.items()
-        if line != "down"
+        for host, line in kept.items()
     }
+    shown = "".join(f"2: {line.replace(' ', '    inet ')} scope global\n" for line in room.has)
+    reports = {"seen:addresses": Report(Ending.EXITED, NOW, NOW, 0, shown)}
     turn = Turn(NodeState(boot_id=BOOT), NOW, terms)
-    turn.state = NodeState(boot_id=BOOT, watch=Watch(epochs=sights))
+    turn.state = NodeState(boot_id=BOOT, watch=Watch(epochs=sights, reports=reports))
     follow_epoch(turn)
     return EXIT_CODE[guard_answer(turn.state, terms).may_serve]
