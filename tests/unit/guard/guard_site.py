@@ -48,6 +48,13 @@ case $* in
 "addr del "*) grep -vxF "$5 $3" "$here" >"$here.new"; mv "$here.new" "$here" ;;
 esac
 """
+ARPING = """\
+#!/bin/sh
+# What it says and how it ends lies in $SITE/arping; nobody is there unless that says so.
+[ ! -e "$SITE/arping" ] || { sed 1d "$SITE/arping"; exit "$(head -n 1 "$SITE/arping")"; }
+echo "Sent 2 probes (2 broadcast(s))"
+echo "Received 0 response(s)"
+"""
 LOGGER = '#!/bin/sh\necho "$*" >>"$SITE/syslog"\n'
 SYSTEMCTL = '#!/bin/sh\necho "$*" >>"$SITE/systemctl.log"\n'
 
@@ -81,7 +88,7 @@ class Room:
         programs = self.place / "bin"
         programs.mkdir()
         (self.place / "addresses").touch()
-        told = {"ssh": SSH, "ip": IP, "logger": LOGGER, "systemctl": SYSTEMCTL}
+        told = {"ssh": SSH, "ip": IP, "arping": ARPING, "logger": LOGGER, "systemctl": SYSTEMCTL}
         for name, text in told.items():
             self.program(name, text)
         for address in ADDRESSES.values():
@@ -149,6 +156,7 @@ class Room:
             "HAMND_STATE_DIR": str(self.folder("mn1")),
             "HAMN_GUARD_RUN_DIR": str(self.place / "run"),
             "HAMN_GUARD_PAUSE": "0.1",
+            "HAMN_GUARD_CARRIER": "0",
         }
         return subprocess.Popen(
             [*shlex.split(self.shell), str(SCRIPT), *words],

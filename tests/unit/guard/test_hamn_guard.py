@@ -220,6 +220,54 @@ def test_a_node_that_has_its_partners_address_does_not_take_its_own_word(each_sh
     assert room.guard().code == 0
 
 
+ARPINGS = {
+    "nobody": (0, None),
+    "another host": (3, "1\nUnicast reply from 10.0.0.1 [52:54:00:12:34:56]  0.6ms\nSent 1 probes"),
+    "Habets: nobody": (5, "1\nARPING 10.0.0.1\n--- 10.0.0.1 statistics ---\n2 packets transmitted"),
+    "Habets: another host": (5, "0\n60 bytes from 52:54:00:12:34:56 (10.0.0.1): index=0"),
+    "the network is down": (5, "2\narping: sendto: Network is down"),
+    "no program": (5, "127\n"),
+    "nothing sent": (5, "0\nSent 0 probes (0 broadcast(s))\nReceived 0 response(s)"),
+}
+
+
+@pytest.mark.parametrize("case", [*ARPINGS, "no carrier"])
+def test_an_address_is_taken_only_where_it_is_proven_free(case: str, tmp_path: Path) -> None:
+    """Given mn1 owned the address and a witness confirms it, then its network comes up only where
+    nobody answers for the address, and until then nothing is taken, and nothing is left behind."""
+    room = Room(tmp_path, mode=IdentityMode.PRIMARY_ADDRESS, address="10.0.0.1")
+    files = room.place / "interfaces"
+    files.write_text("address 10.0.0.1/24\n")
+    conf = room.folder("mn1") / "guard.conf"
+    conf.write_text(f"{conf.read_text()}network_files={files}\n")
+    room.keep("mn1", "5 mn1 boot-before")
+    room.keep("sn1", "5 mn1 -")
+    code, said = ARPINGS.get(case, (5, None))
+    if said is not None:
+        (room.place / "arping").write_text(said)
+    if case == "no carrier":
+        (room.place / "no-carrier").touch()
+    done = room.guard("network", "networking.service")
+    assert (done.code, room.has) == (code, []), done.text
+    assert (room.said("ssh.log") == "") is (code != 0)
+
+
+@pytest.mark.parametrize("case", [*ARPINGS, "no carrier"])
+def test_an_alias_comes_up_only_where_it_is_proven_free(case: str, tmp_path: Path) -> None:
+    """A link that is late is asked about again: the unit is held meanwhile."""
+    room = Room(tmp_path)
+    room.keep("mn1", f"5 mn1 {BOOT}")
+    code, said = ARPINGS.get(case, (5, None))
+    if said is not None:
+        (room.place / "arping").write_text(said)
+    if case == "no carrier":
+        (room.place / "no-carrier").touch()
+    done = room.guard("address")
+    assert (done.code, room.has) == ({3: 1}.get(code, code), [] if code else ["eth0 10.0.0.9/24"])
+    is_held = (room.place / "run/held/hamn-address.service").exists()
+    assert is_held is (code == 5), done.text
+
+
 # ---- the twin: the engine judges the same facts alike --------------------------------------------
 
 OWN = (None, "0 mn1 boot-before", "5 mn1 boot-before", "5 mn2 -")
