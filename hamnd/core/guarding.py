@@ -36,6 +36,8 @@ class GuardAnswer:
 
     may_serve: MayServe
     because: str
+    is_disputed: bool = False
+    """Whether two hosts say otherwise: then guard.when_unknown lets nothing start."""
 
 
 def newest_epoch(state: NodeState, terms: Terms) -> Epoch:
@@ -67,14 +69,14 @@ def guard_answer(state: NodeState, terms: Terms) -> GuardAnswer:
         told = _told(sight, terms)
         if told and told.number == epoch.number and told.owner != epoch.owner:
             why = f"{sight.host} names {told.owner} for the same epoch {epoch.number}"
-            return GuardAnswer(MayServe.UNKNOWN, why)
+            return GuardAnswer(MayServe.UNKNOWN, why, is_disputed=True)
     if epoch.owner != node:
         return GuardAnswer(MayServe.NO, f"{named}, not {node}")
     for sight in sights:
         if does_claim(sight, terms):
             assert sight.epoch is not None
             why = f"{named}, but {sight.host} itself serves, by epoch {sight.epoch.number}"
-            return GuardAnswer(MayServe.UNKNOWN, why)
+            return GuardAnswer(MayServe.UNKNOWN, why, is_disputed=True)
     witness = next((sight for sight in sights if _confirms(sight, epoch, terms)), None)
     if witness is not None:
         return GuardAnswer(MayServe.YES, f"{named}, confirmed by {witness.host}")

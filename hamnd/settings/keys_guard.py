@@ -15,7 +15,8 @@ KEYS = (
         "After a reboot hamn-guard lets xcatd, DHCP, a primary database and the cluster's address "
         "start only when the partner or a witness confirms that this node may serve. What they do "
         "when neither can be asked: hold (they wait, are asked for again every 10 s and start by "
-        "themselves) or serve (they start, with an alarm).",
+        "themselves) or serve (they start, with an alarm; where two hosts say otherwise they are "
+        "held all the same).",
         "hold never lets two nodes serve, and asks for somebody at the console after a power cut "
         "of the whole room in which no witness comes back. Decide it before that night.",
         example="hold",

@@ -45,6 +45,7 @@ def guard_part(state: NodeState, terms: Terms) -> dict[str, Any]:
         "exit_code": EXIT_CODE[answer.may_serve],
         "because": answer.because,
         "doubt": state.doubt.value or None,
+        "is_disputed": answer.is_disputed,
         "when_unknown": terms.site.guard.when_unknown.value,
     }
 
@@ -82,7 +83,9 @@ def render_guard(document: Document, width: int = WIDTH) -> list[str]:
     lines = fold(told, width)
     exits = f"hamn-guard ends with {document.get('exit_code')}"
     if word == MayServe.UNKNOWN.value:
-        exits += f"; guard.when_unknown = {document.get('when_unknown')}"
+        settled = f"guard.when_unknown = {document.get('when_unknown')}"
+        is_disputed = document.get("is_disputed") is True
+        exits += "; units are held: it is disputed" if is_disputed else f"; {settled}"
     lines += item(MARKS.get(word, UNKNOWN), "GUARD", exits, width)
     if installed := document.get("installed"):
         lines += item(PLAIN, "FILES", str(installed), width)

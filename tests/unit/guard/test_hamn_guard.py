@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from hamnd.core.epochs import follow_epoch
-from hamnd.core.guarding import EXIT_CODE, guard_answer
+from hamnd.core.guarding import EXIT_CODE, GuardAnswer, MayServe, guard_answer
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.state import NodeState
@@ -304,7 +304,45 @@ def test_script_and_engine_give_the_same_answer(
         assert told.code == _engine_says(room, facts), (facts, told.text)
 
 
+@pytest.mark.parametrize("partner", PARTNER)
+@pytest.mark.parametrize("own", OWN)
+def test_what_is_disputed_is_not_served_as_unknown(
+    own: str | None, partner: str | None, tmp_path: Path
+) -> None:
+    """Given when_unknown is serve, a unit starts only where the engine knows no claim either."""
+    for number, witness in enumerate(("down", "5 mn1 -", "5 mn2 -")):
+        (tmp_path / str(number)).mkdir()
+        room = Room(tmp_path / str(number), when_unknown=WhenUnknown.SERVE)
+        facts = {"mn1": own, "mn2": partner, "sn1": witness, "sn2": "down"}
+        for host, line in facts.items():
+            if line != DISPLACED:
+                room.keep(host, line)
+        if partner == DISPLACED:
+            room.take_over()
+        told, answer = room.guard("unit", "xcatd.service"), _engine_answers(room, facts)
+        is_served = answer.may_serve is MayServe.UNKNOWN and not answer.is_disputed
+        assert told.code == (0 if is_served else EXIT_CODE[answer.may_serve]), (facts, told.text)
+
+
+def test_a_partner_that_serves_itself_holds_this_node_whatever_unknown_means(
+    each_shell: Room,
+) -> None:
+    each_shell.when_unknown = WhenUnknown.SERVE
+    each_shell.configure()
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    each_shell.keep("mn2", f"4 mn2 {BOOT}")
+    done = each_shell.guard("unit", "xcatd.service")
+    assert (done.code, "mn2 itself serves, by epoch 4" in done.err) == (5, True), done.text
+    assert (each_shell.place / "run/held/xcatd.service").exists()
+    done = each_shell.guard("address")
+    assert (done.code, each_shell.has) == (5, []), done.text
+
+
 def _engine_says(room: Room, facts: dict[str, str | None]) -> int:
+    return EXIT_CODE[_engine_answers(room, facts).may_serve]
+
+
+def _engine_answers(room: Room, facts: dict[str, str | None]) -> GuardAnswer:
     terms = Terms(room.site, Policy())
     kept = {host: line for host, line in facts.items() if line != "down"}
     if kept.get("mn2") == DISPLACED:
@@ -318,4 +356,4 @@ def _engine_says(room: Room, facts: dict[str, str | None]) -> int:
     turn = Turn(NodeState(boot_id=BOOT), NOW, terms)
     turn.state = NodeState(boot_id=BOOT, watch=Watch(epochs=sights, reports=reports))
     follow_epoch(turn)
-    return EXIT_CODE[guard_answer(turn.state, terms).may_serve]
+    return guard_answer(turn.state, terms)

@@ -65,3 +65,12 @@ def test_a_superseded_node_says_so_first() -> None:
     document = status_document(state, NIGHT, terms())
     assert document["headline"][0] == f"{STANDBY} is SUPERSEDED: it must not serve."
     assert document["guard"]["exit_code"] == 3
+
+
+def test_when_unknown_settles_nothing_that_is_disputed() -> None:
+    state = node(Epoch(4, STANDBY, "boot-1"))
+    sight = EpochSight(PRIMARY, Epoch(3, PRIMARY, "b"), "b", NIGHT)
+    state = replace(state, watch=replace(state.watch, epochs={PRIMARY: sight}))
+    document = guard_document(state, NIGHT, terms())
+    assert (document["exit_code"], document["is_disputed"]) == (5, True)
+    assert "units are held: it is disputed" in " ".join(render_guard(document))
