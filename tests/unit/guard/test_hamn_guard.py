@@ -161,6 +161,29 @@ def test_a_unit_is_held_and_started_once_somebody_confirms(each_shell: Room) -> 
     assert each_shell.guard("unit", "xcatd.service").code == 0
 
 
+def test_a_unit_that_is_held_while_others_are_started_is_started_too(each_shell: Room) -> None:
+    """Given dhcpd writes its mark once xcatd was started, and the waiter it starts is active."""
+    room = each_shell
+    room.keep("mn1", f"5 mn1 {BOOT}")
+    held = room.place / "run/held"
+    held.mkdir(parents=True)
+    (held / "xcatd.service").touch()
+    late = f'case $* in *"start xcatd"*) : >"{held}/dhcpd.service" ;; esac\n'
+    room.program("systemctl", f'#!/bin/sh\necho "$*" >>"$SITE/systemctl.log"\n{late}')
+    assert room.guard("release").code == 0
+    assert "--no-block start dhcpd.service" in room.said("systemctl.log")
+    assert list(held.iterdir()) == []
+
+
+def test_what_is_held_at_the_waiters_very_end_starts_another_one(room: Room) -> None:
+    held = room.place / "run/held"
+    held.mkdir(parents=True)
+    assert (room.guard("again").code, room.said("systemctl.log")) == (0, "")
+    (held / "xcatd.service").touch()
+    assert room.guard("again").code == 0
+    assert room.said("systemctl.log") == "--no-block start hamn-guard.service\n"
+
+
 def test_where_unknown_means_serve_a_unit_starts_with_an_alarm(tmp_path: Path) -> None:
     room = Room(tmp_path, when_unknown=WhenUnknown.SERVE)
     room.keep("mn1", "5 mn1 boot-before")
