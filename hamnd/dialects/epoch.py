@@ -37,18 +37,25 @@ _THIS_BOOT = (
 )
 """The same as daemon.host tells of this node."""
 
-_KEEP = (
-    "n=$2; o=$3; b=$4; d=${HAMND_STATE_DIR:-$1}; f=$d/epoch; "
-    f'if [ "$b" = here ]; then {_THIS_BOOT}fi; '
-    'k=0; w=; { read -r k w x <"$f"; } 2>/dev/null; case $k in ""|*[!0-9]*) k=0; w=;; esac; '
-    'if [ "$k" -gt "$n" ]; then echo "a newer epoch is kept: $k $w $x"; '
-    f"exit {NEWER}; fi; "
-    'if [ "$k" -eq "$n" ] && [ -n "$w" ] && [ "$w" != "$o" ]; then '
-    f'echo "this epoch is kept of another node: $k $w $x"; exit {NEWER}; fi; '
-    'mkdir -p "$d" && echo "$n $o $b" >"$f.new" && { sync "$f.new" 2>/dev/null || sync; } && '
-    'mv "$f.new" "$f" && echo "epoch $n of $o is kept"'
-)
-"""A file is replaced as a whole: after a power cut there is the old one or the new one."""
+KEEP = r"""d=${HAMND_STATE_DIR:-$1}; n=$2; o=$3; b=$4; f=$d/epoch; t=$f.$$; l=$f.lock;
+if [ "$b" = here ]; then
+b=; { read -r b </proc/sys/kernel/random/boot_id; } 2>/dev/null ||
+b=$(who -b | tr -s "[:space:]" "[_*]" | sed -e "s/^_//" -e "s/_$//"); fi;
+mkdir -p "$d" && echo "$n $o $b" >"$t" && { [ -z "$5" ] || printf "%s\n" "$5" >>"$t"; } ||
+{ rm -f "$t"; exit 1; };
+{ { sync "$t" || sync; echo; } & { sleep 5; echo; } & } 2>/dev/null </dev/null | read -r x;
+i=0; until mkdir "$l" 2>/dev/null; do i=$((i+1)); case $i in
+3) rmdir "$l" 2>/dev/null;; 5) rm -f "$t"; echo "$l cannot be made"; exit 1;; *) sleep 1;;
+esac; done;
+k=0; w=; x=; { read -r k w x <"$f"; } 2>/dev/null; case $k in ""|*[!0-9]*) k=0; w=;; esac;
+r=0; if [ "$k" -gt "$n" ]; then echo "a newer epoch is kept: $k $w $x"; r=3;
+elif [ "$k" -eq "$n" ] && [ -n "$w" ] && [ "$w" != "$o" ]; then
+echo "this epoch is kept of another node: $k $w $x"; r=3;
+elif mv "$t" "$f"; then echo "epoch $n of $o is kept"; else r=1; fi;
+rm -f "$t"; rmdir "$l"; exit "$r"
+"""
+"""Keeps an epoch: the one rule, word for word that of hamn-guard, which says what it is made of (a
+test compares the two). After a power cut there is the old file or the new one."""
 
 TELLING = (
     "f=${HAMND_STATE_DIR:-$e}/epoch; k=none; "
@@ -120,7 +127,7 @@ def tell(site: Site, number: int, owner: str) -> tuple[Action, ...]:
 
 def _keeping(site: Site, epoch: Epoch) -> tuple[str, ...]:
     words = (site.paths.state_dir, str(epoch.number), epoch.owner, epoch.boot_id)
-    return ("sh", "-c", _KEEP, "hamnd-keep-epoch", *words)
+    return ("sh", "-c", KEEP.replace("\n", " "), "hamnd-keep-epoch", *words)
 
 
 def parse(line: str) -> Epoch | None:

@@ -5,6 +5,7 @@ Owns the stories of one node asking: what it answers, what it writes, what a uni
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 from pathlib import Path
@@ -22,7 +23,7 @@ from hamnd.model.epoch import EpochSight, WhenUnknown
 from hamnd.model.instant import Instant
 from hamnd.model.site import IdentityMode
 from hamnd.model.work import Ending, Report
-from tests.unit.guard.guard_site import BOOT, SCRIPT, Room
+from tests.unit.guard.guard_site import BOOT, SCRIPT, SSH, Room
 
 SHELLS = tuple(
     one for one in ("dash", "ksh", "mksh", "bash --posix") if shutil.which(one.split()[0])
@@ -134,6 +135,49 @@ def test_the_operators_word_raises_the_epoch_and_is_told_to_everybody(each_shell
     assert note.endswith(": mn2 burnt down; $(reboot) 'it' did")
     assert each_shell.kept("sn1") == f"8 mn1 {BOOT}\n"
     assert each_shell.guard().code == 0
+
+
+def test_both_twins_keep_an_epoch_by_one_rule() -> None:
+    """The same text; what it does is tried below and in dialects/test_epoch."""
+    (rule,) = re.findall(r"^KEEP='\n(.*?)'\n", SCRIPT.read_text(), re.MULTILINE | re.DOTALL)
+    assert rule == dialect.KEEP
+    assert "'" not in rule
+
+
+def test_an_assertion_gives_no_number_to_two_nodes(each_shell: Room) -> None:
+    """Given mn2 raises the number for itself after it was asked, then it does not take ours."""
+    room = each_shell
+    room.keep("mn1", "6 mn1 -")
+    other = room.folder("mn2") / "epoch"
+    raises = f'case $2 in *hamnd-keep-epoch*) echo "7 mn2 -" >"{other}" ;; esac\n'
+    room.program("ssh", SSH.replace("host=${1#*@}\n", "host=${1#*@}\n" + raises))
+    done = room.guard("assert", "--reason", "somebody else does so too")
+    assert "mn2 refuses, this epoch is kept of another node: 7 mn2 -" in done.err
+    assert room.kept("mn2") == "7 mn2 -\n"
+    assert room.kept("sn1") == f"7 mn1 {BOOT}\n"
+
+
+def test_an_epoch_that_was_raised_while_the_others_were_asked_stays(each_shell: Room) -> None:
+    """Given hamnd raises the epoch here for mn2 while a witness confirms mn1 the one before."""
+    room = each_shell
+    room.keep("mn1", "5 mn1 boot-before")
+    room.keep("mn2", "down")
+    room.keep("sn1", "5 mn1 -")
+    own = room.folder("mn1") / "epoch"
+    room.program("ssh", SSH.replace("host=${1#*@}\n", f'host=${{1#*@}}\necho "6 mn2 -" >"{own}"\n'))
+    done = room.guard()
+    assert (done.code, "raised here while" in done.err) == (5, True), done.text
+    assert room.kept("mn1") == "6 mn2 -\n"
+    assert room.guard().code == 3
+
+
+def test_a_disk_that_never_syncs_holds_the_guard_for_seconds_only(each_shell: Room) -> None:
+    """Given another file system is dead, so that sync never ends, then the epoch is kept."""
+    each_shell.program("sync", "#!/bin/sh\nexec sleep 20\n")
+    each_shell.keep("sn1", "5 mn1 -")
+    each_shell.keep("mn1", "5 mn1 boot-before")
+    assert each_shell.guard().code == 0
+    assert each_shell.kept("mn1") == f"5 mn1 {BOOT}\n"
 
 
 def test_an_assertion_without_a_reason_is_refused(room: Room) -> None:
