@@ -291,11 +291,45 @@ def test_a_link_of_the_primary_never_leads_out_of_the_set(sides: Sides) -> None:
 
 
 def test_a_sender_that_names_other_paths_writes_nothing_there(sides: Sides) -> None:
-    """Given a primary whose rsync sends a folder above the one that was asked for, then nothing
-    outside of the set is written, whatever rsync itself believes."""
+    """Given a primary whose rsync sends a file of another folder, by its whole path, for what was
+    asked, then nothing outside of the set is written, and the sentence says what it did."""
+    copied(sides)
+    (sides.root / "target").mkdir()
+    target = sides.root / "target/evil"
+    target.write_text("ours\n")
+    shutil.copy2("/usr/bin/rsync", sides.root / "rsync")
+    evil = sides.root / "evil"
+    evil.write_text(EVIL.format(python=sys.executable, rsync=sides.root / "rsync", path=target))
+    evil.chmod(0o755)
+    sides.over_there(f"mount --bind {evil} /usr/bin/rsync; mkdir -p {target.parent}")
+    sides.over_there(f"mount -t tmpfs none {target.parent}; echo evil >{target}")
+    (sides.there / "other").write_text("changed\n")
+    code, facts = sides.pull(compare="contents")
+    assert code == 1
+    assert "it sent names that nobody had asked for" in facts.sentence
+    assert target.read_text() == "ours\n"
+    good(sides)
+
+
+EVIL = """\
+#!{python} -I
+import os, sys
+if "--version" in sys.argv:
+    os.execv("{rsync}", sys.argv)
+told = b""
+while not told.endswith(b"\\0\\0"):  # with -s the arguments come over the line
+    told += os.read(0, 1)
+words = [os.fsdecode(one) for one in told[:-2].split(b"\\0")][1:-1]
+flags = sys.argv[3].replace("-s", "-R", 1)
+os.execv("{rsync}", ["rsync", "--server", "--sender", flags, *words, "{path}"])
+"""
+"""An rsync that sends this path, from the root, whatever it was asked for."""
+
+
+def test_a_link_that_somebody_left_here_is_not_followed(sides: Sides) -> None:
     target = sides.root / "target"
     target.mkdir()
-    (sides.here / "out").symlink_to(target)  # a link that somebody left here
+    (sides.here / "out").symlink_to(target)
     (sides.there / "out").mkdir()
     (sides.there / "out/evil").write_text("evil\n")
     copied(sides)
