@@ -10,7 +10,13 @@ there: an alias never starts outside the guard (design §5).
 
 from __future__ import annotations
 
-from hamnd.core.platforms.aix.services import NIMESIS, START_S, served_here, start_xcatd
+from hamnd.core.platforms.aix.services import (
+    NIMESIS,
+    START_S,
+    XCATD_S,
+    served_here,
+    start_xcatd,
+)
 from hamnd.core.policy import Policy
 from hamnd.dialects.aix import inittab, interfaces, src
 from hamnd.errors import PermanentError
@@ -18,8 +24,8 @@ from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Site
 from hamnd.model.work import Action, Look
 
-STOP_S = src.STOP_S + 15.0
-"""How long one subsystem may take to stop, and what its own wait needs besides."""
+ONE_S = max(src.STOP_S, XCATD_S) + 15.0
+"""How long one subsystem may take, to stop or on the way back to start, and a margin for hamnd."""
 NIM_GROUP = "-g nim"
 """AIX's own way to start nimesis at boot."""
 
@@ -35,7 +41,7 @@ def stop(site: Site, policy: Policy) -> Step:
         actions=_stopped(site),
         preconditions=(src.is_running(site, site.services.xcatd),),
         postconditions=tuple(src.is_quiet(site, name) for name in names),
-        timeout_s=policy.step_timeout_s("stop", STOP_S),
+        timeout_s=policy.step_timeout_s("stop", ONE_S),
         wait_s=30.0,
         compensation=tuple(_started(site, name) for name in names),
     )
@@ -73,7 +79,7 @@ def hold_off(site: Site, policy: Policy) -> Step:
         host=site.node,
         actions=(*_stopped(site), *_given_up(site)),
         postconditions=_let_go(site),
-        timeout_s=policy.step_timeout_s("hold-off", STOP_S),
+        timeout_s=policy.step_timeout_s("hold-off", ONE_S),
         wait_s=30.0,
     )
 

@@ -304,6 +304,10 @@ def test_a_step_back_starts_xcatd_with_its_environment() -> None:
     stop, _ = platform_of(there).hand_over(there, Policy())
     first = shell.preview(stop.compensation[0].request, there)
     assert "XCATROOT=/opt/xcat" in first
+    request = stop.compensation[0].request
+    assert isinstance(request, Exec)
+    limit_s = float(request.argv[request.argv.index("xcatd") + 1])
+    assert stop.timeout_s > limit_s, "hamnd does not cut its own waiting short"
 
 
 @pytest.mark.parametrize(
