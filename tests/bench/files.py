@@ -27,7 +27,7 @@ from hamnd.model.work import Exec
 from tests.lab.two_sides import CHECKOUT, Sides, missing, two_sides
 
 COUNT = int(os.environ.get("COUNT", "1000000"))
-ROUNDS = int(os.environ.get("ROUNDS", "3"))
+ROUNDS = int(os.environ.get("ROUNDS", "4"))
 PER_FOLDER = 100
 CHANGED = 100
 BUDGETS = {"nothing changed": 0.5, "100 changed": 0.5, "everything changed": 1.1}

@@ -6,6 +6,7 @@ Owns the stories of a worker against a real sshd whose side fails, or means harm
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -21,7 +22,9 @@ from hamnd.adapters.process import LocalRunner
 from hamnd.dialects import filesets
 from hamnd.model.names import Verdict
 from hamnd.model.work import Ending, Exec
+from hamnd.pulling.changes import MARGIN_S
 from hamnd.pulling.confining import confine
+from tests.lab.site.hosts import wait_until
 from tests.lab.two_sides import CHECKOUT, Sides, missing, two_sides
 
 pytestmark = [
@@ -272,6 +275,36 @@ def test_a_comparison_whose_budget_is_over_is_told_as_not_known_and_leaves_nothi
     assert facts.drift is not None
     assert (facts.drift.differ, facts.drift.examples) == (1, ("other",))
     good(sides)
+
+
+@pytest.mark.parametrize(
+    "then", [{"boot": "another one"}, {"looked_at": 0.0}], ids=["a reboot", "an hour"]
+)
+def test_what_is_lost_here_is_found_after_a_reboot_and_once_an_hour(
+    sides: Sides, then: dict[str, object]
+) -> None:
+    """Given a large tree here, of which a power cut or somebody took the contents of a file, when
+    only the primary is listed, then that is not seen; after a reboot, or an hour, it is."""
+    made = (sides.there / "a/file").stat().st_ctime
+    wait_until(lambda: CLOCK.now().wall_s > made + MARGIN_S + 1, "the edits there are old", 20)
+    assert sides.pull(large_from=0)[0] == 0
+    (sides.here / "a/file").write_text("")
+    assert sides.pull(large_from=0)[0] == 0
+    assert (sides.here / "a/file").read_text() == ""
+    memory = sides.folder / "path0.json"
+    memory.write_text(json.dumps(json.loads(memory.read_text()) | then))
+    assert sides.pull(large_from=0)[0] == 0
+    good(sides)
+
+
+def test_osimage_directories_that_no_set_copies_are_named(sides: Sides) -> None:
+    told = "echo '    rootimgdir=/data/netboot/one'; echo '    pkgdir=/install/rhels9'"
+    lsdef = program(sides, "lsdef", f'echo "$@" >{sides.root}/asked; {told}')
+    sides.over_there(f"mount -t tmpfs none /opt; mkdir -p /opt/xcat/bin; cp {lsdef} /opt/xcat/bin/")
+    code, facts = sides.pull(known_paths=["/install/"])
+    assert code == 0
+    assert facts.sentence.endswith("; in no set, though osimages need them: /data/netboot/one")
+    assert (sides.root / "asked").read_text().startswith("-t osimage -i pkgdir,otherpkgdir,")
 
 
 def test_a_link_of_the_primary_never_leads_out_of_the_set(sides: Sides) -> None:
