@@ -14,18 +14,22 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
+from hamnd.core.progress import Stage
 from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
 from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Probe, Rhythm, State, Status
+from hamnd.model.names import Probe, Rhythm, RunStatus, State, Status
 from hamnd.model.plan import Step
 from hamnd.model.work import Ending, Look
 
 TERMS_KEPT = 4
 """How many terms' looks are remembered; a reload replaces the terms."""
+
+PROGRESS = "progress:"
+"""What the topics begin with of looks that tell how far a step is."""
 
 FLEETING = ("seen:processes",)
 """What is only true for a moment: it is looked at anew while a plan may be made from it."""
@@ -100,9 +104,21 @@ def slow_looks(terms: Terms) -> Mapping[str, Look]:
     return looks
 
 
+def progress_looks(state: NodeState) -> Mapping[str, Look]:
+    """Return what tells how far a step under way is, where its engine can be asked."""
+    run = state.run
+    if run is None or run.status is not RunStatus.RUNNING:
+        return {}
+    return {
+        f"{PROGRESS}{step.id}": step.progress
+        for step in run.plan.steps
+        if step.progress is not None and run.steps[step.id].stage is Stage.ACTING
+    }
+
+
 def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Leave out what asks at the partner's own address once that may be this node's own."""
-    looks = slow_looks(terms)
+    looks = {**slow_looks(terms), **progress_looks(state)}
     is_alone = state.assessment.is_protected is not Status.TRUE
     if state.state is State.ACTIVE and is_alone:
         looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}

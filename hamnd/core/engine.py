@@ -48,7 +48,7 @@ from hamnd.core.events import (
     TermsChanged,
     Ticked,
 )
-from hamnd.core.following import follow_rows, follow_run
+from hamnd.core.following import follow_rows, follow_run, note_progress
 from hamnd.core.health.evidence import void_contradicted
 from hamnd.core.health.watch import Disk, Watch
 from hamnd.core.kept import kept_facts
@@ -142,6 +142,7 @@ def _act_on(turn: Turn, event: Event) -> None:
             _on_run_event(turn, event)
         case LookCompleted():
             routines.catch_up(turn)
+            note_progress(turn, event)
         case RoutineDue() | RoutineActed() | CopyMoved() | StepRehearsed():
             _on_scheduled(turn, event)
         case EpochKept():

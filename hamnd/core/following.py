@@ -12,9 +12,11 @@ from typing import assert_never
 
 from hamnd.core import examining
 from hamnd.core import run as runs
+from hamnd.core.asking import PROGRESS
 from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.contradicting import heard_against, is_done
 from hamnd.core.epochs import set_claim
+from hamnd.core.events import LookCompleted
 from hamnd.core.health.rule import (
     contradiction,
 )
@@ -24,9 +26,10 @@ from hamnd.core.roles import follow_role
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
+from hamnd.dialects import readers
 from hamnd.model.epoch import EpochDoubt
 from hamnd.model.instant import Instant
-from hamnd.model.names import Mode, Outcome, Phase, PlanKind, RunStatus, State
+from hamnd.model.names import Mode, Outcome, Phase, PlanKind, RunStatus, State, Verdict
 from hamnd.model.record import Record
 
 
@@ -159,6 +162,17 @@ def _hold_contradicted(turn: Turn) -> None:
         return
     turn.fire(Trigger.RUN_CONTRADICTED, Picture(), f"contradicted: {heard}")
     turn.take(runs.interrupt(run, f"contradicted: {heard}"))
+
+
+def note_progress(turn: Turn, event: LookCompleted) -> None:
+    """Keep how far a step under way is; nothing depends on it, and no journal has it."""
+    run, step = turn.state.run, event.topic.removeprefix(PROGRESS)
+    if not event.topic.startswith(PROGRESS) or run is None or step not in run.steps:
+        return
+    reading = readers.read_look(event.looked)
+    if reading.verdict is Verdict.PASS and run.steps[step].outcome is Outcome.RUNNING:
+        steps = {**run.steps, step: replace(run.steps[step], told=reading.sentence)}
+        turn.state = replace(turn.state, run=replace(run, steps=steps))
 
 
 def _note_fence(turn: Turn) -> None:

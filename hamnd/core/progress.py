@@ -52,6 +52,8 @@ class StepRun:
     may_act_again: bool = False
     """A successor's plan shows its actions: what is certainly no longer true is done again."""
     deadline: Instant | None = None
+    told: str = ""
+    """How far its actions were when that was last asked (`Step.progress`), in words."""
 
 
 @dataclass(frozen=True, slots=True)

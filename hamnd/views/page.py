@@ -339,10 +339,14 @@ def _step(step: Document) -> str:
     mark = OUTCOME_MARKS.get(outcome, "")
     took = short_duration(step.get("duration_s"))
     lasted = f' <span class="age">{took}</span>' if took else ""
-    word = MARK_WORDS.get(mark, "")
+    word, going = MARK_WORDS.get(mark, ""), ""
+    if isinstance(step.get("progress"), dict):
+        share, told = lookup(step, "progress", "share"), lookup(step, "progress", "sentence")
+        bar = "" if share is None else f'<progress value="{share}" max="1">{share:.0%}</progress> '
+        going = f" {bar}{_text(told)}"
     return (
         f'<li class="{word or outcome}"><b>{_text(step.get("id"))}</b> '
-        f"<i>{outcome.replace('_', ' ')}</i> {_text(step.get('sentence'))}{lasted}</li>"
+        f"<i>{outcome.replace('_', ' ')}</i> {_text(step.get('sentence'))}{going}{lasted}</li>"
     )
 
 

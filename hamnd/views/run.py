@@ -150,6 +150,8 @@ def step_lines(step: Document, now: float | None, width: int) -> list[str]:
         took = now - started
     word = OUTCOME_WORDS.get(outcome, "")
     sentence = str(step.get("sentence") or (step.get("title") if outcome == "running" else ""))
+    if told_by := lookup(step, "progress", "sentence"):
+        sentence = str(told_by)
     limit = f" (limit {short_duration(step['timeout_s'])})" if _is_long(step, took) else ""
     sentence = without_word(sentence, word)
     told = f"{word}: {sentence}" if word and sentence else word or sentence

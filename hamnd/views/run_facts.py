@@ -7,6 +7,7 @@ here is rendered.
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from hamnd.model.plan import GateResult, Plan, PlanRequest, Step
 
 Eta = Mapping[str, Any]
+_OF = re.compile(r"(?P<done>\d+) of (?P<total>\d+) MiB")
+"""How engines say how much of a copy is there (Step.progress)."""
 
 
 def eta_of(finished: Sequence[FinishedRun], plan: Plan) -> Eta | None:
@@ -136,7 +139,19 @@ def _step_part(step: Step, run: StepRun | None) -> Part:
         "sentence": "" if run is None else run.sentence,
         "has_acted": run is not None and run.has_acted,
         "has_actions": bool(step.actions),
+        "progress": _progress_part(run),
     }
+
+
+def _progress_part(run: StepRun | None) -> Part | None:
+    """Return how far the actions of a step under way are: in words, and their share where told."""
+    if run is None or not run.told or run.outcome is not Outcome.RUNNING:
+        return None
+    share = None
+    if found := _OF.search(run.told):
+        done, total = int(found["done"]), int(found["total"])
+        share = round(min(1.0, done / total), 3) if total else None
+    return {"sentence": run.told, "share": share}
 
 
 def finished_part(finished: FinishedRun) -> Part:

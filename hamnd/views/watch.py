@@ -77,6 +77,12 @@ def _bars(document: Document, width: int) -> list[str]:
         ended = sum(step.get("outcome") in ("done", "skipped") for step in steps)
         told = f"{ended}/{len(steps)} steps  {elapsed(document, run)}"
         lines.append(_bar(str(run.get("kind")), ended, len(steps), told))
+        for step in steps:
+            going = step.get("progress")
+            if isinstance(going, dict):
+                share = going.get("share")
+                total = None if share is None else 1.0
+                lines.append(_bar(str(step.get("id")), share, total, str(going.get("sentence"))))
     for one in listed(document, "files"):
         going = one.get("run")
         if isinstance(going, dict):
