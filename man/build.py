@@ -20,6 +20,7 @@ from hamnd.cli.main import COMMANDS, whole_parser
 from hamnd.settings import SCHEMA
 from hamnd.settings.sample import NAMES, toml_value
 from hamnd.settings.schema import REQUIRED, SAME, Key, Section
+from hamnd.views.gaps import BOUNDS_S, Gaps
 from hamnd.views.samples import Measures, Metric, samples
 from hamnd.views.status import status_document
 from tests.builders import situations
@@ -202,6 +203,8 @@ def hamnd() -> str:
 def metrics() -> list[tuple[str, str]]:
     """Return every metric with its labels and help, as the code tells them."""
     found: dict[str, Metric] = {}
+    gaps = {"ping": Gaps((0,) * (len(BOUNDS_S) + 1), 0.0)}
+    measures = Measures("", {"ping": 1.0}, 1.0, gaps)
     for one in situations().values():
         document = status_document(one.state, one.now, one.terms)
         document |= {
@@ -213,7 +216,7 @@ def metrics() -> list[tuple[str, str]]:
         }  # fmt: skip
         if document["replication"]:
             document["replication"]["gap_average_bytes"] = 1
-        for metric in samples(document, one.state, Measures("", {"ping": 1.0}, 1.0)):
+        for metric in samples(document, one.state, measures):
             found.setdefault(metric.name, metric)
     told = []
     for name, metric in sorted(found.items()):

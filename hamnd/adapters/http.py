@@ -262,12 +262,23 @@ class MetricsText:
 
     def collect(self) -> Iterator[Family]:
         """Yield the families; called by the registry on every scrape."""
-        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+        from prometheus_client.core import (
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
 
         ordered = sorted(self._samples(), key=lambda sample: sample.name)
         for name, group in groupby(ordered, key=lambda sample: sample.name):
             metrics = list(group)
             labels = sorted({label for metric in metrics for label in metric.labels})
+            if metrics[0].type is MetricType.HISTOGRAM:
+                histogram = HistogramMetricFamily(name, metrics[0].help, labels=labels)
+                for metric in metrics:
+                    values = [metric.labels.get(label, "") for label in labels]
+                    histogram.add_metric(values, metric.buckets, metric.value)
+                yield histogram
+                continue
             is_counter = metrics[0].type is MetricType.COUNTER
             kind = CounterMetricFamily if is_counter else GaugeMetricFamily
             family = kind(name, metrics[0].help, labels=labels)

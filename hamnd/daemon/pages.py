@@ -119,7 +119,9 @@ class Pages:
         help_ = "1 when the metrics of this moment could not be made; see the log."
         runtime, now = self._runtime, self._clock.now()
         age_s = None if runtime.round_at is None else now.since(runtime.round_at)
-        measures = Measures(__version__, runtime.probe_durations_s, age_s)
+        measures = Measures(
+            __version__, runtime.probe_durations_s, age_s, runtime.answer_gaps.told()
+        )
         try:
             made = samples(self._handler.status(), runtime.state, measures)
         except BUGS as error:

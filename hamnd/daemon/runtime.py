@@ -54,12 +54,12 @@ from hamnd.errors import (
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Phase, Rhythm
 from hamnd.model.record import Record
+from hamnd.views.gaps import AnswerGaps
 
 log = structlog.get_logger(__name__)
 
 DRAIN_POLL_S = 0.2
 """How often draining looks whether the last action came home without an event of its own."""
-
 
 SetAside = Callable[[Record, Instant], object]
 """Sets a closed journal aside and begins a new one with this record; blocking."""
@@ -75,6 +75,7 @@ class Runtime:
         """Grows with every notable change of the state."""
         self.probe_durations_s: Mapping[str, float] = {}
         self.round_at: Instant | None = None
+        self.answer_gaps = AnswerGaps()
         self.refused_reload: RefusedReload | None = None
         """The file that the last reload refused, None where it is in force."""
         self._parts = parts
@@ -365,6 +366,7 @@ class Runtime:
         elif isinstance(event, RoundCompleted):
             self.round_at = now
             self._round_home.set()
+            self.answer_gaps.heard(event.looked)
             self.probe_durations_s = {
                 str(probe): looked.report.finished.since(looked.report.started)
                 for probe, looked in event.looked

@@ -10,7 +10,7 @@ value. A number that is not known is left out, never guessed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,7 @@ from hamnd.model.names import (
     Status,
 )
 from hamnd.views.facts import STEP_READY, step_of
+from hamnd.views.gaps import Gaps
 
 if TYPE_CHECKING:
     from hamnd.core.state import NodeState
@@ -40,17 +41,22 @@ class MetricType(StrEnum):
 
     GAUGE = "gauge"
     COUNTER = "counter"
+    HISTOGRAM = "histogram"
 
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One series at one moment; `name` without a counter's `_total` is the family of its help."""
+    """One series at one moment; `name` without a counter's `_total` is the family of its help.
+
+    The value of a histogram is the sum of what was counted, `buckets` how many up to each bound.
+    """
 
     name: str
     help: str
     value: float
     labels: Mapping[str, str] = field(default_factory=dict)
     type: MetricType = MetricType.GAUGE
+    buckets: Sequence[tuple[str, float]] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +66,7 @@ class Measures:
     version: str
     probe_durations_s: Mapping[str, float] = field(default_factory=dict)
     round_age_s: float | None = None
+    answer_gaps: Mapping[str, Gaps] = field(default_factory=dict)
 
 
 def samples(
@@ -414,4 +421,13 @@ def _measures(measures: Measures) -> Iterator[Metric]:
     yield from _known(
         "probe_gap_seconds", "Time since the latest reach round came home.", measures.round_age_s
     )
+    for probe, gaps in measures.answer_gaps.items():
+        yield Metric(
+            PREFIX + "probe_answer_gap_seconds",
+            "From one answer of the primary to the next, for each probe (histogram).",
+            gaps.sum_s,
+            {"probe": probe},
+            MetricType.HISTOGRAM,
+            gaps.cumulative,
+        )
     yield _gauge("build_info", "Which hamnd this is; always 1.", 1, version=measures.version)

@@ -119,3 +119,24 @@ def test_zsh_reads_its_completion_and_finds_every_command(checkout: Path) -> Non
     assert place.read_text().startswith("#compdef hamnctl\n")
     for name in COMMANDS:
         assert f"\n    {name}:'" in place.read_text()
+
+
+CONTRACT = """
+    state{state} mode{mode} protected{status} takeover_ready{status} run{kind,status}
+    run_step_age_seconds old_primary{what} peer_window_seconds confirm_seconds_p95
+    log_position_bytes{which} role_observed{role} role_expected{role} condition{type,status}
+    step_ready{step} step_proof_age_seconds{step} loss_verdict{verdict} loss_bytes_bound
+    loss_seconds_bound peer_window_remaining_seconds log_gap_bytes replay_gap_bytes
+    log_gap_average_bytes clock_skew_seconds sync_age_seconds{set} sync_duration_seconds{set}
+    witness_sees{witness,answer} fence_evidence{kind} unconfirmed_seconds unprotected_seconds
+    hold_expires_timestamp_seconds takeovers_total{kind,outcome} last_rehearsal_timestamp_seconds
+    last_drill_timestamp_seconds probe_duration_seconds{probe} probe_gap_seconds epoch
+    build_info{version} probe_answer_gap_seconds{probe}
+"""
+"""Every metric that other people's dashboards and rules rely on, with its labels."""
+
+
+def test_no_metric_of_the_contract_is_missing_or_labelled_otherwise(checkout: Path) -> None:
+    page = (checkout / "man/hamnd.8").read_text().replace("\\-", "-")
+    told = set(re.findall(r"^\.B hamnd_(\S+)$", page, re.MULTILINE))
+    assert set(CONTRACT.split()) - told == set()
