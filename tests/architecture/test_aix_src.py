@@ -165,16 +165,24 @@ async def test_the_guard_takes_the_place_of_xcats_own_line_and_gives_it_back(
     checkout: Path,
 ) -> None:
     async with host(checkout) as one:
-        line = "xcatd:2:once:/opt/xcat/sbin/restartxcatd > /dev/console 2>&1"
-        one.aix.inittab.append(line)
-        code, said = await one.run("src-register", "--guard", "xcatd", "named")
-        assert code == 0, said
-        assert line not in one.aix.inittab
-        wanted = "hamnboot:2:once:/opt/hamnd/libexec/hamn-boot xcatd named >/dev/console 2>&1"
+        lines = [
+            "xcatd:2:once:/opt/xcat/sbin/restartxcatd > /dev/console 2>&1",
+            "names:2:once:/usr/bin/startsrc -s named",
+            "nim:2:wait:/usr/bin/startsrc -g nim > /dev/console 2>&1",
+        ]
+        others = ["nimclient:2:once:/usr/bin/startsrc -g nimclient", "x:2:off:startsrc -s named"]
+        one.aix.inittab += [*lines, *others]
+        for _ in range(2):
+            code, said = await one.run("src-register", "--guard", "xcatd", "named", "nimesis")
+            assert code == 0, said
+            assert not set(lines) & set(one.aix.inittab)
+            assert set(others) <= set(one.aix.inittab)
+        names = "xcatd named nimesis"
+        wanted = f"hamnboot:2:once:/opt/hamnd/libexec/hamn-boot {names} >/dev/console 2>&1"
         assert wanted in one.aix.inittab
         code, said = await one.run("src-unregister")
         assert code == 0, said
-        assert line in one.aix.inittab
+        assert set(lines) <= set(one.aix.inittab)
         assert wanted not in one.aix.inittab
 
 
