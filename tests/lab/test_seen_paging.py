@@ -25,9 +25,7 @@ pytestmark = [
 ]
 
 NOT_HERE = {
-    "hamnd_hold_expires_timestamp_seconds": "nobody holds the pages",
     "hamnd_last_drill_timestamp_seconds": "no drill in this story",
-    "hamnd_last_rehearsal_timestamp_seconds": "no rehearsal in this story",
     "hamnd_sync_age_seconds": "the demo watches no file sets",
     "hamnd_sync_age_limit_seconds": "the demo watches no file sets",
     "hamnd_sync_duration_seconds": "the demo watches no file sets",
@@ -41,8 +39,9 @@ NOT_HERE = {
 
 async def test_a_killed_primary_pages_and_so_does_its_return(tmp_path: Path) -> None:
     """Given a ready pair that Prometheus scrapes over TLS with a password, when the primary loses
-    its power, the page arrives; when the takeover is confirmed it resolves; when the old primary
-    has power again, its page arrives; and every expression gave data meanwhile."""
+    its power while somebody holds the pages, the page arrives with the end of the hold; when the
+    takeover is confirmed it resolves; when the old primary has power again, its page arrives; and
+    every expression gave data meanwhile."""
     made, key = certificate(tmp_path, "first")
     users = tmp_path / "users"
     users.write_text("prometheus:se:cret\n")
@@ -67,7 +66,9 @@ async def tell(one: Stage, watched: Monitoring) -> None:
     prometheus, receiver = watched.prometheus, watched.receiver
     await prometheus.until('hamnd_takeover_ready{status="True"} == 1')
     assert receiver.pages == []
-    one.world.fault("kill")
+    await one.must("rehearse", {})
+    await prometheus.until("hamnd_last_rehearsal_timestamp_seconds")
+    await hold_back(one, watched)
     await receiver.until("pager", "PrimaryDownUnconfirmed", "firing")
     page = receiver.bodies[0]["alerts"][0]
     assert page["labels"]["cluster"] == "demo"
@@ -82,6 +83,18 @@ async def tell(one: Stage, watched: Monitoring) -> None:
     fired = {alert for _, alert, _ in receiver.pages}
     assert fired <= {"PrimaryDownUnconfirmed", "OldPrimaryReturned", "TwoActives"}, fired
     assert await prometheus.query("hamnd_confirm_seconds_p95")
+
+
+async def hold_back(one: Stage, watched: Monitoring) -> None:
+    """While somebody holds the pages the primary dies: nobody is woken until the hold ends."""
+    until = int(SystemClock().now().wall_s) + 3600
+    await one.must("hold", {"until": until, "reason": "new kernel on aixmn1"})
+    await watched.prometheus.until('ALERTS{alertname="OnHold", alertstate="firing"}')
+    one.world.fault("kill")
+    down = 'ALERTS{alertname="PrimaryDownUnconfirmed", alertstate="firing"}'
+    await watched.prometheus.until(f"count_over_time({down}[5m]) >= 4")
+    assert watched.receiver.pages == [], "a hold silences the page"
+    await one.must("unhold", {})
 
 
 async def every_expression_gave_data(watched: Monitoring, began: float) -> None:
