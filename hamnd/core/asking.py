@@ -11,6 +11,7 @@ from functools import lru_cache
 
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
+from hamnd.core.parity import OURS, THEIRS
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
@@ -35,6 +36,10 @@ FLEETING = ("seen:processes",)
 """What is only true for a moment: it is looked at anew while a plan may be made from it."""
 FLEETING_AGE_MAX_S = 5.0
 
+SELDOM = frozenset((OURS, THEIRS))
+SELDOM_S = 3600.0
+"""oslevel is slow, and what it tells changes with an update of the system only (aix.md §4)."""
+
 LOST_AFTER_S = 30.0
 """A look that did not come home within its own limit and this much more is given up."""
 
@@ -53,7 +58,8 @@ def on_tick(
         case Rhythm.REPLICATION:
             return _send(state, _slow_looks(state, terms), now)
         case Rhythm.READINESS:
-            seen = _seen_looks(terms)
+            told = frozenset(one for one in SELDOM if _is_told_lately(state, one, now))
+            seen = {one: look for one, look in _seen_looks(terms).items() if one not in told}
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
             if not is_standby:  # what the old primary told while it was one is kept
                 seen = {one: look for one, look in seen.items() if not is_about_partner(one)}
@@ -154,6 +160,11 @@ def _close_looks(
         and ((sent := state.timing.last_sent.get(topic)) is None or now.since(sent) >= age_max_s)
     }
     return _send(state, due, now)
+
+
+def _is_told_lately(state: NodeState, topic: str, now: Instant) -> bool:
+    sent = state.timing.last_sent.get(topic)
+    return sent is not None and now.since(sent) < SELDOM_S and not _is_unread(state, topic)
 
 
 def _is_unread(state: NodeState, topic: str) -> bool:
