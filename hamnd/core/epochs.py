@@ -34,8 +34,9 @@ OUTCOME = {Verdict.PASS: "done", Verdict.BLOCK: "not_done"}
 
 
 def claim_epoch(turn: Turn, digest: str) -> None:
-    """This node may serve from now on, in this boot."""
-    if not is_current(turn.state, turn.terms):
+    """This node may serve from now on, in this boot; the first epoch of a pair was never raised."""
+    epoch = turn.state.epoch
+    if not is_current(turn.state, turn.terms) or (epoch is not None and epoch.number == 0):
         set_epoch(turn, turn.terms.site.node, digest)
 
 
@@ -154,8 +155,29 @@ def _confirm(turn: Turn, answer: GuardAnswer) -> None:
     turn.record(Record(Phase.DECISION, "epoch_confirmed", evidence=json.dumps(told)))
 
 
+def _begin(turn: Turn) -> None:
+    """Before any epoch was raised, and while the pair is whole, the present primary has the first.
+
+    It lies on both nodes before it is needed, with the boot in which the primary serves now. 0 is
+    what everybody assumes of the configured primary; the other node needs 1 to outdo that.
+    """
+    state, site = turn.state, turn.terms.site
+    here, there = (state.watch.epochs.get(one) for one in (site.node, site.partner.name))
+    if state.state is not State.PEER or state.run is not None or here is None or there is None:
+        return
+    if here.epoch is not None or there.epoch is not None or not _is_there(turn, there.host, there):
+        return
+    number = 0 if site.partner == site.primary else 1
+    epoch = Epoch(number, there.host, there.boot_id)
+    turn.state = replace(state, epoch=epoch)
+    evidence = json.dumps({"epoch": epoch.number, "owner": epoch.owner})
+    turn.record(Record(Phase.DECISION, "epoch_begun", evidence=evidence))
+
+
 def keep_epoch(turn: Turn) -> None:
     """Have the newest epoch written where one of the two nodes keeps an older one."""
+    if turn.state.epoch is None and turn.state.mode is Mode.NORMAL:
+        _begin(turn)
     state, site = turn.state, turn.terms.site
     epoch = state.epoch
     if epoch is None or state.mode is not Mode.NORMAL:

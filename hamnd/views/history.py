@@ -187,6 +187,7 @@ TEMPLATES = {
     "attested": "attested that the primary is off ({how}): {reason}",
     "hold_ended": "the hold of {owner} was ended: {reason}",
     "hold_expired": "the hold of {owner} is over: {reason}",
+    "epoch_begun": "first epoch {epoch}, owner {owner}",
     "epoch_raised": "epoch {epoch}, owner {owner}",
 }
 """Records that say one thing, by phrase, with the keys of their evidence."""

@@ -181,10 +181,12 @@ class World:
         self.probes = dict(DEAD)
         self.partner = "dumb"
         self.database.is_frozen = True
+        self.boots["aixmn1"] = "boot-later"
 
     def freeze(self) -> None:
         """Its kernel answers, nothing else does."""
         self.die()
+        del self.boots["aixmn1"]
         self.probes |= {Probe.PING: "answers", Probe.TCP: "answers"}
 
     def come_back(self) -> None:

@@ -106,3 +106,23 @@ def test_a_successor_keeps_the_number_that_was_raised() -> None:
     claims = step_of(plan, "epoch").claims
     assert claims is not None
     assert (claims.number, claims.former) == (1, "aixmn1")
+
+
+def test_the_primary_of_a_whole_pair_has_its_epoch_on_both_nodes_before_any_takeover() -> None:
+    """Given nobody ever raised one, then the guard of the old primary will find its own outdone."""
+    story = Story().in_peer()
+    story.live(60.0)
+    assert story.world.epochs == {"aixmn1": "0 aixmn1 boot-1", "aixmn2": "0 aixmn1 boot-1"}
+    assert raised(story) == 0
+    claims = step_of(planned(story, PlanKind.SWITCHOVER), "epoch").claims
+    assert claims is not None
+    assert (claims.number, claims.former) == (1, "aixmn1")
+
+
+def test_no_epoch_begins_while_the_pair_is_not_whole() -> None:
+    """Given the primary is silent before anybody kept an epoch, then who may serve stays open."""
+    story = Story()
+    story.world.die()
+    story.begin().live(60.0)
+    assert (story.state.state is State.PEER, story.state.epoch) == (False, None)
+    assert story.world.epochs == {}

@@ -255,7 +255,8 @@ def test_a_second_primary_is_not_adopted_while_the_first_one_serves() -> None:
     story.world.has_address = True
     story.live(70.0)
     assert where(story) == State.DEGRADED
-    assert story.state.epoch is None
+    assert story.state.epoch is not None
+    assert story.state.epoch.owner == story.terms.site.partner.name
 
 
 def test_an_adopted_node_forgets_why_the_old_primary_was_down() -> None:
