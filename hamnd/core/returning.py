@@ -115,7 +115,12 @@ def _guarded(state: NodeState, now: Instant, terms: Terms) -> Condition:
     ]  # fmt: skip
     seen = None if report is None else report.finished.wall_s
     source = "looks at both nodes"
-    if missing:
+    if report is not None and (names := linux.unguarded(report)):
+        told = (
+            f"hamn-guard is on {site.node}, but not before {names}: at a reboot it starts unasked"
+        )
+        status, reason = Status.FALSE, "NotBefore"
+    elif missing:
         told = f"no return guard on {' and '.join(missing)}: at a reboot everything enabled starts"
         status, reason = Status.FALSE, "Missing"
     elif here is None or there is None:

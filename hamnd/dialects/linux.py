@@ -21,7 +21,19 @@ _PROGRAMS = (
 )
 
 
-_GUARD = 'test -x "$1" && echo "hamn-guard is installed"'
+_GUARD = """\
+g=$1 s=$2; shift 2; bad= any=; [ -x "$g" ] || exit 1;
+for u; do case $u in --) any=-; continue;; esac;
+t=$("$s" show --property=LoadState,ExecCondition,ExecStartPre "$u" 2>/dev/null);
+case $t in *LoadState=loaded*) ;; *) continue;; esac;
+case $any,$t in -*hamn-guard*) any=yes;; ,*hamn-guard*|-,*|yes,*) ;; *) bad="$bad $u";; esac; done;
+[ "$any" != - ] || bad="$bad network";
+[ -z "$bad" ] || { echo "hamn-guard is not before:$bad"; exit 1; };
+echo "hamn-guard is installed"
+"""
+"""As systemd has loaded the units: below 243 it shows no ExecCondition, because it obeys none. Of
+the names behind --, one has to carry the guard."""
+_UNGUARDED = re.compile(r"^hamn-guard is not before: (.+)$", re.MULTILINE)
 GUARD = "/usr/sbin/hamn-guard"
 _ENABLED = (
     's=$1; shift; for u; do case $("$s" is-enabled "$u" 2>/dev/null) in '
@@ -73,18 +85,32 @@ def disable_units(site: Site, *units: str) -> Action:
     return _systemctl(site, "disable", *units)
 
 
-def guard_there(site: Site) -> Look:
-    """Return a look that expects the return guard on this node."""
+def guard_there(site: Site, *units: str, network: tuple[str, ...] = ()) -> Look:
+    """Return a look that expects the return guard on this node, and before these units.
+
+    Args:
+        site: The site.
+        units: Each of them that this node has asks the guard before it starts.
+        network: Where the address comes up with the network: one of these asks it.
+    """
+    names = (*units, "--", *network) if network else units
+    argv = ("sh", "-c", _GUARD.replace("\n", " "), "hamnd-guard-there", GUARD)
     return Look(
-        Exec(site.node, ("sh", "-c", _GUARD, "hamnd-guard-there", GUARD)),
+        Exec(site.node, (*argv, site.tool("systemctl"), *names)),
         reads="linux.guard_there",
-        expects=f"{GUARD} is installed",
+        expects=f"{GUARD} is installed" + (f", before {', '.join(units)}" if units else ""),
     )
 
 
 def is_guard_there(report: Report) -> bool:
-    """Whether the return guard was seen; False also when that is not known."""
+    """Whether the return guard was seen before all units; False also when that is not known."""
     return report.ending is Ending.EXITED and "hamn-guard is installed" in report.stdout
+
+
+def unguarded(report: Report) -> str:
+    """Return the units that start without asking the guard, though it is there; else nothing."""
+    found = _UNGUARDED.search(report.stdout) if report.ending is Ending.EXITED else None
+    return "" if found is None else found[1]
 
 
 def enable_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Action:
@@ -171,6 +197,8 @@ def read_guard_there(report: Report, _arguments: tuple[str, ...] = ()) -> Readin
         return silence
     if is_guard_there(report):
         return Reading(Verdict.PASS, "hamn-guard is installed")
+    if names := unguarded(report):
+        return Reading(Verdict.BLOCK, f"hamn-guard is installed, but not before {names}")
     return Reading(Verdict.BLOCK, f"there is no {GUARD}")
 
 

@@ -34,6 +34,8 @@ DROP_INS = (
     "hamn-guard-before-243.conf",
     "hamn-guard-postgresql@.conf",
     "hamn-guard-network.conf",
+    "hamn-guard-network-before-243.conf",
+    "hamn-guard-postgresql@-before-243.conf",
 )
 NOT_ON_FILE = "0513-085 The hamnd Subsystem is not on file."
 HEADER = "Subsystem         Group            PID          Status"
@@ -106,6 +108,18 @@ def test_the_guards_units_and_drop_ins_are_valid(
     )
     about_us = [line for line in done.stderr.splitlines() if str(tmp_path) in line]
     assert (done.returncode, about_us) == (0, [])
+
+
+@pytest.mark.parametrize("name", [one for one in DROP_INS if "before-243" not in one])
+def test_each_drop_in_has_a_form_for_a_systemd_that_obeys_no_condition(
+    checkout: Path, name: str
+) -> None:
+    """The same question, word for word, asked before the program instead of as a condition."""
+    folder = checkout / "systemd/guarded"
+    old = (folder / name.replace(".conf", "-before-243.conf")).read_text()
+    (asked,) = re.findall(r"^ExecCondition=(.*)$", (folder / name).read_text(), re.MULTILINE)
+    assert f"\nExecStartPre={asked}\n" in old
+    assert "\nExecCondition=" not in old
 
 
 def test_ci_runs_what_the_readme_says(checkout: Path) -> None:

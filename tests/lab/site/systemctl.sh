@@ -113,6 +113,7 @@ show)
   for one; do
     if find_unit "$one"; then
       printf 'Id=%s.service\nLoadState=loaded\nActiveState=%s\n' "$unit" "$(state)"
+      sed -n '/^ExecCondition=/p' /etc/systemd/system/"$unit".service.d/*.conf 2>/dev/null
     else printf 'Id=%s\nLoadState=not-found\nActiveState=inactive\n' "$one"; fi
   done ;;
 boot) for file in "$enabled"/*; do [ -e "$file" ] && start "${file##*/}" & done; wait ;;

@@ -1,5 +1,8 @@
 """Addresses and units as Linux's own tools show them."""
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
 from hamnd.dialects import addresses, linux
@@ -10,6 +13,51 @@ from hamnd.model.site import ServiceAddress
 from hamnd.model.work import Action, Ending, Exec, Look, Looked, Report
 from tests.builders import site
 from tests.unit.dialects.reports import ended, exited
+
+SYSTEMCTL = """\
+#!/bin/sh
+for unit; do :; done
+cat "$UNITS/$unit" 2>/dev/null || printf 'LoadState=not-found\\nExecStartPre=\\n'
+"""
+ASKS = "LoadState=loaded\nExec%s={ path=/bin/sh ; argv[]=/bin/sh -c /usr/sbin/hamn-guard unit x }\n"
+NOT = "LoadState=loaded\nExecStartPre={ path=/bin/true ; argv[]=/bin/true }\n"
+CONDITION, BEFORE = ASKS % "Condition", ASKS % "StartPre"
+
+
+@pytest.mark.parametrize(
+    ("units", "verdict", "word"),
+    [
+        ({"xcatd": CONDITION, "dhcpd": BEFORE, "NetworkManager": CONDITION}, "pass", "installed"),
+        ({"xcatd": CONDITION, "NetworkManager": CONDITION, "networking": NOT}, "pass", "installed"),
+        ({"xcatd": NOT, "dhcpd": NOT, "NetworkManager": BEFORE}, "block", "not before xcatd dhcpd"),
+        # Below 243 a drop-in with ExecCondition is loaded, and nothing of it is shown or obeyed.
+        ({"xcatd": "LoadState=loaded\n", "networking": BEFORE}, "block", "not before xcatd"),
+        ({"xcatd": CONDITION, "NetworkManager": NOT}, "block", "not before network"),
+        ({"xcatd": CONDITION}, "block", "not before network"),
+    ],
+)
+def test_the_guard_is_there_only_where_the_units_ask_it(
+    units: dict[str, str], verdict: str, word: str, tmp_path: Path
+) -> None:
+    """Units that this host does not have do not matter; one that configures the network has to."""
+    (tmp_path / "units").mkdir()
+    for unit, shown in units.items():
+        (tmp_path / "units" / unit).write_text(shown)
+    program, guard = tmp_path / "systemctl", tmp_path / "hamn-guard"
+    for one, text in ((program, SYSTEMCTL), (guard, "#!/bin/sh\n")):
+        one.write_text(text)
+        one.chmod(0o755)
+    where = site(tools={"systemctl": str(program)})
+    look = linux.guard_there(where, "xcatd", "dhcpd", network=("NetworkManager", "networking"))
+    assert isinstance(look.request, Exec)
+    argv = [str(guard) if word == linux.GUARD else word for word in look.request.argv]
+    environment = {"UNITS": str(tmp_path / "units"), "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(argv, env=environment, check=False, capture_output=True, text=True)
+    report = exited(done.returncode, done.stdout)
+    reading = linux.read_guard_there(report)
+    assert (reading.verdict.value, word in reading.sentence) == (verdict, True), reading
+    assert linux.is_guard_there(report) is (verdict == "pass")
+
 
 # iproute2 6.1, one interface with two IPv4 addresses and IPv6 ones in several states.
 ADDRESSES = (

@@ -9,8 +9,10 @@ from dataclasses import replace
 
 import pytest
 
+from hamnd.core.returning import judge_return
 from hamnd.core.state import NodeState
 from hamnd.model.epoch import Epoch, EpochDoubt, EpochSight
+from hamnd.model.work import Ending, Report
 from hamnd.views.guard import guard_document, render_guard
 from hamnd.views.status import status_document
 from tests.builders import NIGHT, PRIMARY, STANDBY, pair, terms
@@ -74,3 +76,25 @@ def test_when_unknown_settles_nothing_that_is_disputed() -> None:
     document = guard_document(state, NIGHT, terms())
     assert (document["exit_code"], document["is_disputed"]) == (5, True)
     assert "units are held: it is disputed" in " ".join(render_guard(document))
+
+
+@pytest.mark.parametrize(
+    ("there", "shown", "told"),
+    [
+        (True, "hamn-guard is installed\n", ("True", "Installed")),
+        (True, "hamn-guard is not before: xcatd dhcpd\n", ("False", "NotBefore")),
+        (True, "", ("False", "Missing")),
+        (False, "hamn-guard is installed\n", ("False", "Missing")),
+    ],
+)
+def test_the_guard_counts_as_installed_where_it_is_asked(
+    there: bool, shown: str, told: tuple[str, str]
+) -> None:
+    """Given a file /usr/sbin/hamn-guard, then it is one that units ask before they start."""
+    state = node(Epoch(4, STANDBY, "boot-2"))
+    report = Report(Ending.EXITED, NIGHT, NIGHT, 0, shown)
+    sights = {PRIMARY: EpochSight(PRIMARY, None, "b", NIGHT, has_guard=there)}
+    watch = replace(state.watch, epochs=sights, reports={"seen:guard": report})
+    found = judge_return(replace(state, watch=watch), NIGHT, terms())[-1]
+    assert (found.type, found.status.value, found.reason) == ("GuardInstalled", *told)
+    assert ("xcatd dhcpd" in found.message) is ("NotBefore" in told)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
-from hamnd.core.platforms.linux.boot import boot
+from hamnd.core.platforms.linux.boot import boot, guard_there
 from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
 from hamnd.core.platforms.linux.fuse import fuse
 from hamnd.core.platforms.linux.identity import identity
@@ -23,7 +23,7 @@ from hamnd.core.platforms.linux.shield import shield, unshield
 from hamnd.core.platforms.verifying import verify
 from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
-from hamnd.dialects import addresses, cronfiles, jobs, linux, network, processes
+from hamnd.dialects import addresses, cronfiles, jobs, network, processes
 from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Site
@@ -44,7 +44,7 @@ class Linux:
             "cron_files": cronfiles.files(site),
             "timers": jobs.timers(site),
             "processes": processes.processes(site),
-            "guard": linux.guard_there(site),
+            "guard": guard_there(site),
         }
 
     def steps(self, site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, ...]:

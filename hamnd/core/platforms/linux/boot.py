@@ -13,11 +13,13 @@ from hamnd.core.platforms.linux.services import CONSOLE_UNITS, DHCP_UNITS, DNS_U
 from hamnd.core.policy import Policy
 from hamnd.dialects import linux, serving
 from hamnd.model.plan import Step
-from hamnd.model.site import Site
-from hamnd.model.work import Report
+from hamnd.model.site import IdentityMode, Site
+from hamnd.model.work import Look, Report
 
 ADDRESS_UNITS = ("hamn-address",)
 """The guard's own unit: it brings the service addresses up, and nothing else does."""
+NETWORK_UNITS = ("NetworkManager", "systemd-networkd", "networking", "wicked", "network")
+"""What configures the network, by distribution; in mode primary_address one asks the guard."""
 
 
 def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, ...]:
@@ -34,13 +36,23 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, 
             host=site.node,
             depends_on=("xcatd",),
             actions=(linux.enable_each(site, groups),),
-            preconditions=(linux.guard_there(site),),
+            preconditions=(guard_there(site),),
             postconditions=(linux.enabled_each(site, groups),),
             timeout_s=policy.step_timeout_s("boot", 60.0),
             compensation=(linux.disable_each(site, groups),),
             needs_fence=True,
         ),
     )
+
+
+def guard_there(site: Site) -> Look:
+    """Return a look that expects the guard before whatever makes this node the one that serves."""
+    services, database = site.services, site.postgresql.unit
+    units = (services.xcatd, *(DHCP_UNITS if services.dhcp else ()))
+    if site.engine == "postgresql" and database is not None:
+        units = (*units, database)
+    is_own = site.identity_mode is IdentityMode.PRIMARY_ADDRESS
+    return linux.guard_there(site, *units, network=NETWORK_UNITS if is_own else ())
 
 
 def units_by_service(site: Site) -> tuple[tuple[str, ...], ...]:

@@ -110,6 +110,7 @@ def test_what_is_served_is_asked_for_from_a_third_host() -> None:
 def test_units_start_at_boot_only_behind_the_guard() -> None:
     assert "boot" not in steps()
     assert "boot" not in steps(guard=exited(1))
+    assert "boot" not in steps(guard=exited(1, "hamn-guard is not before: xcatd\n"))
     (line,) = previews(steps(guard=GUARD)["boot"])
     assert " enable hamn-address -- xcatd -- named bind9 named-chroot -- dhcpd " in line
 
