@@ -5,13 +5,15 @@ Owns that story over Db2, and the sentence when only the pair's link is cut. Lat
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab
 from tests.lab.site.names import CLUSTER, DOMAIN
-from tests.lab.site.pair import Db2Pair
+from tests.lab.site.pair import TIMES, Db2Pair
 
 __all__ = ["lab"]
 pytestmark = [pytest.mark.lab, pytest.mark.slow, needs_lab("crontab", *xcat.PROGRAMS)]
@@ -19,7 +21,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.slow, needs_lab("crontab", *xcat.PROG
 
 @pytest.fixture
 def site(lab: Lab) -> Db2Pair:
-    site = Db2Pair(lab)
+    # A window that a busy machine does not outlast between plan and confirm.
+    site = Db2Pair(lab, replace(TIMES, peer_window_s=120))
     site.watch()
     site.wait_state("Peer")
     return site
