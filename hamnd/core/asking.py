@@ -124,7 +124,9 @@ def progress_looks(state: NodeState) -> Mapping[str, Look]:
 
 def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Leave out what asks at the partner's own address once that may be this node's own."""
-    looks = {**slow_looks(terms), **progress_looks(state)}
+    looks = slow_looks(terms)
+    if going := progress_looks(state):
+        looks = {**looks, **going}
     is_alone = state.assessment.is_protected is not Status.TRUE
     if state.state is State.ACTIVE and is_alone:
         looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}
