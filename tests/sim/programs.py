@@ -90,10 +90,10 @@ class Shell:
         return f"hamnd-epoch={kept}\nhamnd-boot={ground.boot_ids[host]}\n"
 
     def _keep_epoch(self, host: str, words: Sequence[str]) -> Output:
-        """Keep an epoch, never an older one than is kept."""
+        """Keep an epoch, never an older one than is kept, nor the same number of another node."""
         number, owner, boot = words
-        kept = self.ground.epochs.get(host, "0").split()[0]
-        if int(kept) > int(number):
+        kept, keeper, _ = self.ground.epochs.get(host, f"0 {owner} -").split()
+        if int(kept) > int(number) or (int(kept) == int(number) and keeper != owner):
             return Output(3, f"a newer epoch is kept: {self.ground.epochs[host]}\n")
         boot = self.ground.boot_ids[host] if boot == "here" else boot
         self.ground.epochs[host] = f"{number} {owner} {boot}"
