@@ -20,7 +20,6 @@ from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState, Refusal
 from hamnd.core.turn import Turn
 from hamnd.dialects import readers
-from hamnd.dialects.shell import last_lines
 from hamnd.model.names import Mode, Phase, State, Verdict
 from hamnd.model.plan import Step
 from hamnd.model.record import Record
@@ -167,25 +166,27 @@ def _within_groups(looked: tuple[Looked, ...], readings: list[Reading]) -> list[
 
 
 def _taken(looked: Looked, here: str) -> Reading:
-    """Whether a look that can only be true in a takeover is able to tell at all."""
+    """Whether a look that can only be true in a takeover is able to tell at all.
+
+    What a program printed is told in its reader's words alone: the reader knows what may be a
+    secret (law 7).
+    """
     report, what, request = looked.report, looked.look.expects, looked.look.request
-    if isinstance(request, FenceStatus):
-        told = readers.read_look(looked)
-        if told.verdict is Verdict.UNKNOWN:
-            return replace(told, verdict=Verdict.BLOCK)
+    told = readers.read_look(looked)
+    if isinstance(request, FenceStatus) and told.verdict is Verdict.UNKNOWN:
+        return replace(told, verdict=Verdict.BLOCK)
     if report.ending is Ending.REFUSED:
         return Reading(Verdict.PASS, what)
     if isinstance(request, Reach) and report.ending is Ending.NO_REPLY:
         return Reading(Verdict.PASS, what)
     if report.ending is Ending.EXITED and report.exit_code not in NOT_A_PROGRAM:
         return Reading(Verdict.PASS, what)
-    said = report.detail or last_lines(report) or f"exit {report.exit_code}"
     # What another host could not be asked says nothing about it (law 2).
     is_here = isinstance(request, FenceStatus) or request.host == here
     is_unable = report.ending is Ending.COULD_NOT_RUN and is_here
     is_certain = is_unable or report.ending is Ending.EXITED
     verdict = Verdict.BLOCK if is_certain else Verdict.UNKNOWN
-    return Reading(verdict, f"cannot look whether {what}: {said}")
+    return Reading(verdict, f"cannot look whether {what}: {told.sentence}")
 
 
 def follow_rehearsal(turn: Turn) -> None:

@@ -7,12 +7,12 @@ import json
 import pytest
 
 from hamnd.core.commands import PerformAction, PerformRoutine, RehearseStep
-from hamnd.core.events import Event, HoldRequested, RehearseRequested, RoutineDue
+from hamnd.core.events import Event, HoldRequested, RehearseRequested, RoutineDue, StepRehearsed
 from hamnd.core.rehearsing import ROUTINE
 from hamnd.core.state import Decision, NodeState
-from hamnd.model.names import State, Status
+from hamnd.model.names import State, Status, Verdict
 from hamnd.model.rehearsal import Rehearsal
-from hamnd.model.work import Look
+from hamnd.model.work import Ending, Look, Looked, Report
 from tests.unit.core.story import Story
 
 
@@ -153,3 +153,17 @@ def test_one_that_hamnd_left_in_the_middle_proves_nothing() -> None:
     assert story.state.rehearsal.outcome == "unknown"
     assert "restarted" in story.state.rehearsal.sentence
     assert rehearse(story).refusal is None, "and the next one may begin"
+
+
+def test_what_a_program_printed_is_told_in_its_reader_s_words_alone() -> None:
+    story = Story().in_peer()
+    (command,) = [one for one in rehearse(story).commands if isinstance(one, RehearseStep)]
+    assert command.step == "fuse"
+    report = Report(Ending.EXITED, story.now, story.now, 127, "PASSWORD=hunter2", "hunter2")
+    looked = tuple(Looked(look, report) for look in command.looks)
+    story.feed(StepRehearsed(command.number, command.step, looked))
+    assert story.state.rehearsal is not None
+    (result,) = story.state.rehearsal.results
+    assert result.verdict is not Verdict.PASS
+    assert "hunter2" not in result.sentence
+    assert "hunter2" not in str(story.records)
