@@ -111,7 +111,8 @@ def _change(sides: Sides, number: int) -> None:
 
 def _change_all(sides: Sides) -> None:
     for path in _files(sides.there):
-        path.write_text(f"{path.name} is another one now\n")
+        with path.open("r+b") as file:  # not truncated: some file systems write such a file at once
+            file.write(f"{path.name} is another one now\n".encode())
 
 
 Sample = tuple[float, float]
