@@ -12,6 +12,8 @@ from functools import lru_cache
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.parity import OURS, THEIRS
+from hamnd.core.health.rule import does_answer
+from hamnd.core.plans.switchover import from_partner
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
@@ -63,6 +65,7 @@ def on_tick(
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
             if not is_standby:  # what the old primary told while it was one is kept
                 seen = {one: look for one, look in seen.items() if not is_about_partner(one)}
+            seen = {**seen, **_their_looks(state, now, terms)}
             looks = readiness_looks(state, terms) if is_standby else ()
             state = replace(state, readiness=looks)
             proofs = {
@@ -85,12 +88,30 @@ def readiness_looks(state: NodeState, terms: Terms) -> Looks:
     return tuple((step.id, step.readiness) for step in steps)
 
 
+def _their_looks(state: NodeState, now: Instant, terms: Terms) -> Mapping[str, Look]:
+    """Return what must be known of the partner to hand over to it, while its ssh answers."""
+    is_there = does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy)
+    if not is_there or is_partner_displaced(state, terms):
+        return {}
+    site = from_partner(terms).site
+    return {f"theirs:{key}": look for key, look in platform_of(site).looks(site).items()}
+
+
 def platform_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
     """Return the platform's takeover steps, built from what was last seen of this node."""
+    return _steps(state, terms, "seen:")
+
+
+def their_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
+    """Return the same steps of the partner, built from what was last seen of that node."""
+    return _steps(state, from_partner(terms), "theirs:")
+
+
+def _steps(state: NodeState, terms: Terms, prefix: str) -> tuple[Step, ...]:
     seen = {
-        topic.removeprefix("seen:"): report
+        topic.removeprefix(prefix): report
         for topic, report in state.watch.reports.items()
-        if topic.startswith("seen:")
+        if topic.startswith(prefix)
     }
     return platform_of(terms.site).steps(terms.site, terms.policy, seen)
 

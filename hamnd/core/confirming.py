@@ -21,11 +21,11 @@ from hamnd.core.plans.undo import build_undo
 from hamnd.core.state import Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
-from hamnd.model.names import Mode, Phase, PlanKind, RunStatus
+from hamnd.model.names import Mode, Phase, PlanKind, RunStatus, State
 from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 
-NEW_PRIMARY = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER)
+NEW_PRIMARY = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER, PlanKind.DRILL, PlanKind.FAILBACK)
 """Kinds that make a node primary: it is that one's name that the operator types."""
 
 
@@ -53,7 +53,7 @@ def on_confirm(turn: Turn, event: ConfirmRequested) -> None:
 
 def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
     site, kind = turn.terms.site, shown.kind
-    here = site.node
+    here = site.partner.name if kind is PlanKind.FAILBACK else site.node
     if turn.state.mode is not Mode.NORMAL:
         told = f"hamnd only observes: {turn.state.mode_reason}"
         return Refusal("mode", told, hint="hamnctl clear --reason …")
@@ -91,7 +91,9 @@ def _start(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusal | None:
     is_successor = shown.request.is_successor
     trigger = KINDS[shown.kind].confirmed
     if trigger is not None and is_successor:
-        trigger = Trigger.SUCCESSOR_CONFIRMED
+        # The second half of a drill runs beside the state.
+        is_beside = turn.state.state is not State.TAKING_OVER
+        trigger = None if is_beside else Trigger.SUCCESSOR_CONFIRMED
     picture = Picture(is_plan_current=not worse, has_overridden_all=not refused)
     outcome = None if trigger is None else turn.fire(trigger, picture)
     if outcome is not None:
@@ -147,11 +149,12 @@ def _begin(turn: Turn, event: ConfirmRequested, plan: Plan, is_successor: bool) 
             Phase.DECISION, "loss_predicted", event.actor, plan.digest, evidence=json.dumps(loss)
         )
     )
+    site, is_homeward = turn.terms.site, plan.kind is PlanKind.FAILBACK
     evidence = json.dumps(
         {
             "kind": plan.kind,
-            "from": turn.terms.site.partner.name,
-            "to": turn.terms.site.node,
+            "from": site.node if is_homeward else site.partner.name,
+            "to": site.partner.name if is_homeward else site.node,
             "continues": None if kept is None else kept.plan.digest,
             "variant": plan.variant,
             "down_since": turn.state.silence_began,

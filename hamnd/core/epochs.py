@@ -22,12 +22,13 @@ from hamnd.core.guarding import (
     is_current,
 )
 from hamnd.core.health.rule import does_answer, is_recent, slow_freshness_s
+from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
 from hamnd.dialects import epoch as dialect
 from hamnd.dialects import readers
 from hamnd.model.epoch import NO_BOOT, Claim, Epoch, EpochDoubt, EpochSight
-from hamnd.model.names import Mode, Phase, Probe, State, Verdict
+from hamnd.model.names import Mode, Phase, Probe, RunStatus, State, Verdict
 from hamnd.model.record import Record
 
 OUTCOME = {Verdict.PASS: "done", Verdict.BLOCK: "not_done"}
@@ -104,7 +105,7 @@ def _note(turn: Turn, what: str, sight: EpochSight) -> None:
 
 
 def _follow_active(turn: Turn, answer: GuardAnswer) -> None:
-    if is_current(turn.state, turn.terms):
+    if is_current(turn.state, turn.terms) or _is_given_away(turn.state):
         return
     match answer.may_serve:
         case MayServe.YES:
@@ -115,6 +116,19 @@ def _follow_active(turn: Turn, answer: GuardAnswer) -> None:
             _leave_active(turn, Trigger.EPOCH_UNKNOWN, EpochDoubt.UNKNOWN, answer)
         case MayServe.UNKNOWN:
             pass  # the others are being asked
+
+
+def _is_given_away(state: NodeState) -> bool:
+    """Whether this node's own run, under way, named the one that the newest epoch names.
+
+    One that is held or over is judged like any other: whoever is named may serve, not this node.
+    """
+    run, epoch = state.run, state.epoch
+    if run is None or epoch is None or run.status is not RunStatus.RUNNING:
+        return False
+    named = (epoch.number, epoch.owner)
+    claims = (step.claims for step in run.plan.steps if step.claims is not None)
+    return any((one.number, one.owner) == named for one in claims)
 
 
 def _leave_active(turn: Turn, trigger: Trigger, doubt: EpochDoubt, answer: GuardAnswer) -> None:

@@ -32,6 +32,9 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Outcome, Phase, PlanKind, RunStatus, State, Verdict
 from hamnd.model.record import Record
 
+MOVING = (PlanKind.RESUME, PlanKind.FAILBACK, PlanKind.DRILL)
+"""Kinds that move what serves here beside the state."""
+
 
 def follow_rows(turn: Turn) -> None:
     """Derive triggers from the picture and fire their rows; what was done by hand goes first."""
@@ -51,9 +54,9 @@ def follow_rows(turn: Turn) -> None:
 
 
 def _is_held(state: NodeState) -> bool:
-    """While its own services come up the partner's silence does not decide what this node is."""
+    """While its services move the partner's silence does not decide what this node is."""
     run = state.run
-    return run is not None and run.plan.kind is PlanKind.RESUME
+    return run is not None and run.plan.kind in MOVING
 
 
 def _lose_peer(turn: Turn) -> None:
@@ -143,6 +146,7 @@ def follow_run(turn: Turn) -> None:
     _hold_contradicted(turn)
     _advance(turn)
     _raise_epoch(turn)
+    _end_first_half(turn)
     _end_run(turn)
 
 
@@ -214,6 +218,15 @@ def _is_begun(one: StepRun | None) -> bool:
     return one is not None and (one.has_acted or one.outcome is Outcome.DONE)
 
 
+def _end_first_half(turn: Turn) -> None:
+    """A drill's first half makes active as any switchover does; the run goes on (design §3)."""
+    run = turn.state.run
+    if run is None or run.plan.kind is not PlanKind.DRILL:
+        return
+    if turn.state.state is State.TAKING_OVER and runs.is_homeward(run):
+        turn.fire(Trigger.RUN_VERIFIED, Picture(), "the first half of the drill is verified")
+
+
 def _end_run(turn: Turn) -> None:
     """A finished run leaves its memory; the state follows it."""
     state = turn.state
@@ -225,6 +238,8 @@ def _end_run(turn: Turn) -> None:
     match run.plan.kind:
         case PlanKind.TAKEOVER | PlanKind.SWITCHOVER:
             _become_active(turn, run)
+        case PlanKind.FAILBACK | PlanKind.DRILL:
+            _become_standby(turn, run)
         case PlanKind.RESUME | PlanKind.REJOIN:
             pass  # beside the state
         case PlanKind.UNDO:
@@ -240,6 +255,15 @@ def _become_active(turn: Turn, run: Run) -> None:
     """A verified run makes active; a concluded one has done so when the operator said it."""
     if run.status is RunStatus.DONE:
         turn.fire(Trigger.RUN_VERIFIED, Picture())
+    elif turn.state.state is State.TAKING_OVER:
+        turn.fire(Trigger.RUN_CONCLUDED, Picture(is_past_no_return=True), run.reason)
+
+
+def _become_standby(turn: Turn, run: Run) -> None:
+    """A verified way home ends as a standby; a concluded one is what is seen of it."""
+    if run.status is RunStatus.DONE:
+        turn.fire(Trigger.STANDBY_HERE, Picture(), "this node handed over and is the standby now")
+        turn.state = replace(turn.state, doubt=EpochDoubt.NONE)
     elif turn.state.state is State.TAKING_OVER:
         turn.fire(Trigger.RUN_CONCLUDED, Picture(is_past_no_return=True), run.reason)
 

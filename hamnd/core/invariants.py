@@ -146,6 +146,9 @@ def _fence_before_identity(after: NodeState, action: PerformAction, terms: Terms
     step = run.plan.step(action.step)
     if not step.needs_fence:
         return
+    if step.against == terms.site.node:
+        _require(own_release(after, terms) is not None, "law 3", f"{step.id}: nobody let go")
+        return
     proven = has_evidence_for(run, after, terms) or is_fence_overridden(run)
     _require(proven, "law 3", f"{action.step} would start without fence evidence")
 
@@ -183,6 +186,22 @@ def released_by(run: Run | None, state: NodeState, terms: Terms) -> FenceEvidenc
         return None
     detail = f"{partner} gave up its services and addresses in this run, read there"
     return FenceEvidence(FenceGrade.RELEASED, since, "run", detail)
+
+
+def own_release(state: NodeState, terms: Terms) -> str | None:
+    """Return what says at this time that this node itself let go in its run, or None."""
+    run, reading, node = state.run, state.watch.replication, terms.site.node
+    letting_go = () if run is None else _letting_go(run, node)
+    if run is None or not letting_go:
+        return None
+    ends = [_ended_at(run.steps[one]) for one in letting_go]
+    if None in ends:
+        return None
+    since = max(end for end in ends if end is not None)
+    is_newer = reading is not None and reading.observed.wall_s > since
+    if is_newer and reading is not None and reading.role == "primary":
+        return None
+    return f"{node} gave up its services and addresses in this run, read here"
 
 
 def _letting_go(run: Run, host: str) -> tuple[str, ...]:

@@ -81,10 +81,22 @@ class Facts:
     is_fence_proven: bool
     """Evidence that policy accepts holds now, or its gate was overridden by name."""
     fence_sentence: str
+    own_release: str | None = None
+    """What says that this node itself has let go, or None."""
     has_fence_evidence: bool = False
     """Evidence alone, without any override."""
     loss: str = LossVerdict.UNKNOWN.value
     """The class of what a takeover would lose now, whatever was shown when it was confirmed."""
+
+    def why_not_against(self, step: Step) -> str | None:
+        """Return why what a step is against is not proven off, nor to have let go; or None."""
+        told = "no fence evidence that policy accepts"
+        if not step.needs_fence:
+            return None
+        if step.against == self.site.node:
+            own = f"{told}: {step.against} has not let go of everything itself"
+            return None if self.own_release is not None else own
+        return None if self.is_fence_proven else f"{told}: {self.fence_sentence}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -123,13 +123,14 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
     if (refusal := why_moving(run)) is not None:
         turn.refuse(refusal)
         return
-    is_promoting = "promote" in run.steps
-    if runs.is_past_no_return(run) and is_promoting and not runs.is_promoted(run):
+    if runs.is_past_no_return(run) and runs.is_promoted(run) is False:
         told = "whether the database is primary is not known: it cannot be concluded without it"
         turn.refuse(Refusal("promote", told, hint="hamnctl retry (it looks first)"))
         return
     # A promotion that could be taken back is as good a point: this node's database is primary.
-    picture = Picture(is_past_no_return=runs.is_past_no_return(run) or runs.is_promoted(run))
+    picture = Picture(
+        is_past_no_return=runs.is_past_no_return(run) or runs.is_promoted(run) is True
+    )
     is_beside = turn.state.state is not State.TAKING_OVER
     outcome = None if is_beside else turn.fire(Trigger.RUN_CONCLUDED, picture)
     if outcome is not None:

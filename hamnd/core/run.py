@@ -12,7 +12,7 @@ from dataclasses import replace
 from hamnd.core import stages
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
 from hamnd.model.names import Outcome, Phase, RunStatus
-from hamnd.model.plan import Loss, Plan, Step
+from hamnd.model.plan import HOME, Loss, Plan, Step
 from hamnd.model.record import Record
 
 ENDED = (Outcome.DONE, Outcome.SKIPPED)
@@ -205,7 +205,7 @@ def why_not_skip(run: Run, step_id: str) -> str | None:
         return "only a paused run has steps to skip"
     if step_id not in run.steps:
         return f"this plan has no step {step_id}: {', '.join(run.steps)}"
-    if step_id == "promote":
+    if step_id.removeprefix(HOME) == "promote":
         return "promote cannot be skipped: without it there is no database to manage with"
     if run.steps[step_id].outcome in (*ENDED, Outcome.RUNNING):
         return f"step {step_id} is {run.steps[step_id].outcome.value}"
@@ -233,13 +233,32 @@ def finish(run: Run, status: RunStatus, actor: str, reason: str, wall_s: float) 
 
 
 def open_steps(run: Run) -> tuple[str, ...]:
-    """Return the ids of the steps that are not done and are missed."""
+    """Return the ids of the steps that are not done and are missed.
+
+    A way home that was given up leaves nothing open: this node goes on as it did before it.
+    """
+    is_given_up = run.status is RunStatus.ABORTED and is_homeward(run)
     return tuple(
         key
         for key, one in run.steps.items()
         if one.outcome is not Outcome.DONE
         and not (one.outcome is Outcome.SKIPPED and run.plan.step(key).is_optional)
+        and not (is_given_up and key.startswith(HOME))
     )
+
+
+def is_homeward(run: Run) -> bool:
+    """Whether all that comes before the way home has ended; then the way home stands alone."""
+    before = [one for key, one in run.steps.items() if not key.startswith(HOME)]
+    return len(before) < len(run.steps) and all(one.outcome in ENDED for one in before)
+
+
+def _at_stake(run: Run) -> tuple[Step, ...]:
+    """Return the steps that an undo may take back: on the way home those of the way home alone."""
+    steps = run.plan.steps
+    if not is_homeward(run):
+        return steps
+    return tuple(step for step in steps if step.id.startswith(HOME))
 
 
 def is_past_no_return(run: Run) -> bool:
@@ -254,7 +273,7 @@ def irrevocable_steps(run: Run) -> tuple[str, ...]:
     """
     return tuple(
         step.id
-        for step in run.plan.steps
+        for step in _at_stake(run)
         if not step.reversible and _is_irrevocable(run.steps[step.id])
     )
 
@@ -266,13 +285,13 @@ def _is_irrevocable(one: StepRun) -> bool:
     return one.has_acted and not was_refused
 
 
-def is_promoted(run: Run) -> bool:
-    """Whether the run's database is primary, by its own looks."""
-    promote = run.steps.get("promote")
-    return promote is not None and promote.outcome is Outcome.DONE
+def is_promoted(run: Run) -> bool | None:
+    """Whether the database that the run makes primary is so, by its looks; None: it makes none."""
+    names = {step.id for step in _at_stake(run)} & {"promote", f"{HOME}promote"}
+    return all(run.steps[name].outcome is Outcome.DONE for name in names) if names else None
 
 
 def undone_by(run: Run) -> tuple[Step, ...]:
     """Return the steps whose actions a plan `undo` takes back, the latest first."""
-    acted = [step for step in run.plan.steps if run.steps[step.id].has_acted]
+    acted = [step for step in _at_stake(run) if run.steps[step.id].has_acted]
     return tuple(reversed(acted))

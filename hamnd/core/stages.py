@@ -208,8 +208,7 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts, is_proven: bool = Fal
         # Not failed, only held: it begins again with the run.
         held = replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
         return Move(_with(run, step, held))
-    if step.needs_fence and not facts.is_fence_proven:
-        told = f"no fence evidence that policy accepts: {facts.fence_sentence}"
+    if (told := facts.why_not_against(step)) is not None:
         return _end(run, step, one, (Outcome.NOT_DONE, told), facts)
     if step.id == "promote" and (why_not := why_not_promote(run.plan, facts.loss)) is not None:
         told = f"{why_not}: hamnctl plan takeover --continue"

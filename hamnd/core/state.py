@@ -128,7 +128,7 @@ class Timing:
     """When the last sample was written to the journal's memory."""
 
 
-FOLLOWING = (PlanKind.SWITCHOVER, PlanKind.REJOIN)
+FOLLOWING = (PlanKind.SWITCHOVER, PlanKind.REJOIN, PlanKind.FAILBACK, PlanKind.DRILL)
 """Kinds of plans after which the partner follows in order."""
 
 
@@ -178,7 +178,7 @@ class NodeState:
     @property
     def made_active_by(self) -> FinishedRun | None:
         """The latest run that made this node the management node, whatever ran since."""
-        kinds = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER)
+        kinds = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER, PlanKind.DRILL)
         return next((one for one in reversed(self.finished) if one.kind in kinds), None)
 
     @property

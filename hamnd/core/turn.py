@@ -15,6 +15,7 @@ from hamnd.core.invariants import (
     check_refusal,
     has_evidence_for,
     is_fence_overridden,
+    own_release,
     released_by,
 )
 from hamnd.core.policy import Terms
@@ -88,7 +89,8 @@ class Turn:
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
         here, loss = self.terms, self.state.assessment.loss.class_
-        return Facts(self.now, here.policy, here.site, proven, sentence, has_evidence, loss)
+        own = own_release(self.state, here)
+        return Facts(self.now, here.policy, here.site, proven, sentence, own, has_evidence, loss)
 
     def note_finished(self, run: Run) -> None:
         """Remember a run that ended, however it ended, and have its report written."""

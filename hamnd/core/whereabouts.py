@@ -16,7 +16,7 @@ from hamnd.core.state import NodeState
 from hamnd.dialects import reach
 from hamnd.model.names import PlanKind, Probe
 
-ABOUT_PARTNER = ("partner_db", "partner_clock", "witness", "returned")
+ABOUT_PARTNER = ("partner_db", "partner_clock", "witness", "returned", "theirs")
 """Topics (up to the colon) whose looks ask at the partner's own address."""
 
 

@@ -12,6 +12,9 @@ from hamnd.model.epoch import Claim
 from hamnd.model.names import ENTIRE_DATABASE, Cause, FenceGrade, LossVerdict, PlanKind, Verdict
 from hamnd.model.work import Action, Look
 
+HOME = "home-"
+"""How the ids of the steps begin by which this node hands over to the partner."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:
@@ -46,6 +49,8 @@ class Step:
     """Done only when fence evidence that policy accepts is there."""
     lets_go: bool = False
     """Once it is done its host has given up role, services and addresses (planned plans, law 3)."""
+    against: str = ""
+    """With `needs_fence`: the node that must be off or have let go; empty: the partner."""
     keeps_at: int | None = None
     """The action with this index makes final what those before it began (commit-confirmed): it
     starts only once the postconditions hold, and until it is done the step takes itself back."""

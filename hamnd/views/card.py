@@ -45,7 +45,7 @@ SCHEMA = "hamnd.plan/1"
 GATE_MARKS = {"pass": GOOD, "block": BAD, "unknown": UNKNOWN, "overridden": BAD}
 LABEL_WIDTH = 17
 NO_WAY_BACK = "from here there is no way back"
-LOSING = ("takeover", "switchover")
+LOSING = ("takeover", "switchover", "failback", "drill")
 """Kinds that move the database's role; no other can lose what was written."""
 VARIANTS = {
     "graceful": "graceful: the primary's database hands over",
@@ -187,6 +187,10 @@ def _title(document: Document) -> str:
             return f"BRING {node} UP AGAIN as management node · plan {name}"
         case "rejoin":
             return f"TAKE {partner} IN as standby of {node} · plan {name}"
+        case "failback":
+            return f"HAND BACK from {node} to {partner} · plan {name}"
+        case "drill":
+            return f"DRILL: from {partner} to {node} and back · plan {name}"
         case "undo":
             return f"UNDO the paused run on {node} · plan {name}"
         case kind:
@@ -248,7 +252,7 @@ def _proof(document: Document, width: int) -> list[str]:
             label = "Promotion" if document.get("kind") == "takeover" else "Database"
             proof = _evidence(document, "Old primary", "fence", width)
             return proof + _labelled(label, told, width)
-        case "switchover":
+        case "switchover" | "drill":
             back = document.get("point_of_no_return")
             until = f"until {back}" if back else "as long as it runs"
             told = (
@@ -256,7 +260,7 @@ def _proof(document: Document, width: int) -> list[str]:
                 "boot is enabled by hand again"
             )
             return _labelled("Old primary", told, width)
-        case "rejoin":
+        case "rejoin" | "failback":
             kept = _evidence(document, "Its own data", "preserve_diverged", width)
             return kept + _labelled("Way", told, width)
         case _:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from hamnd.model.plan import HOME
 from hamnd.views.history import JournalEntry, details, sentence_of
 from hamnd.views.report_text import render_report_markdown, render_report_text
 
@@ -49,7 +50,13 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
     before = [entry for entry in entries if entry.seq < start]
     end = next((e for e in reversed(ours) if e.record.what in ENDS), None)
     steps = _steps(ours)
-    times = _times(entries, before, confirmed, end)
+    kind = str(told.get("kind") or "takeover")
+    times = _times(entries, before if kind == "takeover" else [], confirmed, end)
+    times["homeward_at"] = next(
+        (one["started_at"] for one in steps if one["id"].startswith(HOME)), None
+    )
+    if kind == "failback":
+        times["active_at"] = None  # what this node became later is another run's
     times["died_at"] = _whole(told.get("died_at") or told.get("down_since")) or times["died_at"]
     successor = _successor(entries, digest)
     return {
@@ -58,7 +65,7 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
         "digest": digest,
         "continues": chain[:-1],
         "continued_by": successor,
-        "kind": str(told.get("kind") or "takeover"),
+        "kind": kind,
         "variant": told.get("variant"),
         "cause": told.get("cause"),
         "from": told.get("from"),
@@ -229,8 +236,9 @@ def _durations(
     spent = {"engine_s": 0.0, "xcat_s": 0.0, "other_s": 0.0}
     for step in steps:
         took = sum(c["duration_s"] or 0.0 for c in step["commands"])
-        kind = "engine_s" if step["id"] == "promote" else "other_s"
-        spent["xcat_s" if step["id"] in XCAT_STEPS else kind] += took
+        name = step["id"].removeprefix(HOME)
+        kind = "engine_s" if name == "promote" else "other_s"
+        spent["xcat_s" if name in XCAT_STEPS else kind] += took
     paused = sum(pause["lasted_s"] or 0 for pause in _pauses(ours))
     return {
         "human_s": human,

@@ -28,6 +28,8 @@ WITHOUT_LOSS = {
     "undo": "nothing is lost by it: it takes back what was done before the point of no return",
     "switchover": "nothing is lost by it: the old primary handed over all that it had",
     "resume": "nothing is lost by it: the database was primary before",
+    "failback": "nothing is lost by it: this node handed over all that it had",
+    "drill": "nothing is lost by it: each node handed over all that it had",
     "rejoin": "nothing is lost here; what only the old primary had is kept, if it was not given up",
 }
 """What is said of kinds that take nothing from a dead primary."""
@@ -65,16 +67,26 @@ def head(document: Document) -> list[tuple[str, str, str]]:
     rows.append(
         (f"confirmed ({document.get('confirmed_by')})", clock(times.get("confirmed_at")), note)
     )
+    homeward, ended = times.get("homeward_at"), times.get("ended_at")
     machine = document.get("machine_s")
     if times.get("active_at") is not None:
         rows.append(("managing again", clock(times["active_at"]), f"machine time {span(machine)}"))
         rows.append(("", "", spent(document)))
-    else:
-        ended = times.get("ended_at")
+    elif homeward is None or document.get("status") != "done":
         rows.append(
             (str(document.get("status")), clock(ended) if ended else "", _not_managing(document))
         )
+    if homeward is not None:
+        rows.append(("the way home began", clock(homeward), ""))
+        if ended is not None and document.get("status") == "done":
+            took = f"way home {span(ended - homeward)}"
+            rows.append((f"{_manager(document)} manages again", clock(ended), took))
     return rows
+
+
+def _manager(document: Document) -> str:
+    """The node that a way home ends at."""
+    return str(document.get("to" if document.get("kind") == "failback" else "from"))
 
 
 def _not_managing(document: Document) -> str:
@@ -100,7 +112,10 @@ def spent(document: Document) -> str:
 def loss_line(document: Document) -> str:
     """Say the prediction and what the examination of the old primary found."""
     told_of_kind = WITHOUT_LOSS.get(str(document.get("kind")))
-    if document.get("kind") == "switchover" and document.get("status") != "done":
+    if (
+        document.get("kind") in ("switchover", "failback", "drill")
+        and document.get("status") != "done"
+    ):
         return "nothing was taken by force; what was handed over is told by the steps below"
     if told_of_kind is not None:
         return told_of_kind

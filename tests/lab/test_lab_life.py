@@ -1,7 +1,7 @@
 """The life of a pair beside the night of the failure: handed over, taken in again, handed back.
 
-Owns the stories of plans switchover and rejoin over PostgreSQL, with a writer that knows what was
-kept. One set of words for every engine; what an engine does in them is its own test.
+Owns the stories of plans switchover, rejoin, failback and drill over PostgreSQL, with a writer that
+knows what was kept. One set of words for every engine; what an engine does in them is its own test.
 """
 
 from __future__ import annotations
@@ -93,3 +93,39 @@ def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> No
     assert watcher.violations == []
     site.wait_state("Peer", limit_s=120)
     assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+
+
+def test_a_returned_primary_is_taken_in_and_handed_back_to_by_one_plan(site: PostgresPair) -> None:
+    """Given a takeover whose old primary returned, when the operator confirms failback, then it was
+    held off, taken in, and is the management node again; mn2 is its standby in Peer."""
+    writer = site.write()
+    writer.wait(200)
+    site.faults.off(PRIMARY)
+    site.wait_state("PrimaryDown")
+    verdict = site.ask("plan", "takeover")["data_loss"]["verdict"]
+    carry_out(site, "takeover", STANDBY, "--accept-loss", verdict)
+    site.wait_state("Active")
+    site.faults.on(PRIMARY)
+    wait_until(lambda: "digest" in site.ask("plan", "failback"), "it can be taken in", 120)
+    carry_out(site, "failback", PRIMARY)
+    assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
+    site.wait_state("Peer", limit_s=120)
+    assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+
+
+def test_a_drill_goes_there_and_back(site: PostgresPair) -> None:
+    """Given Peer under writes, when the operator confirms a drill, then mn2 was the management
+    node, mn1 is it again, nothing that was acknowledged is missing, and both halves were timed."""
+    writer = site.write()
+    writer.wait(100)
+    with Watcher(site.lab, site.writable) as watcher:
+        plan = carry_out(site, "drill", STANDBY)
+        watcher.settle()
+        assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
+    assert watcher.violations == []
+    missing = set(writer.acknowledged) - site.first.rows()
+    assert missing == set()
+    site.wait_state("Peer", limit_s=120)
+    report = site.hamnctl("report", plan["digest"]).text
+    assert report.startswith("Drill")
+    assert "way home" in report

@@ -41,7 +41,9 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
         "readiness": takeover.readiness,
     },
     PlanKind.SWITCHOVER: HANDING_OVER,
+    PlanKind.DRILL: HANDING_OVER,
     PlanKind.REJOIN: TAKING_IN,
+    PlanKind.FAILBACK: TAKING_IN,
     PlanKind.RESUME: {
         "ownership": planned.ownership,
         "isolation": takeover.isolation,
@@ -58,7 +60,8 @@ ACCEPTED_BY_CLASS = "loss"
 
 def _handing_over(question: Question) -> GateResult | None:
     """Only a standby can be handed over to."""
-    if question.state not in (State.ACTIVE, State.PRIMARY_DOWN):
+    is_going_on = question.request.is_successor
+    if question.state not in (State.ACTIVE, State.PRIMARY_DOWN) or is_going_on:
         return None
     told = "this node is the management node already"
     clear = f"on the other node: {question.plan}"
@@ -104,9 +107,9 @@ def why_impossible(question: Question) -> GateResult | None:
 def _database(question: Question) -> GateResult | None:
     """The database can become primary now, or is it already where nothing is to be taken over."""
     match question.request.kind:
-        case PlanKind.SWITCHOVER:
+        case PlanKind.SWITCHOVER | PlanKind.DRILL:
             return _handing_over(question)
-        case PlanKind.REJOIN:
+        case PlanKind.REJOIN | PlanKind.FAILBACK:
             return None
         case _:
             return _promotion(question)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from hamnd.core.gates import Question, from_condition, takeover
 from hamnd.model.names import State, Status, Verdict
-from hamnd.model.plan import GateResult
+from hamnd.model.plan import HOME, GateResult
 
 
 def off_or_released(question: Question) -> GateResult:
@@ -46,13 +46,21 @@ def active(question: Question) -> GateResult:
     """This node is the management node: the other one follows it, not the reverse."""
     if question.state is State.ACTIVE:
         return GateResult("active", Verdict.PASS, "this node is the management node")
+    if _is_handing_over(question):
+        return GateResult("active", Verdict.PASS, "this node began to hand over before")
     told = f"this node is {question.state}: only the management node takes a standby in"
     return GateResult("active", Verdict.BLOCK, told, f"on the management node: {question.plan}")
+
+
+def _is_handing_over(question: Question) -> bool:
+    return any(one.startswith(HOME) for one in question.begun)
 
 
 def preserve_diverged(question: Question) -> GateResult:
     """What only the old primary has is kept before it follows; who overrides it gives that up."""
     name, finding = "preserve_diverged", question.finding
+    if _is_handing_over(question):
+        return GateResult(name, Verdict.PASS, "this node began to hand over before")
     if question.assessment.is_protected is Status.TRUE:
         return GateResult(name, Verdict.PASS, "the other node is a standby in its best state")
     if finding is None or finding.rejoin is None:

@@ -16,9 +16,6 @@ from hamnd.model.epoch import Claim, Epoch
 from hamnd.model.names import Cause
 from hamnd.model.plan import Loss, Step
 
-HOME = "home-"
-"""How the steps are named by which this node hands over to the partner."""
-
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -31,6 +28,8 @@ class Draft:
     now_wall_s: float
     epoch: Epoch
     """The newest epoch that is known."""
+    their_steps: tuple[Step, ...] = ()
+    """The partner's platform steps, for what hands over to it."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
     """What the forerunner claimed, by step; the number is the next one where that is not done."""
     continues: str = ""

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hamnd.core.plans import Draft
+from hamnd.core.plans.homeward import build_drill, build_failback
 from hamnd.core.plans.rejoin import build_rejoin
 from hamnd.core.plans.resume import build_resume
 from hamnd.core.plans.switchover import build_switchover
@@ -33,5 +34,7 @@ KINDS: dict[PlanKind, Kind] = {
     PlanKind.TAKEOVER: Kind(build_takeover, Trigger.TAKEOVER_CONFIRMED),
     PlanKind.SWITCHOVER: Kind(build_switchover, Trigger.SWITCHOVER_CONFIRMED),
     PlanKind.REJOIN: Kind(build_rejoin, None),
+    PlanKind.FAILBACK: Kind(build_failback, None),
+    PlanKind.DRILL: Kind(build_drill, Trigger.SWITCHOVER_CONFIRMED),
     PlanKind.RESUME: Kind(build_resume, None),
 }

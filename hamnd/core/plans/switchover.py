@@ -48,9 +48,12 @@ def build_switchover(draft: Draft) -> Plan:
 
 
 def switchover_steps(
-    terms: Terms, platform_steps: tuple[Step, ...], claim: Claim
+    terms: Terms, platform_steps: tuple[Step, ...], claim: Claim, *told: str
 ) -> tuple[Step, ...]:
-    """Return the steps, each after what it depends on; the epoch is raised before the promotion."""
+    """Return the steps, each after what it depends on; the epoch is raised before the promotion.
+
+    `told` are nodes that are told of the new epoch first, besides the one that serves by it.
+    """
     there = from_partner(terms)
     stop, release = platform_of(there.site).hand_over(there.site, there.policy)
     own = [_serving(one) for one in platform_steps if one.id not in WITHOUT]
@@ -61,9 +64,13 @@ def switchover_steps(
     own = [replace(one, after=(*one.after, *last)) if one.id == "verify" else one for one in own]
     own = [telling_again(one, terms.site, claim) for one in own]
     promote = next(one for one in engine if one.id == "promote")
-    raised = raise_epoch(terms.site, terms.policy, claim)
+    raised = raise_epoch(terms.site, terms.policy, claim, *told)
     raised = replace(raised, depends_on=promote.depends_on)
     known = with_salvage((stop, *own, raised, *engine, release), terms, does_ssh_answer=True)
+    # What was written until the last service stopped; and never beside what `sync` stages.
+    known = tuple(
+        replace(one, after=(*one.after, stop.id)) if one.id == "salvage" else one for one in known
+    )
     known = with_sync(known, terms, first=stop.id)
     return in_order(with_declared(list(known), _declared(terms.site, known), terms.policy))
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hamnd.core.plans import HOME, Draft
+from hamnd.core.plans import Draft
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.raising import give_back
 from hamnd.model.epoch import Claim
-from hamnd.model.plan import Plan, Step
+from hamnd.model.plan import HOME, Plan, Step
 
 NEEDS = {"release": ("identity",), "epoch": ("promote",)}
 """What has to be taken back, not only left out, before these are: nobody gets an address that is

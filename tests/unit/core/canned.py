@@ -7,11 +7,12 @@ tools that tell it. Must not know time nor the engine: `story` asks and delivers
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hamnd.dialects.editing import edited
 from hamnd.dialects.processes import PROCESSES
 from hamnd.model.names import Probe
+from hamnd.model.plan import HOME
 from hamnd.model.site import Site
 from hamnd.model.work import (
     Action,
@@ -27,7 +28,7 @@ from hamnd.model.work import (
     Swap,
 )
 from tests.unit.core.builders import ALIVE, DEAD, WALL, XCATD_GOOD
-from tests.unit.core.over_there import OverThere
+from tests.unit.core.over_there import NOBODY, OverThere
 
 CRONTAB = "*/30 * * * * /usr/bin/rsync -a root@aixmn1:/etc/xcat/ /etc/xcat/\n"
 
@@ -222,7 +223,8 @@ class World:
         if isinstance(request, FenceStatus):
             return self._fence_status(request.verb)
         if isinstance(request, Reach):
-            return (0, XCATD_GOOD) if "xcatd" in self.running else (None, "refused")
+            serving = self.running if self.has_address else self.there.running
+            return (0, XCATD_GOOD) if "xcatd" in serving else (None, "refused")
         if isinstance(request, Exec) and request.host == site.partner.name:
             return self._over_there(look, request.host, at_s)
         if look.reads == "witness.reaches":
@@ -231,6 +233,9 @@ class World:
             is_silent = self.probes[Probe.PING] == "silent"
             heard = "0 received" if is_silent else "1 received"
             return int(is_silent), f"1 packets transmitted, {heard}"
+        is_third = isinstance(request, Exec) and request.host != HERE
+        if is_third and self.there.has_address and not self.has_address:
+            return self._mirrored(look, at_s)
         good, text = self._here(look, at_s)
         if word == "bad" or not good:
             return self._bad(look)
@@ -265,7 +270,8 @@ class World:
             now = f"{WALL + at_s + (self.skew_s or 0.0):.6f}\n"
             return (None, "") if self.skew_s is None else (0, now + self.told(host))
         if reads != "db2.hadr_readable":
-            return self.there.look(look, lambda role: Database(role=role).text(at_s))
+            told = self.there.look(look, lambda role: Database(role=role).text(at_s))
+            return self._mirrored(look, at_s) if told is None else told
         if self.partner == "good":
             return 0, Database(role=self.there.role).text(at_s)
         if self.partner == "down":
@@ -273,6 +279,19 @@ class World:
         if self.partner == "standby":
             return 0, Database(state="REMOTE_CATCHUP_PENDING", connect="DISCONNECTED").text(at_s)
         return None, ""
+
+    def _mirrored(self, look: Look, at_s: float) -> Answer:
+        """What a way home looks at over there, as this node would be looked at."""
+        there = self.there
+        mirror = World(
+            database=replace(self.database, role=there.role, state="PEER", connect="CONNECTED"),
+            crontabs={},
+            running=there.running,
+            has_address=there.has_address,
+            has_probe=self.has_probe,
+        )
+        good, text = mirror._here(look, at_s)
+        return text if good else mirror._bad(look)
 
     def _witness(self, name: str) -> Answer:
         word = self.witnesses.get(name, "reaches" if self.is_primary_alive else "silent")
@@ -304,6 +323,8 @@ class World:
             return True, (None, "")
         if what in ("cfg_readable", "cfg_standby"):
             return True, (0, DB_CFG.format(role=role))
+        if what == "nobody_connected":
+            return True, (2, NOBODY)
         if what == "selects":
             return role == "PRIMARY" and not self.database.is_down, (0, "1\n")
         return True, (0, self.database.text(at_s))
@@ -322,6 +343,8 @@ class World:
             units = look.arguments
             words = ["active" if self._unit(unit) in self.running else "inactive" for unit in units]
             return True, (0, "\n".join(words))
+        if what == "disabled_each":
+            return True, (0, "whole\n")
         if what == "unit_waiting":
             return True, (0, "disabled\n")
         if what == "links":
@@ -409,10 +432,15 @@ class World:
             return
         if request.host != HERE:
             self.there.act(request)
+            if step.startswith(HOME):
+                self.there.serve(step.removeprefix(HOME), request.argv)
+                self.has_probe = "mkdef" in request.argv
             self._exchange_back()
             return
-        argv = request.argv
-        match step.removeprefix("undo-"):
+        self._change_here(step.removeprefix("undo-"), request.argv)
+
+    def _change_here(self, step: str, argv: tuple[str, ...]) -> None:
+        match step:
             case "fence":
                 self.power_off()
             case "promote" if _is_graceful(argv):
@@ -420,10 +448,14 @@ class World:
             case "promote":
                 self.database.role, self.database.state = "PRIMARY", "DISCONNECTED"
                 self.database.connect, self.database.is_down = "DISCONNECTED", False
-            case "identity" if "add" in argv:
+            case "identity" | "home-release" if "add" in argv:
                 self.has_address = True
-            case "identity" if "del" in argv:
+            case "identity" | "home-release" if "del" in argv:
                 self.has_address = False
+            case "home-stop" if "stop" in argv:
+                self.running -= {self._unit(unit) for unit in argv}
+            case "home-stop":
+                self.running |= {self._unit(unit) for unit in argv[6:]}
             case "xcatd" if "mkdef" in argv:
                 self.has_probe = True
             case "verify":

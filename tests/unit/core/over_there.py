@@ -25,8 +25,11 @@ class OverThere:
     is_stubborn: bool = False
     """Its address cannot be taken from it."""
 
-    def look(self, look: Look, database: Callable[[str], str]) -> tuple[int, str]:
-        """What a look over there finds; `database` is what db2pd says of a role in Peer."""
+    def look(self, look: Look, database: Callable[[str], str]) -> tuple[int, str] | None:
+        """What a look over there finds; `database` is what db2pd says of a role in Peer.
+
+        None: what any node would say.
+        """
         match look.reads:
             case "linux.any_active" | "linux.none_active":
                 words = ["active" if self.runs(unit) else "inactive" for unit in look.arguments]
@@ -40,7 +43,15 @@ class OverThere:
             case "db2.in_peer":
                 return 0, database(self.role)
             case _:
-                return 0, ""
+                return None
+
+    def serve(self, step: str, argv: tuple[str, ...]) -> None:
+        """Do what a way home has done over there."""
+        match step:
+            case "identity" if "del" in argv:
+                self.has_address = False
+            case "xcatd" | "dns" | "dhcp" | "consoles" if "stop" not in argv:
+                self.running.add(step)
 
     def runs(self, unit: str) -> bool:
         """Whether a unit of that name runs over there."""

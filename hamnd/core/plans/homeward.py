@@ -1,0 +1,88 @@
+"""Plans that end with the partner as management node: `failback` and `drill` (guide §9, §5.1.9).
+
+Owns how this node hands over: the same switchover as seen from the partner, carried out from here,
+its steps named `home-…`. What moves there waits until this node let go of it, read here. A drill is
+two halves that are taken back apart: once the first is verified this node is the management node,
+and an undo leaves it so. Must not know commands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core.plans import Draft
+from hamnd.core.plans.assembling import assemble
+from hamnd.core.plans.rejoin import build_rejoin
+from hamnd.core.plans.switchover import HANDED_OVER, from_partner, switchover_steps
+from hamnd.core.policy import Terms
+from hamnd.core.raising import RAISED
+from hamnd.model.epoch import Claim
+from hamnd.model.names import FenceGrade, Status
+from hamnd.model.plan import HOME, Plan, Step
+
+FOLLOWS = "replicate"
+"""The last step of every engine's way: the standby follows, read on both nodes."""
+
+
+def build_failback(draft: Draft) -> Plan:
+    """Return the plan that takes the old primary in, where it is no standby yet, and hands over.
+
+    One that goes on after this node began to hand over takes nobody in any more: whoever follows
+    whom is in the middle of changing.
+
+    Raises:
+        PermanentError: it cannot rejoin, or this site cannot hand over; the message says why.
+    """
+    question = draft.question
+    there: tuple[Step, ...] = ()
+    variant = "graceful"
+    is_on_the_way = any(one.startswith(HOME) for one in question.begun)
+    if question.assessment.is_protected is not Status.TRUE and not is_on_the_way:
+        rejoin = build_rejoin(draft)
+        there, variant = rejoin.steps, rejoin.variant
+    steps = (*there, *_homeward_steps(draft, there, draft.epoch.number))
+    handed_over = replace(draft, settled_loss=HANDED_OVER)
+    return assemble(handed_over, variant, steps, FenceGrade.RELEASED)
+
+
+def build_drill(draft: Draft) -> Plan:
+    """Return the plan that takes over in order, and hands over again.
+
+    Raises:
+        PermanentError: this site cannot hand over; the message says why.
+    """
+    terms = draft.question.terms
+    there = switchover_steps(terms, draft.platform_steps, draft.claim)
+    steps = (*there, *_homeward_steps(draft, there, draft.claim.number))
+    handed_over = replace(draft, settled_loss=HANDED_OVER)
+    return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
+
+
+def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple[Step, ...]:
+    """Return the steps by which the partner becomes the management node, after `before`.
+
+    `known` is the number of the newest epoch by then.
+    """
+    terms = draft.question.terms
+    waits = tuple(step.id for step in before)
+    number = max(known, draft.epoch.number) + 1
+    there = from_partner(terms)
+    fresh = Claim(number, there.site.node, terms.site.node)
+    claim = draft.claims.get(f"{HOME}{RAISED}", fresh)
+    steps = switchover_steps(there, draft.their_steps, claim, terms.site.node)
+    return tuple(_homeward(step, terms, waits) for step in steps)
+
+
+def _homeward(step: Step, terms: Terms, waits: tuple[str, ...]) -> Step:
+    depends_on = tuple(f"{HOME}{one}" for one in step.depends_on)
+    after = tuple(f"{HOME}{one}" for one in step.after)
+    if not depends_on:  # nothing of the way home begins before the one over there follows
+        depends_on = (FOLLOWS,) if FOLLOWS in waits else ()
+        after = (*after, *(one for one in waits if one != FOLLOWS))
+    return replace(
+        step,
+        id=f"{HOME}{step.id}",
+        depends_on=depends_on,
+        after=after,
+        against=terms.site.node if step.needs_fence else "",
+    )
