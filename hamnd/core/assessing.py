@@ -16,6 +16,7 @@ from hamnd.core.health.cfgloc import TOPIC as CFGLOC
 from hamnd.core.health.cfgloc import cfgloc_matches
 from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
 from hamnd.core.health.evidence import death_of, judge_evidence, judge_released
+from hamnd.core.health.moving import moved_by, partner_idle
 from hamnd.core.health.rule import (
     DownRule,
     asked_at,
@@ -44,7 +45,9 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     watch, before = state.watch, state.assessment.conditions
     rule = judge_rule(watch, now, terms)
     evidence = judge_evidence(watch, now, terms)
+    age_max_s, partner = slow_freshness_s(terms.policy), terms.site.partner.name
     conditions = (
+        *carry_since([partner_idle(watch, partner, now, age_max_s)], before),
         *judge_conditions(watch, before, now, terms),
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
         *carry_since(_of_this_node(state, now, terms), before),
@@ -166,6 +169,9 @@ def _serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
     """While active: whether database and identity are here, or a reboot took them."""
     reading, report = state.watch.replication, state.watch.reports.get("seen:addresses")
     if state.state is not State.ACTIVE or reading is None or report is None:
+        return []
+    age_max_s = slow_freshness_s(terms.policy)
+    if moved_by(state.watch, terms.site.partner.name, now, age_max_s):
         return []
     seen = min(reading.observed, report.finished)
     missing = ["its database is down"] if reading.is_database_up is False else []

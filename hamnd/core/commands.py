@@ -68,6 +68,14 @@ class WriteReport:
 
 
 @dataclass(frozen=True, slots=True)
+class TellRun:
+    """Write which plan is on here into the state directory, where the partner's hamnd reads it."""
+
+    line: str
+    """Kind and status (dialects.running); empty: none."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunHook:
     """Tell the site's own program what happened. Comes home as HookCompleted; nothing waits."""
 
@@ -128,6 +136,7 @@ Command = (
     | PerformAction
     | LookAtStep
     | WriteReport
+    | TellRun
     | RunHook
     | PerformRoutine
     | EndRoutine

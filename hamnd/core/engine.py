@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core import (
+    announcing,
     asking,
     copying,
     holds,
@@ -81,6 +82,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     rehearsing.follow_rehearsal(turn)
     copying.begin_overdue(turn, event)
     telling.tell_changes(turn)
+    announcing.tell_run(turn, event)
     _ask(turn, event)
     _remember(turn)
     decision = turn.decision()

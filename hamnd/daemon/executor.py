@@ -27,6 +27,7 @@ from hamnd.core.commands import (
     RunHook,
     SetReachInterval,
     TakeLook,
+    TellRun,
     WriteReport,
 )
 from hamnd.core.events import (
@@ -58,10 +59,11 @@ Deliver = Callable[[Event], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Hooks:
-    """What is not asked of the world: the scheduler's reach rhythm and the report writer."""
+    """What is not asked of the world: the scheduler's reach rhythm, and hamnd's own files."""
 
     set_reach_interval: Callable[[float], None]
     write_report: Callable[[str], Awaitable[None]]
+    tell_run: Callable[[str], Awaitable[None]]
 
 
 class Executor:
@@ -125,8 +127,8 @@ class Executor:
                     self._routines[command.name].cancel()
             case KeepEpoch():
                 self._launch(self._keep(command, world), f"epoch-{command.host}")
-            case WriteReport():
-                self._launch(self._report(command), f"report-{command.digest}")
+            case WriteReport() | TellRun():
+                self._launch(self._write(command), "own-file")
             case _:
                 assert_never(command)
 
@@ -222,12 +224,15 @@ class Executor:
         report = await self._perform(world, command.action, KEEP_S)
         await self._bring(EpochKept(command, report))
 
-    async def _report(self, command: WriteReport) -> None:
-        outcome = await asyncio.gather(
-            self._hooks.write_report(command.digest), return_exceptions=True
-        )
+    async def _write(self, command: WriteReport | TellRun) -> None:
+        """Write one of hamnd's own files; that it cannot be written holds nothing."""
+        if isinstance(command, WriteReport):
+            what, work = "report", self._hooks.write_report(command.digest)
+        else:
+            what, work = "run", self._hooks.tell_run(command.line)
+        outcome = await asyncio.gather(work, return_exceptions=True)
         if isinstance(outcome[0], Exception):
-            log.error("report_not_written", digest=command.digest, error=str(outcome[0]))
+            log.error("file_not_written", what=what, of=command, error=str(outcome[0]))
 
     async def _bounded(
         self, call: Callable[[], Awaitable[Report]], limit_s: float, overdue: Ending

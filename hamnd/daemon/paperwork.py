@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hamnd.core.plans.by_hand import takeover_by_hand
 from hamnd.core.policy import Terms
-from hamnd.dialects import guard, runbook
+from hamnd.dialects import guard, runbook, running
 from hamnd.journal import open_journal
 from hamnd.model.site import Site
 from hamnd.views.report import render_report_markdown, report_document
@@ -64,6 +64,19 @@ def write_guard_conf(site: Site) -> Path:
         OSError: it cannot be written.
     """
     return _replace(Path(site.paths.state_dir) / guard.NAME, guard.conf(site))
+
+
+def write_run(state_dir: Path, line: str) -> None:
+    """Write which plan is on here, for the partner's hamnd; an empty line removes it. Blocking.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    path = state_dir / running.NAME
+    if line:
+        _replace(path, f"{line}\n")
+    else:
+        path.unlink(missing_ok=True)
 
 
 def _replace(path: Path, text: str) -> Path:

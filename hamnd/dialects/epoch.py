@@ -29,6 +29,7 @@ TELL_LIMIT_S = 2.0
 _LINE = re.compile(r"(\d{1,9}) ([A-Za-z0-9._-]{1,255}) ([A-Za-z0-9._:-]{1,255})")
 _TOLD = re.compile(r"^hamnd-epoch=(.*)$", re.MULTILINE)
 _GUARD = re.compile(r"^hamnd-guard=(yes|no)$", re.MULTILINE)
+_RUN = re.compile(r"^hamnd-run=([a-z_ ]{0,60})$", re.MULTILINE)
 _BOOT = re.compile(r"^hamnd-boot=(\S+)$", re.MULTILINE)
 
 _THIS_BOOT = (
@@ -62,10 +63,12 @@ TELLING = (
     'if [ -e "$f" ]; then k=error; { read -r k <"$f"; } 2>/dev/null; fi; '
     f"{_THIS_BOOT}"
     "g=no; if [ -x /usr/sbin/hamn-guard ]; then g=yes; fi; "
-    'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"; echo "hamnd-guard=$g"'
+    'r=; { read -r r <"${HAMND_STATE_DIR:-$e}/run"; } 2>/dev/null; '
+    'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"; echo "hamnd-guard=$g"; echo "hamnd-run=$r"'
 )
-"""Shell text that tells what a host keeps; `$e` is the state directory. Others ask it along, so it
-starts no program of its own where the kernel has a boot id."""
+"""Shell text that tells what a host keeps, and which plan is on there (dialects.running); `$e` is
+the state directory. Others ask it along, so it starts no program of its own where the kernel has a
+boot id."""
 
 _TELL = f"e=$1; {TELLING}"
 
@@ -162,7 +165,9 @@ def read_there(host: str, report: Report) -> EpochSight | None:
         return None
     guard = _GUARD.search(report.stdout)
     has_guard = None if guard is None else guard[1] == "yes"
-    return EpochSight(host, epoch, boot[0], report.finished, has_guard=has_guard)
+    run = _RUN.search(report.stdout)
+    told_run = None if run is None else run[1]
+    return EpochSight(host, epoch, boot[0], report.finished, has_guard=has_guard, run=told_run)
 
 
 def read_told(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -24,6 +24,7 @@ from hamnd.dialects import (
     network,
     processes,
     reach,
+    running,
     salvage,
     serving,
     shared_disk,
@@ -122,6 +123,7 @@ _HERE: Mapping[str, Reader] = {
 _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     clock.READERS,
     epoch.READERS,
+    running.READERS,
     network.READERS,
     src.READERS,
     inittab.READERS,

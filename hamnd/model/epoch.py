@@ -63,6 +63,8 @@ class EpochSight:
     boot_id: str
     at: Instant
     note: str = ""
+    """The operator's reason where somebody asserted it there."""
     has_guard: bool | None = None
     """Whether hamn-guard is installed there, where that was told."""
-    """The operator's reason where somebody asserted it there."""
+    run: str | None = None
+    """Kind and status of the plan that hamnd carries out there; empty: none; None: not told."""

@@ -8,8 +8,8 @@ understand and want it.
 Commands: `begin` · `live SECONDS` · `until STATE|paused|running:STEP|acting:STEP` · `die` `freeze`
 `return` · `link lost` · `window over` · `probe NAME WORD` · `witness NAME WORD` · `controller WORD`
 · `partner WORD` · `action STEP WORD` · `look READER WORD` · `database KEY VALUE` ·
-`address yes|no` · `epoch HOST NUMBER OWNER BOOT|here` · `site no-device|no-witness` ·
-`policy KEY VALUE` ·
+`address yes|no` · `epoch HOST NUMBER OWNER BOOT|here` ·
+`runs HOST [KIND STATUS]` · `site no-device|no-witness` · `policy KEY VALUE` ·
 `plan [KIND] [accept-loss CLASS] [override GATE] [continue]` · `confirm [as NAME]` ·
 `confirm shown N` · `retry` · `skip STEP` · `abort` · `conclude` · `attest HOW` ·
 `hold SECONDS` · `unhold` · `ack` ·
@@ -267,9 +267,9 @@ class Player:
                 setattr(world.database, key, kind(value))
             case "address", [word]:
                 world.has_address = word == "yes"
-            case "epoch", [host, number, owner, boot]:
-                boot = self.story.boot if boot == "here" else boot
-                world.epochs[host] = f"{number} {owner} {boot}"
+            case "epoch" | "runs", [host, *line]:
+                told = [self.story.boot if word == "here" else word for word in line]
+                (world.epochs if verb == "epoch" else world.runs)[host] = " ".join(told)
             case "skew", [seconds]:
                 world.skew_s = float(seconds)
             case _:

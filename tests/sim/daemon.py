@@ -24,6 +24,7 @@ from hamnd.core.commands import (
     RunHook,
     SetReachInterval,
     TakeLook,
+    TellRun,
     WriteReport,
 )
 from hamnd.core.engine import step
@@ -202,6 +203,8 @@ class Daemon:
                 )
             case KeepEpoch():
                 self._keep(command, life)
+            case TellRun():
+                pass
             case WriteReport():
                 self.transcript.say("hamnd", f"writes the report of {command.digest}")
             case _:

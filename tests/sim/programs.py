@@ -87,7 +87,7 @@ class Shell:
     def _told_epoch(self, host: str) -> str:
         ground = self.ground
         kept = ground.epochs.get(host, "none")
-        return f"hamnd-epoch={kept}\nhamnd-boot={ground.boot_ids[host]}\n"
+        return f"hamnd-epoch={kept}\nhamnd-boot={ground.boot_ids[host]}\nhamnd-run=\n"
 
     def _keep_epoch(self, host: str, words: Sequence[str]) -> Output:
         """Keep an epoch, never an older one than is kept, nor the same number of another node."""

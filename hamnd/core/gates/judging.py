@@ -15,6 +15,7 @@ from hamnd.model.plan import GateResult
 HANDING_OVER: dict[str, Gate] = {
     "peer": planned.peer,
     "partner": planned.partner,
+    "idle": planned.idle,
     "isolation": takeover.isolation,
     "disk": takeover.disk,
     "readiness": takeover.readiness,
@@ -23,6 +24,7 @@ HANDING_OVER: dict[str, Gate] = {
 TAKING_IN: dict[str, Gate] = {
     "active": planned.active,
     "partner": planned.partner_over_ssh,
+    "idle": planned.idle,
     "preserve_diverged": planned.preserve_diverged,
     "isolation": takeover.isolation,
     "disk": takeover.disk,
@@ -31,6 +33,7 @@ TAKING_IN: dict[str, Gate] = {
 GATES: dict[PlanKind, dict[str, Gate]] = {
     PlanKind.TAKEOVER: {
         "primary-down": takeover.primary_down,
+        "idle": planned.idle_if_told,
         "isolation": takeover.isolation,
         "fence": takeover.fence,
         "fence-truth": takeover.fence_truth,
@@ -46,6 +49,7 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
     PlanKind.FAILBACK: TAKING_IN,
     PlanKind.RESUME: {
         "ownership": planned.ownership,
+        "idle": planned.idle_if_told,
         "isolation": takeover.isolation,
         "fence": planned.off_or_released,
         "fence-truth": takeover.fence_truth,

@@ -42,6 +42,17 @@ def partner_over_ssh(question: Question) -> GateResult:
     return GateResult("partner", Verdict.UNKNOWN, told, "hamnctl explain PrimaryReachable")
 
 
+def idle(question: Question) -> GateResult:
+    """The partner's own hamnd carries out no plan: two at once would move against each other."""
+    return from_condition("idle", question.assessment.condition("PartnerIdle"))
+
+
+def idle_if_told(question: Question) -> GateResult | None:
+    """The same for what is done about a partner that need not answer: only its word blocks."""
+    found = idle(question)
+    return found if found.verdict is Verdict.BLOCK else None
+
+
 def active(question: Question) -> GateResult:
     """This node is the management node: the other one follows it, not the reverse."""
     if question.state is State.ACTIVE:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.core.health.moving import moved_by
 from hamnd.core.health.watch import Track, Watch
 from hamnd.core.policy import Policy, Terms
 from hamnd.model.health import WitnessSight
@@ -242,21 +243,21 @@ def _own_path_is_proven(
 def _rule_by_service(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     """The host answers, but xcatd or the database definitely fail, for `service_down_after_s`."""
     policy = terms.policy
-    if not _host_answers(watch, now, policy):
+    moving = moved_by(watch, terms.site.partner.name, now, slow_freshness_s(policy))
+    if moving or not _host_answers(watch, now, policy):
         return DownRule()
     failing: list[tuple[Instant, str]] = []
-    xcatd = watch.xcatd
+    xcatd, partner = watch.xcatd, watch.partner
     if xcatd.failing_since is not None and is_recent(xcatd.failing_last, now, freshness_s(policy)):
         failing.append((xcatd.failing_since, f"xcatd: {xcatd.detail}"))
-    partner = watch.partner
     if partner.failing_since is not None and is_recent(partner.at, now, slow_freshness_s(policy)):
         failing.append((partner.failing_since, f"database: {partner.detail}"))
     if not failing:
         return DownRule()
     since = min(moment for moment, _ in failing)
     held = now.since(since) >= policy.service_down_after_s
-    basis = ("the host answers", *(sentence for _, sentence in failing))
-    return DownRule(Cause.SERVICE, since, held, basis)
+    told = tuple(sentence for _, sentence in failing)
+    return DownRule(Cause.SERVICE, since, held, ("the host answers", *told))
 
 
 def _host_answers(watch: Watch, now: Instant, policy: Policy) -> bool:

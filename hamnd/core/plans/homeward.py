@@ -11,15 +11,19 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.plans import Draft
+from hamnd.core.plans.alone import with_alone
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.rejoin import build_rejoin
 from hamnd.core.plans.switchover import HANDED_OVER, from_partner, switchover_steps
 from hamnd.core.policy import Terms
 from hamnd.core.raising import RAISED
+from hamnd.dialects import shell
 from hamnd.model.epoch import Claim
 from hamnd.model.names import FenceGrade, Status
 from hamnd.model.plan import HOME, Plan, Step
+from hamnd.model.work import Action, Exec, Pull, Swap
 
+_SWAP = '[ ! -e "$1" ] || exec sh -c "$2"'
 FOLLOWS = "replicate"
 """The last step of every engine's way: the standby follows, read on both nodes."""
 
@@ -41,6 +45,8 @@ def build_failback(draft: Draft) -> Plan:
         rejoin = build_rejoin(draft)
         there, variant = rejoin.steps, rejoin.variant
     steps = (*there, *_homeward_steps(draft, there, draft.epoch.number))
+    if not there:
+        steps = with_alone(draft, steps)
     handed_over = replace(draft, settled_loss=HANDED_OVER)
     return assemble(handed_over, variant, steps, FenceGrade.RELEASED)
 
@@ -53,7 +59,7 @@ def build_drill(draft: Draft) -> Plan:
     """
     terms = draft.question.terms
     there = switchover_steps(terms, draft.platform_steps, draft.claim)
-    steps = (*there, *_homeward_steps(draft, there, draft.claim.number))
+    steps = with_alone(draft, (*there, *_homeward_steps(draft, there, draft.claim.number)))
     handed_over = replace(draft, settled_loss=HANDED_OVER)
     return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
 
@@ -70,7 +76,27 @@ def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple
     fresh = Claim(number, there.site.node, terms.site.node)
     claim = draft.claims.get(f"{HOME}{RAISED}", fresh)
     steps = switchover_steps(there, draft.their_steps, claim, terms.site.node)
-    return tuple(_homeward(step, terms, waits) for step in steps)
+    return tuple(_homeward(_over_there(step, there), terms, waits) for step in steps)
+
+
+def _over_there(step: Step, there: Terms) -> Step:
+    """Hamnd pulls and switches files on its own host alone; over there the same is a line of sh."""
+    return replace(
+        step,
+        actions=tuple(_as_line(action, there) for action in step.actions),
+        compensation=tuple(_as_line(action, there) for action in step.compensation),
+    )
+
+
+def _as_line(action: Action, there: Terms) -> Action:
+    request = action.request
+    if not isinstance(request, Pull | Swap):
+        return action
+    line = shell.preview(request, there.site)
+    argv: tuple[str, ...] = ("sh", "-c", line, "hamnd-files")
+    if isinstance(request, Swap):  # a set that did not change has nothing staged
+        argv = ("sh", "-c", _SWAP, "hamnd-files", request.staged, line)
+    return Action(Exec(there.site.node, argv), is_repeatable=action.is_repeatable)
 
 
 def _homeward(step: Step, terms: Terms, waits: tuple[str, ...]) -> Step:

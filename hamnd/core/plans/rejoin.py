@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.plans import Draft
+from hamnd.core.plans.alone import with_alone
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.plans.switchover import from_partner
@@ -41,7 +42,7 @@ def build_rejoin(draft: Draft) -> Plan:
     is_kept = all(one.gate != "preserve_diverged" for one in question.request.overrides)
     steps = rejoin_steps(question.terms, finding.rejoin, is_kept)
     kept = replace(draft, settled_loss=_nothing_here(finding.rejoin))
-    return assemble(kept, finding.rejoin.way, steps)
+    return assemble(kept, finding.rejoin.way, with_alone(draft, steps))
 
 
 def _nothing_here(task: Rejoin) -> Loss:

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 from hamnd.core.declared import anchors, with_declared
 from hamnd.core.plans import Draft
+from hamnd.core.plans.alone import with_alone
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.platforms import platform_of
@@ -44,7 +45,8 @@ def build_switchover(draft: Draft) -> Plan:
     """
     steps = switchover_steps(draft.question.terms, draft.platform_steps, draft.claim)
     handed_over = replace(draft, settled_loss=HANDED_OVER)
-    return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
+    alone = with_alone(draft, steps)
+    return assemble(handed_over, "graceful", alone, FenceGrade.RELEASED)
 
 
 def switchover_steps(

@@ -11,6 +11,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.plans import Draft
+from hamnd.core.plans.alone import ALONE
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.raising import give_back
 from hamnd.model.epoch import Claim
@@ -27,6 +28,8 @@ def build_undo(draft: Draft, run_steps: tuple[Step, ...], why: str) -> Plan:
     first = next((step for step in reversed(run_steps) if step.claims is not None), None)
     steps: list[Step] = []
     for step in run_steps:
+        if step.id == ALONE:
+            continue
         previous = (steps[-1].id,) if steps else ()
         undone = replace(_undone(step, acted), after=previous)
         if step is first and step.claims is not None:

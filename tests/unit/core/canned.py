@@ -164,6 +164,8 @@ class World:
     """The line that each host keeps of the epoch."""
     boots: dict[str, str] = field(default_factory=dict)
     """Each host's present boot, where it matters."""
+    runs: dict[str, str] = field(default_factory=dict)
+    """The line that each host keeps of the plan that is on there."""
     has_probe: bool = False
     hook: str = "done"
     """done | fails | hangs: what the site's own program does."""
@@ -218,7 +220,7 @@ class World:
         if word == "unknown":
             return None, ""
         request = look.request
-        if look.reads in ("epoch.told", "epoch.is_kept"):
+        if look.reads in ("epoch.told", "epoch.is_kept", "running.is_idle"):
             return self._epoch(look)
         if isinstance(request, FenceStatus):
             return self._fence_status(request.verb)
@@ -260,7 +262,7 @@ class World:
     def told(self, host: str) -> str:
         """What a host tells of the epoch it keeps."""
         kept, boot = self.epochs.get(host, "none"), self.boots.get(host, "boot-1")
-        return f"hamnd-epoch={kept}\nhamnd-boot={boot}\n"
+        return f"hamnd-epoch={kept}\nhamnd-boot={boot}\nhamnd-run={self.runs.get(host, '')}\n"
 
     def _over_there(self, look: Look, host: str, at_s: float) -> Answer:
         reads = look.reads

@@ -29,13 +29,31 @@ def test_every_set_is_brought_up_to_date_while_the_primary_still_serves() -> Non
     plan = story.plan(kind=PlanKind.SWITCHOVER).answer
     assert plan is not None
     sync = plan.step("sync")
-    assert sync is plan.steps[0]
+    assert [one.id for one in plan.steps[:2]] == ["alone", "sync"]
     assert "sync" in plan.step("stop").depends_on
     kinds = [type(action.request) for action in sync.actions]
     assert kinds == [Pull, Exec, Exec, Swap]
     assert [look.arguments for look in sync.postconditions] == [("/etc/xcat/ca",)]
     assert "install, credentials" in sync.title
     assert "images" not in sync.title, "the site copies it by other means"
+
+
+def test_on_the_way_home_the_files_are_brought_over_there_by_its_own_programs() -> None:
+    """hamnd pulls onto its own host alone: what a drill hands back is brought by a line of sh."""
+    story = protected(INSTALL, CREDENTIALS)
+    plan = story.plan(kind=PlanKind.DRILL).answer
+    assert plan is not None
+    sync = plan.step("home-sync")
+    assert sync.depends_on == ("replicate",)
+    assert "home-sync" in plan.step("home-stop").depends_on
+    home = [one for one in plan.steps if one.id.startswith("home-")]
+    requests = [action.request for one in home for action in (*one.actions, *one.compensation)]
+    assert not [one for one in requests if isinstance(one, Pull | Swap)]
+    pull = sync.actions[0].request
+    assert isinstance(pull, Exec)
+    assert pull.host == "aixmn1"
+    assert "rsync" in pull.argv[2]
+    assert "root@9.114.47.104:/install/ /install/" in pull.argv[2]
 
 
 def test_a_site_without_sets_has_no_such_step_and_a_takeover_never() -> None:

@@ -29,7 +29,7 @@ from hamnd.core.events import (
 from hamnd.daemon.executor import Executor, Hooks
 from hamnd.model.names import LookPurpose, Probe
 from hamnd.model.work import Ending
-from tests.unit.daemon.fakes import ACTION, PING, LoopClock, ScriptedWorld, perform
+from tests.unit.daemon.fakes import ACTION, PING, LoopClock, ScriptedWorld, no_word, perform
 
 pytestmark = pytest.mark.looptime
 
@@ -44,7 +44,9 @@ class Yard:
 
     def __post_init__(self) -> None:
         self.world = ScriptedWorld([])
-        self.executor = Executor(self.world, LoopClock(), Hooks(self.intervals.append, self.write))
+        self.executor = Executor(
+            self.world, LoopClock(), Hooks(self.intervals.append, self.write, no_word)
+        )
 
     async def write(self, digest: str) -> None:
         if digest == "broken":

@@ -28,6 +28,7 @@ from tests.unit.daemon.fakes import (
     NotedSupervisor,
     ScriptedWorld,
     SlowWorker,
+    no_word,
 )
 
 pytestmark = pytest.mark.looptime
@@ -48,7 +49,7 @@ class Desk:
         async def no_report(digest: str) -> None:
             return None
 
-        executor = Executor(ScriptedWorld([]), clock, Hooks(lambda _: None, no_report))
+        executor = Executor(ScriptedWorld([]), clock, Hooks(lambda _: None, no_report, no_word))
         core = Core(step, dump)
         parts = Parts(core, clock, self.ledger, executor, NotedSupervisor(), lambda: 1 << 30)
         self.runtime = Runtime(parts, situation.terms, situation.state)

@@ -22,6 +22,7 @@ from tests.unit.daemon.fakes import (
     NotedSupervisor,
     ScriptedWorld,
     SlowWorker,
+    no_word,
 )
 
 pytestmark = pytest.mark.looptime
@@ -44,7 +45,7 @@ class Node:
         async def report(digest: str) -> None:
             self.reports.append(digest)
 
-        executor = Executor(self.world, clock, Hooks(lambda _: None, report))
+        executor = Executor(self.world, clock, Hooks(lambda _: None, report, no_word))
         parts = Parts(Core(step, dump), clock, ledger, executor, NotedSupervisor(), lambda: 1 << 30)
         runtime = Runtime(parts, pair().terms, state)
 
