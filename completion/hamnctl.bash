@@ -36,7 +36,7 @@ _shtab_hamnctl_option_strings=(-h --help --json --socket --state-dir --version)
 
 
 
-_shtab_hamnctl_plan_pos_0_choices=(takeover switchover rejoin failback drill resume)
+_shtab_hamnctl_plan_pos_0_choices=(takeover setup switchover rejoin failback drill resume)
 _shtab_hamnctl_plan___accept_loss_choices=(zero_proven zero_likely bounded unknown entire-database)
 _shtab_hamnctl_attest_pos_0_choices=(primary-off)
 _shtab_hamnctl_attest___how_choices=(seen pulled facility)

@@ -69,7 +69,7 @@ complete -c hamnctl -n '__fish_seen_subcommand_from plan' -s h -l help -d 'show 
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l json -d 'print one JSON document'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l socket -r -F -d 'control socket of the daemon'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l state-dir -r -F -d 'folder of the journal'
-complete -c hamnctl -n '__fish_seen_subcommand_from plan' -a 'takeover switchover rejoin failback drill resume'
+complete -c hamnctl -n '__fish_seen_subcommand_from plan' -a 'takeover setup switchover rejoin failback drill resume'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l continue -d 'a successor of the paused run: finished steps are kept'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l verbose -d 'every gate and every command'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l accept-loss -r -a 'zero_proven zero_likely bounded unknown entire-database' -d 'accept the printed class of loss: zero_proven, zero_likely,...'

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
-from hamnd.core.parity import OURS, THEIRS
 from hamnd.core.health.rule import does_answer
+from hamnd.core.parity import OURS, THEIRS
 from hamnd.core.plans.switchover import from_partner
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of

@@ -47,10 +47,12 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     evidence = judge_evidence(watch, now, terms)
     age_max_s, partner = slow_freshness_s(terms.policy), terms.site.partner.name
     conditions = (
-        *carry_since([partner_idle(watch, partner, now, age_max_s)], before),
         *judge_conditions(watch, before, now, terms),
         *judge_steps(watch, _to_prove(state), before, now, terms.policy),
-        *carry_since(_of_this_node(state, now, terms), before),
+        *carry_since(
+            [partner_idle(watch, partner, now, age_max_s), *_of_this_node(state, now, terms)],
+            before,
+        ),
     )
     engine, released = engine_of(terms), judge_released(watch, now, terms)
     question = LossQuestion(

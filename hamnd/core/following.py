@@ -240,7 +240,7 @@ def _end_run(turn: Turn) -> None:
             _become_active(turn, run)
         case PlanKind.FAILBACK | PlanKind.DRILL:
             _become_standby(turn, run)
-        case PlanKind.RESUME | PlanKind.REJOIN:
+        case PlanKind.RESUME | PlanKind.REJOIN | PlanKind.SETUP:
             pass  # beside the state
         case PlanKind.UNDO:
             _follow_undo(turn, run)

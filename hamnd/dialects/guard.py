@@ -1,20 +1,54 @@
 """What hamn-guard needs of the configuration, in a form that sh can read without hamnd.
 
-Owns `guard.conf`: one ``key=value`` a line, read and never executed. Must not know how the guard
+Owns `guard.conf`: one ``key=value`` a line, read and never executed; and how the guard gets onto a
+node. Must not know how the guard
 decides (hamnd/guard/hamn-guard) nor where the file lies (daemon). Nothing in it is a secret: keys
 are named by their files.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import ceil
 
 from hamnd.dialects import network, shell
 from hamnd.model.site import IdentityMode, Site
-from hamnd.model.work import Action, Exec
+from hamnd.model.work import Action, Exec, Look
 
 NAME = "guard.conf"
 PROGRAM = "/usr/sbin/hamn-guard"
+FOLDER = f"{__file__.rpartition('/dialects/')[0]}/guard"
+"""Where the guard, its units and its drop-ins lie in this installation."""
+
+_SEND = 'tar -cf - -C "$1" . | sh -c "$2"'
+_UNPACK = """\
+umask 022; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
+cd "$d" && tar -xf - && install -m 755 hamn-guard /usr/sbin/hamn-guard || exit 1
+for unit in hamn-guard hamn-address; do
+install -D -m 644 $unit.service /etc/systemd/system/$unit.service || exit 1; done
+is_loaded() { "$systemctl" show --property=LoadState "$1" 2>/dev/null | grep -q '=loaded$'; }
+systemctl=$1; shift; old=
+version=$("$systemctl" --version 2>/dev/null | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
+[ "${version:-243}" -ge 243 ] || old=-before-243
+for unit; do is_loaded "$unit" || continue
+at=$unit.service.d/hamn-guard.conf
+install -D -m 644 "hamn-guard$old.conf" "/etc/systemd/system/$at" || exit 1; done
+at=postgresql@.service
+if [ -e "/lib/systemd/system/$at" ] || [ -e "/etc/systemd/system/$at" ]; then
+from=hamn-guard-postgresql@$old.conf
+install -D -m 644 "$from" "/etc/systemd/system/$at.d/hamn-guard.conf" || exit 1
+fi
+"$systemctl" daemon-reload
+"""
+"""Each drop-in only beside a unit that this host has; below systemd 243 in its older form."""
+_CONF = 'umask 027; mkdir -p "$1" && cat >"$1/$2.new" && mv "$1/$2.new" "$1/$2"'
+_SUM = (
+    'cksum </usr/sbin/hamn-guard && [ -s "$1/$2" ] && [ -e /etc/systemd/system/hamn-guard.service ]'
+)
+_IS_SAME = (
+    'one=$(cksum <"$1/hamn-guard") && two=$(sh -c "$2") && [ "$one" = "$two" ] && '
+    'echo "it is installed" || { echo "it is not installed, or another version is"; exit 1; }'
+)
 
 
 def conf(site: Site) -> str:
@@ -47,6 +81,29 @@ def assert_here(site: Site) -> Action:
     """Return the operator's own way to raise the epoch: at the console, without hamnd."""
     argv = (PROGRAM, "assert", "--reason", "takeover by hand")
     return Action(Exec(site.node, argv))
+
+
+def install(site: Site, host: str, units: tuple[str, ...]) -> tuple[Action, ...]:
+    """Return what installs the guard on a node, before these units of its where it has them."""
+    words = ("hamnd-unpack", site.tool("systemctl"), *units)
+    unpack = shell.preview(Exec(host, ("sh", "-c", _UNPACK, *words)), site)
+    send = Exec(site.node, ("sh", "-c", _SEND, "hamnd-send", FOLDER, unpack))
+    text = conf(replace(site, node=host))
+    argv = ("sh", "-c", _CONF, "hamnd-conf", site.paths.state_dir, NAME)
+    written = Action(Exec(host, argv, stdin=text), is_repeatable=True)
+    return (Action(send, is_repeatable=True), written)
+
+
+def is_installed(site: Site, host: str) -> Look:
+    """Return a look that expects this installation's guard on a node, and its configuration."""
+    told = Exec(host, ("sh", "-c", _SUM, "hamnd-sum", site.paths.state_dir, NAME))
+    words = ("hamnd-same", FOLDER, shell.preview(told, site))
+    return Look(
+        Exec(site.node, ("sh", "-c", _IS_SAME, *words)),
+        reads="shell.exit_zero",
+        expects=f"the return guard is installed on {host}",
+        timeout_s=15.0,
+    )
 
 
 def _where(site: Site, host: str) -> str:

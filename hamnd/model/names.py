@@ -47,6 +47,8 @@ class PlanKind(StrEnum):
     """The plans the engine can run (design §5)."""
 
     TAKEOVER = "takeover"
+    SETUP = "setup"
+    """From two hosts to a pair: this node becomes the standby of a primary that serves."""
     SWITCHOVER = "switchover"
     """Planned: the primary hands over in order and follows from then on."""
     REJOIN = "rejoin"

@@ -185,6 +185,8 @@ def _title(document: Document) -> str:
             return f"SWITCH OVER from {partner} to {node} · plan {name}"
         case "resume":
             return f"BRING {node} UP AGAIN as management node · plan {name}"
+        case "setup":
+            return f"SET UP {node} as standby of {partner} · plan {name}"
         case "rejoin":
             return f"TAKE {partner} IN as standby of {node} · plan {name}"
         case "failback":

@@ -26,6 +26,7 @@ MARKS = {"done": "*", "not_done": "!", "unknown": "?", "skipped": "-"}
 HEAD_WIDTH = 26
 WITHOUT_LOSS = {
     "undo": "nothing is lost by it: it takes back what was done before the point of no return",
+    "setup": "nothing is lost by it: the primary was copied, and what the standby had is kept",
     "switchover": "nothing is lost by it: the old primary handed over all that it had",
     "resume": "nothing is lost by it: the database was primary before",
     "failback": "nothing is lost by it: this node handed over all that it had",

@@ -92,7 +92,7 @@ def test_the_guards_units_and_drop_ins_are_valid(
     units = []
     if drop_in is None:
         for name in ("hamn-guard.service", "hamn-address.service"):
-            text = (checkout / "systemd" / name).read_text()
+            text = (checkout / "hamnd/guard" / name).read_text()
             units.append(tmp_path / name)
             units[-1].write_text(text.replace("/usr/sbin/hamn-guard", str(program)))
     else:
@@ -101,7 +101,7 @@ def test_the_guards_units_and_drop_ins_are_valid(
         units[-1].write_text("[Service]\nExecStart=/bin/true\n")
         folder = tmp_path / f"{unit}.d"
         folder.mkdir()
-        text = (checkout / "systemd/guarded" / drop_in).read_text()
+        text = (checkout / "hamnd/guard" / drop_in).read_text()
         (folder / "hamn-guard.conf").write_text(text)
     done = subprocess.run(
         ["systemd-analyze", "verify", *units], capture_output=True, text=True, check=False
@@ -115,7 +115,7 @@ def test_each_drop_in_has_a_form_for_a_systemd_that_obeys_no_condition(
     checkout: Path, name: str
 ) -> None:
     """The same question, word for word, asked before the program instead of as a condition."""
-    folder = checkout / "systemd/guarded"
+    folder = checkout / "hamnd/guard"
     old = (folder / name.replace(".conf", "-before-243.conf")).read_text()
     (asked,) = re.findall(r"^ExecCondition=(.*)$", (folder / name).read_text(), re.MULTILINE)
     assert f"\nExecStartPre={asked}\n" in old

@@ -19,8 +19,8 @@ IS_REWRITTEN = "scenarios" in os.environ.get("HAMND_REWRITE", "")
 STORY_WORDS_MIN = 15
 COPIED = ("files",)
 """Gates that need a scheduled copy, which no story has: tests/unit/core/test_copying.py."""
-BETWEEN_HOSTS = (PlanKind.REJOIN, PlanKind.FAILBACK)
-"""Kinds whose stories need an old primary with data of its own: tests/lab/test_lab_life.py."""
+BETWEEN_HOSTS = (PlanKind.REJOIN, PlanKind.FAILBACK, PlanKind.SETUP)
+"""Kinds whose stories need hosts with data of their own: tests/lab/test_lab_{life,setup}.py."""
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)

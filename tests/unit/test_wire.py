@@ -90,7 +90,7 @@ def test_every_problem_is_named_at_once() -> None:
         decode(Verb.PLAN, body, "anna")
     assert refused.value.problems == (
         "reasons is not known",
-        "kind is not one of takeover, switchover, rejoin, failback, drill, resume",
+        "kind is not one of takeover, setup, switchover, rejoin, failback, drill, resume",
         "accept_loss is not one of zero_proven, zero_likely, bounded, unknown, entire-database",
         "overrides[0].why is not known",
         "overrides[0].reason is empty",
@@ -111,7 +111,7 @@ def test_a_reason_is_one_line_of_text(reason: object) -> None:
 
 def test_an_undo_plan_cannot_be_asked_for_by_name() -> None:
     assert problems_of(Verb.PLAN, {"kind": "undo"}) == (
-        "kind is not one of takeover, switchover, rejoin, failback, drill, resume",
+        "kind is not one of takeover, setup, switchover, rejoin, failback, drill, resume",
     )
 
 

@@ -30,6 +30,14 @@ TAKING_IN: dict[str, Gate] = {
     "disk": takeover.disk,
 }
 
+SETTING_UP: dict[str, Gate] = {
+    "standby": planned.standby,
+    "partner": planned.partner_over_ssh,
+    "idle": planned.idle,
+    "isolation": takeover.isolation,
+    "disk": takeover.disk,
+}
+
 GATES: dict[PlanKind, dict[str, Gate]] = {
     PlanKind.TAKEOVER: {
         "primary-down": takeover.primary_down,
@@ -43,6 +51,7 @@ GATES: dict[PlanKind, dict[str, Gate]] = {
         "acknowledged": takeover.acknowledged,
         "readiness": takeover.readiness,
     },
+    PlanKind.SETUP: SETTING_UP,
     PlanKind.SWITCHOVER: HANDING_OVER,
     PlanKind.DRILL: HANDING_OVER,
     PlanKind.REJOIN: TAKING_IN,
@@ -113,7 +122,7 @@ def _database(question: Question) -> GateResult | None:
     match question.request.kind:
         case PlanKind.SWITCHOVER | PlanKind.DRILL:
             return _handing_over(question)
-        case PlanKind.REJOIN | PlanKind.FAILBACK:
+        case PlanKind.REJOIN | PlanKind.FAILBACK | PlanKind.SETUP:
             return None
         case _:
             return _promotion(question)

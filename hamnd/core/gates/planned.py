@@ -5,8 +5,8 @@ Owns what each of them asks of the picture. Must not know which plan asks it (ju
 
 from __future__ import annotations
 
-from hamnd.core.gates import Question, from_condition, takeover
-from hamnd.model.names import State, Status, Verdict
+from hamnd.core.gates import Question, from_condition, plan_command, takeover
+from hamnd.model.names import PlanKind, State, Status, Verdict
 from hamnd.model.plan import HOME, GateResult
 
 
@@ -51,6 +51,18 @@ def idle_if_told(question: Question) -> GateResult | None:
     """The same for what is done about a partner that need not answer: only its word blocks."""
     found = idle(question)
     return found if found.verdict is Verdict.BLOCK else None
+
+
+def standby(question: Question) -> GateResult:
+    """Only the configured standby is made one, and only while it is not the management node."""
+    name, site = "standby", question.terms.site
+    if not site.is_on_standby:
+        told, clear = f"{site.node} is the configured primary", f"on {site.standby.name}: "
+        return GateResult(name, Verdict.BLOCK, told, f"{clear}{question.plan}")
+    if question.state is State.ACTIVE or question.is_owner is True:
+        told = "this node is the management node: its database must not give way"
+        return GateResult(name, Verdict.BLOCK, told, plan_command(PlanKind.REJOIN))
+    return GateResult(name, Verdict.PASS, f"{site.node} is the configured standby, serving nothing")
 
 
 def active(question: Question) -> GateResult:

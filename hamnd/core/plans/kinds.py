@@ -14,6 +14,7 @@ from hamnd.core.plans import Draft
 from hamnd.core.plans.homeward import build_drill, build_failback
 from hamnd.core.plans.rejoin import build_rejoin
 from hamnd.core.plans.resume import build_resume
+from hamnd.core.plans.setup import build_setup
 from hamnd.core.plans.switchover import build_switchover
 from hamnd.core.plans.takeover import build_takeover
 from hamnd.core.table import Trigger
@@ -32,6 +33,7 @@ class Kind:
 
 KINDS: dict[PlanKind, Kind] = {
     PlanKind.TAKEOVER: Kind(build_takeover, Trigger.TAKEOVER_CONFIRMED),
+    PlanKind.SETUP: Kind(build_setup, None),
     PlanKind.SWITCHOVER: Kind(build_switchover, Trigger.SWITCHOVER_CONFIRMED),
     PlanKind.REJOIN: Kind(build_rejoin, None),
     PlanKind.FAILBACK: Kind(build_failback, None),

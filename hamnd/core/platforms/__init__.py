@@ -60,6 +60,16 @@ class Platform(Protocol):
         """Return the step `hold-off` of the returned old primary, seen from that node."""
         ...
 
+    def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """Return what setup does to both hosts before the database is set up, and after it.
+
+        Of the former each but the first hangs on another; what follows hangs on the last.
+
+        Raises:
+            PermanentError: this platform is set up by hand; the message says so.
+        """
+        ...
+
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Return what takes the shield against the partner down; nothing where there is none."""
         ...

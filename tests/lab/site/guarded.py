@@ -11,7 +11,7 @@ from tests.lab.site.postgres import Postgres
 
 GUARD = "/usr/sbin/hamn-guard"
 SCRIPT = CHECKOUT / "hamnd/guard/hamn-guard"
-UNITS = CHECKOUT / "systemd"
+UNITS = SCRIPT.parent
 DROP_INS = {
     "xcatd.service": "hamn-guard.conf",
     "isc-dhcp-server.service": "hamn-guard.conf",
@@ -35,7 +35,7 @@ def install(host: Host, drop_ins: dict[str, str] = DROP_INS) -> None:
         host.write(f"/etc/systemd/system/{name}", (UNITS / name).read_text())
     for unit, source in drop_ins.items():
         place = f"/etc/systemd/system/{unit}.d/hamn-guard.conf"
-        host.write(place, (UNITS / "guarded" / source).read_text())
+        host.write(place, (UNITS / source).read_text())
     host.run("systemctl", "daemon-reload")
 
 

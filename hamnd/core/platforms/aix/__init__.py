@@ -29,6 +29,7 @@ from hamnd.core.platforms.verifying import verify
 from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
 from hamnd.dialects.aix import interfaces, nim, software
+from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Look, Report
@@ -84,6 +85,11 @@ class Aix:
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return how a returned node is kept from serving; `site` is seen from it."""
         return hold_off(site, policy)
+
+    def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """Refuse: how an AIX pair is set up is not built yet."""
+        del policy
+        raise PermanentError(f"this hamnd does not set {site.standby.name} (AIX) up: see README")
 
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Nothing: there is no shield on AIX (design §5)."""

@@ -15,6 +15,7 @@ from hamnd.core.platforms.linux.boot import boot, guard_there
 from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
 from hamnd.core.platforms.linux.fuse import fuse
 from hamnd.core.platforms.linux.identity import identity
+from hamnd.core.platforms.linux.preparing import guarded, prepare
 from hamnd.core.platforms.linux.releasing import hold_off, release, stop
 from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, xcatd
 from hamnd.core.platforms.linux.serving import served
@@ -86,6 +87,10 @@ class Linux:
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return how a returned node is kept from serving; `site` is seen from it."""
         return hold_off(site, policy)
+
+    def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
+        """Return what is done to both hosts before the database is set up, and after it."""
+        return prepare(site, policy), guarded(site, policy)
 
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Return how the partner is let in again."""

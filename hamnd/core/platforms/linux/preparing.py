@@ -1,0 +1,69 @@
+"""What setup does to the two hosts besides the database: §4's steps, and the return guard.
+
+Owns which step does and proves what. Must not know the scripts (dialects).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core.platforms.linux.releasing import hold_off
+from hamnd.core.platforms.linux.services import DHCP_UNITS
+from hamnd.core.policy import Policy
+from hamnd.dialects import guard, preparing
+from hamnd.model.plan import Step
+from hamnd.model.site import Site
+
+
+def prepare(site: Site, policy: Policy) -> tuple[Step, ...]:
+    """Return the steps that come before the database's."""
+    hosts = (site.primary, site.standby)
+    ways = ((site.primary, site.standby), (site.standby, site.primary))
+    names = Step(
+        id="names",
+        title="each node knows the other by name",
+        guide="4",
+        host=site.node,
+        actions=tuple(preparing.teach_names(site, one.name) for one in hosts),
+        postconditions=tuple(preparing.knows_names(site, one.name) for one in hosts),
+        timeout_s=policy.step_timeout_s("names", 30.0),
+    )
+    keys = Step(
+        id="keys",
+        title="each node reaches the other by ssh",
+        guide="4",
+        host=site.node,
+        depends_on=("names",),
+        actions=tuple(act for way in ways for act in preparing.let_log_in(site, *way)),
+        postconditions=tuple(preparing.can_log_in(site, *way) for way in ways),
+        timeout_s=policy.step_timeout_s("keys", 60.0),
+    )
+    level = Step(
+        id="requirements",
+        title="one level of operating system and xCAT, one subnet",
+        guide="2",
+        host=site.node,
+        postconditions=(preparing.same_level(site), preparing.on_link(site)),
+        wait_s=0.0,
+    )
+    standby = replace(site, node=site.standby.name)
+    quiet = replace(hold_off(standby, policy), id="quiet", guide="4", depends_on=("requirements",))
+    return names, keys, level, quiet
+
+
+def guarded(site: Site, policy: Policy) -> tuple[Step, ...]:
+    """Return the step that installs the return guard on both nodes, behind what it guards."""
+    hosts = (site.primary.name, site.standby.name)
+    units = (site.services.xcatd, *(DHCP_UNITS if site.services.dhcp else ()))
+    return (
+        Step(
+            id="guard",
+            title="the return guard is installed on both nodes",
+            guide="-",
+            host=site.node,
+            depends_on=("replicate",),
+            actions=tuple(act for host in hosts for act in guard.install(site, host, units)),
+            postconditions=tuple(guard.is_installed(site, host) for host in hosts),
+            timeout_s=policy.step_timeout_s("guard", 60.0),
+        ),
+    )

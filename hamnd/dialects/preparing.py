@@ -1,0 +1,119 @@
+"""What two nodes need before one can protect the other: names, ssh both ways, one level (guide §2).
+
+Owns the small scripts that ask and do it. Must not know in which plan they are. What is true
+already is left alone, so that a half-configured pair is finished.
+
+A node's own host key is read from itself, and a node's own public key through a connection that is
+proven already: nothing is trusted on first use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.dialects.shell import endpoint, preview, ssh_argv
+from hamnd.model.site import Node, Site
+from hamnd.model.work import Action, Exec, Look
+
+_KNOWS = (
+    'while [ $# -gt 1 ]; do getent hosts "$2" | grep -q "^$1[[:space:]]" || '
+    '{ echo "$2 is not $1 here"; exit 1; }; shift 2; done; echo "it knows the names"'
+)
+_TEACH = (
+    'while [ $# -gt 1 ]; do getent hosts "$2" | grep -q "^$1[[:space:]]" || '
+    '{ ! getent hosts "$2" >/dev/null || { echo "$2 has another address here"; exit 1; }; '
+    'echo "$1 $2" >>/etc/hosts; }; shift 2; done'
+)
+"""A name that has another address already is a person's to judge."""
+
+_KEY = 'cat "$1.pub" 2>/dev/null || ssh-keygen -y -f "$1"'
+_TAKE_KEY = (
+    "umask 077; mkdir -p ~/.ssh && cat >~/.ssh/hamnd.key && [ -s ~/.ssh/hamnd.key ] && "
+    "{ grep -qxFf ~/.ssh/hamnd.key ~/.ssh/authorized_keys 2>/dev/null || "
+    "cat ~/.ssh/hamnd.key >>~/.ssh/authorized_keys; }; code=$?; rm -f ~/.ssh/hamnd.key; exit $code"
+)
+_HOST_KEY = 'ssh-keyscan -T 5 -p "$2" "$1" 2>/dev/null'
+_TAKE_HOST_KEY = (
+    'umask 077; mkdir -p "$(dirname "$1")" && cat >"$1.new" && [ -s "$1.new" ] && '
+    'cat "$1.new" >>"$1"; code=$?; rm -f "$1.new"; exit $code'
+)
+_PIPE = 'said=$(sh -c "$1") && [ -n "$said" ] && printf "%s\\n" "$said" | sh -c "$2"'
+_LEVEL = (
+    '. /etc/os-release 2>/dev/null && echo "$ID $VERSION_ID"; '
+    "rpm -q --qf 'xCAT %{VERSION}\\n' xCAT-server 2>/dev/null | grep '^xCAT ' || "
+    "dpkg-query -W -f 'xCAT ${Version}\\n' xcat-server 2>/dev/null || :"
+)
+_SAME = (
+    'one=$(sh -c "$1") two=$(sh -c "$2"); [ -n "$one" ] && [ -n "$two" ] || '
+    '{ echo "a node does not tell its level: ${one:-?}, ${two:-?}"; exit 1; }; '
+    '[ "$one" = "$two" ] || { echo "not one level:" $one "and" $two; exit 1; }; '
+    'echo "both have" $one'
+)
+_ON_LINK = (
+    'route=$("$1" route get "$2") || { echo "there is no way to $2"; exit 1; }; '
+    'case $route in *" via "*) echo "$2 is behind a router: not one subnet"; exit 1;; esac; '
+    'echo "$2 is on this node\'s own network"'
+)
+
+
+def knows_names(site: Site, host: str) -> Look:
+    """Return a look that expects a host to know both nodes' names."""
+    told = f"{host} knows {site.primary.name} and {site.standby.name}"
+    return _look(Exec(host, ("sh", "-c", _KNOWS, "hamnd-names", *_names(site))), told)
+
+
+def teach_names(site: Site, host: str) -> Action:
+    """Return what adds the names that a host does not know to its /etc/hosts."""
+    argv = ("sh", "-c", _TEACH, "hamnd-names", *_names(site))
+    return Action(Exec(host, argv), is_repeatable=True)
+
+
+def can_log_in(site: Site, host: Node, other: Node) -> Look:
+    """Return a look that expects `host` to reach `other` as hamnd and the guard there do."""
+    request = Exec(host.name, (*ssh_argv(replace(site, node=host.name), other.name), "true"))
+    return _look(request, f"{host.name} reaches {other.name} by ssh")
+
+
+def let_log_in(site: Site, host: Node, other: Node) -> tuple[Action, ...]:
+    """Return what lets `host` in at `other`: its public key there, that one's host key here."""
+    where = endpoint(site, other.name)
+    key = Exec(host.name, ("sh", "-c", _KEY, "hamnd-key", site.ssh.key_file))
+    take = Exec(other.name, ("sh", "-c", _TAKE_KEY, "hamnd-take-key"))
+    scan = Exec(
+        other.name, ("sh", "-c", _HOST_KEY, "hamnd-host-key", where.address, str(where.port))
+    )
+    keep = Exec(
+        host.name, ("sh", "-c", _TAKE_HOST_KEY, "hamnd-take-host-key", site.ssh.known_hosts_file)
+    )
+    return (_piped(site, "key", key, take), _piped(site, "host-key", scan, keep))
+
+
+def same_level(site: Site) -> Look:
+    """Return a look that compares both nodes' operating system and xCAT, as packages tell them."""
+    lines = (
+        preview(Exec(host.name, ("sh", "-c", _LEVEL, "hamnd-level")), site)
+        for host in (site.primary, site.standby)
+    )
+    request = Exec(site.node, ("sh", "-c", _SAME, "hamnd-same-level", *lines))
+    return _look(request, "one level of operating system and xCAT on both nodes")
+
+
+def on_link(site: Site) -> Look:
+    """Return a look that expects the partner in this node's own subnet: DHCP is broadcast."""
+    words = ("hamnd-on-link", site.tool("ip"), site.partner.address)
+    request = Exec(site.node, ("sh", "-c", _ON_LINK, *words))
+    return _look(request, f"{site.partner.name} is in one subnet with this node")
+
+
+def _names(site: Site) -> tuple[str, ...]:
+    return tuple(word for one in (site.primary, site.standby) for word in (one.address, one.name))
+
+
+def _piped(site: Site, name: str, one: Exec, other: Exec) -> Action:
+    """What one host says is handed to another, through this node."""
+    words = (f"hamnd-{name}", preview(one, site), preview(other, site))
+    return Action(Exec(site.node, ("sh", "-c", _PIPE, *words)), is_repeatable=True)
+
+
+def _look(request: Exec, told: str) -> Look:
+    return Look(request, reads="shell.exit_zero", expects=told, timeout_s=20.0)
