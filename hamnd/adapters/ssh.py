@@ -32,6 +32,8 @@ OUTPUT_BYTES_MAX = 1_048_576
 
 SESSIONS_MAX = 8
 """At once over one connection; sshd allows ten by default (MaxSessions)."""
+NO_PLACE_PAUSES_S = (0.1, 0.3, 0.6)
+"""How long to wait before a session is asked for again that sshd had no place for."""
 
 KEEPALIVE_INTERVAL_S = 5.0
 """A silent end is noticed by the reach rounds long before; this only clears the connection away."""
@@ -220,14 +222,8 @@ class AsyncsshRunner:
     ) -> None:
         import asyncssh
 
-        factory = cast("Callable[[], asyncssh.SSHClientSession[bytes]]", lambda: session)
         try:
-            await connection.create_session(
-                factory,
-                remote_line(request, self._site),
-                encoding=None,
-                env={"LANG": "C", "LC_ALL": "C"},  # where sshd accepts it
-            )
+            await self._start(connection, session, request)
         except (asyncssh.Error, OSError) as error:
             if session.is_open and (session.is_lost or not isinstance(error, asyncssh.Error)):
                 session.is_lost = True
@@ -241,6 +237,32 @@ class AsyncsshRunner:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(CLOSE_GRACE_S):
                 await session.closed.wait()
+
+    async def _start(
+        self, connection: asyncssh.SSHClientConnection, session: _Session, request: Exec
+    ) -> None:
+        """Open the session; one that sshd has no place for is asked for again a few times.
+
+        A session that we left counts over there until its program has ended, so a busy host may be
+        out of places although we are within ours. Nothing was started then.
+        """
+        import asyncssh
+
+        factory = cast("Callable[[], asyncssh.SSHClientSession[bytes]]", lambda: session)
+        for pause_s in (*NO_PLACE_PAUSES_S, None):
+            try:
+                await connection.create_session(
+                    factory,
+                    remote_line(request, self._site),
+                    encoding=None,
+                    env={"LANG": "C", "LC_ALL": "C"},  # where sshd accepts it
+                )
+            except asyncssh.ChannelOpenError:
+                if session.is_open or pause_s is None:
+                    raise
+                await asyncio.sleep(pause_s)
+            else:
+                return
 
     @contextlib.asynccontextmanager
     async def _connected(

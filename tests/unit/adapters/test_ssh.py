@@ -45,6 +45,19 @@ class Far:
     connections: list[asyncssh.SSHServerConnection] = field(default_factory=list)
     shells: list[asyncio.subprocess.Process] = field(default_factory=list)
     acceptor: asyncssh.SSHAcceptor | None = None
+    refusals: int = 0
+    """How many sessions more it has no place for, as beyond MaxSessions."""
+
+    def refuse_sessions(self, connection: asyncssh.SSHServerConnection) -> None:
+        make = connection.create_server_channel
+
+        def made(*words: object) -> object:
+            if self.refusals:
+                self.refusals -= 1
+                raise asyncssh.ChannelOpenError(asyncssh.OPEN_RESOURCE_SHORTAGE, "open failed")
+            return make(*words)  # type: ignore[arg-type]  # handed on as they come
+
+        connection.create_server_channel = made  # type: ignore[method-assign,assignment]
 
     async def start(self) -> None:
         far = self
@@ -52,6 +65,7 @@ class Far:
         class Server(asyncssh.SSHServer):
             def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
                 far.connections.append(conn)
+                far.refuse_sessions(conn)
 
         (self.folder / "authorized").write_bytes(self.user_key.export_public_key())
         self.acceptor = await asyncssh.listen(
@@ -351,6 +365,18 @@ async def test_many_sessions_share_one_connection(far: Far) -> None:
         ]
     assert [task.result().stdout for task in tasks] == [f"{number}\n" for number in range(20)]
     assert len(far.connections) == 1
+    await runner.close()
+
+
+@pytest.mark.parametrize(("refusals", "ending"), [(2, Ending.EXITED), (9, Ending.COULD_NOT_RUN)])
+async def test_a_session_that_sshd_has_no_place_for_is_asked_for_again(
+    far: Far, refusals: int, ending: Ending
+) -> None:
+    far.refusals = refusals
+    runner = AsyncsshRunner(far.site(), "aixmn1", CLOCK)
+    report = await runner.run(Exec("aixmn1", ("echo", "place")), 10)
+    assert report.ending is ending, report.detail
+    assert len(far.commands) == (1 if ending is Ending.EXITED else 0)
     await runner.close()
 
 
