@@ -39,6 +39,16 @@ _ENABLED = (
     's=$1; shift; for u; do case $("$s" is-enabled "$u" 2>/dev/null) in '
     'enabled*|alias) echo "$u";; esac; done; echo whole'
 )
+_ENABLED_BEFORE = "enabled-before"
+_NOTE_ENABLED = (
+    's=$1 f=$2/$3; shift 3; mkdir -p "${f%/*}" && for u; do case $("$s" is-enabled "$u" '
+    '2>/dev/null) in enabled*) echo "$u";; esac; done >>"$f"'
+)
+_ENABLE_NOTED = (
+    'f=$2/$3; [ -e "$f" ] || exit 0; '
+    'sort -u "$f" | while read -r u; do "$1" enable "$u" || exit 1; done && rm -f "$f"'
+)
+"""What started at boot before it was disabled, one unit a line, in hamnd's state directory."""
 _OF_EACH = """\
 systemctl=$1 verb=$2; shift 2; done=
 for u; do
@@ -121,6 +131,27 @@ def enable_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Action:
 def disable_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Action:
     """Return the way back from `enable_each`."""
     return Action(Exec(site.node, _of_each(site, "disable", groups)))
+
+
+def forget_enabled(site: Site) -> Action:
+    """Return what forgets the units that an earlier plan noted."""
+    argv = ("rm", "-f", f"{site.paths.state_dir}/{_ENABLED_BEFORE}")
+    return Action(Exec(site.node, argv), is_repeatable=True)
+
+
+def note_enabled(site: Site, groups: tuple[tuple[str, ...], ...]) -> Action:
+    """Return what notes on this node which of these units start at boot, before they no more do."""
+    names = tuple(unit for group in groups for unit in group)
+    words = (site.tool("systemctl"), site.paths.state_dir, _ENABLED_BEFORE, *names)
+    argv = ("sh", "-c", _NOTE_ENABLED, "hamnd-note-enabled", *words)
+    return Action(Exec(site.node, argv), is_repeatable=True)
+
+
+def enable_noted(site: Site) -> Action:
+    """Return what has those units start at boot again that were noted, and forgets them."""
+    words = (site.tool("systemctl"), site.paths.state_dir, _ENABLED_BEFORE)
+    argv = ("sh", "-c", _ENABLE_NOTED, "hamnd-enable-noted", *words)
+    return Action(Exec(site.node, argv), is_repeatable=True)
 
 
 def enabled_each(site: Site, groups: tuple[tuple[str, ...], ...]) -> Look:

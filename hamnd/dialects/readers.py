@@ -30,6 +30,7 @@ from hamnd.dialects import (
     shared_disk,
     shell,
     shielding,
+    silence,
     witness,
     xcat,
 )
@@ -124,6 +125,7 @@ _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     clock.READERS,
     epoch.READERS,
     running.READERS,
+    silence.READERS,
     network.READERS,
     src.READERS,
     inittab.READERS,

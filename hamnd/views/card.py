@@ -257,10 +257,7 @@ def _proof(document: Document, width: int) -> list[str]:
         case "switchover" | "drill":
             back = document.get("point_of_no_return")
             until = f"until {back}" if back else "as long as it runs"
-            told = (
-                f"hands over; {until} an abort gives all back to it, but what started at its "
-                "boot is enabled by hand again"
-            )
+            told = f"hands over; {until} an abort gives all back to it"
             return _labelled("Old primary", told, width)
         case "rejoin" | "failback":
             kept = _evidence(document, "Its own data", "preserve_diverged", width)

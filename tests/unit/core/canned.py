@@ -231,6 +231,8 @@ class World:
             return self._over_there(look, request.host, at_s)
         if look.reads == "witness.reaches":
             return self._witness(look.arguments[0])
+        if look.reads == "silence.silent_at":
+            return 0, f"ping={int(not (self.there.has_address or self.has_address))}\nwhole\n"
         if look.reads == "reach.ping_silent":
             is_silent = self.probes[Probe.PING] == "silent"
             heard = "0 received" if is_silent else "1 received"

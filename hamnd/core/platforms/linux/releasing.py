@@ -7,8 +7,9 @@ and read back there (law 3), so `site` is seen from that node. Must not know the
 from __future__ import annotations
 
 from hamnd.core.platforms.linux.boot import units_by_service
+from hamnd.core.platforms.vicinity import neighbours
 from hamnd.core.policy import Policy
-from hamnd.dialects import addresses, linux, serving
+from hamnd.dialects import addresses, linux, serving, silence
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Look
@@ -22,7 +23,10 @@ def stop(site: Site, policy: Policy) -> Step:
         title=f"stop xcatd and what serves the nodes on {site.node}",
         guide="7",
         host=site.node,
-        actions=tuple(linux.stop_unit(site, *units) for units in groups),
+        actions=(
+            linux.forget_enabled(site),
+            *(linux.stop_unit(site, *units) for units in groups),
+        ),
         preconditions=(linux.any_active(site, site.services.xcatd),),
         postconditions=tuple(linux.none_active(site, *units) for units in groups),
         timeout_s=policy.step_timeout_s("stop", 120.0),
@@ -32,7 +36,11 @@ def stop(site: Site, policy: Policy) -> Step:
 
 
 def release(site: Site, policy: Policy) -> Step:
-    """Give the addresses up, and have nothing of it start again at the next boot."""
+    """Give the addresses up, and have nothing of it start again at the next boot.
+
+    It let go only once a third host of each network hears nobody there any more (law 3); where
+    there is none, who takes the address asks for itself.
+    """
     groups = units_by_service(site)
     announced = tuple(addresses.announce(site, one) for one in site.identity if not one.is_ipv6)
     return Step(
@@ -42,14 +50,14 @@ def release(site: Site, policy: Policy) -> Step:
         host=site.node,
         depends_on=("promote",),
         actions=(
+            linux.note_enabled(site, groups),
             linux.disable_each(site, groups),
             *(addresses.remove_address(site, one) for one in site.identity),
         ),
-        postconditions=_let_go(site),
+        postconditions=(*_let_go(site), *_silent(site)),
         timeout_s=policy.step_timeout_s("release", 60.0),
         wait_s=20.0,
-        # What started at boot there is not known from here: that is enabled by hand again.
-        compensation=(*(_taken(site)), *announced),
+        compensation=(*(_taken(site)), *announced, linux.enable_noted(site)),
         lets_go=True,
     )
 
@@ -79,6 +87,13 @@ def _let_go(site: Site) -> tuple[Look, ...]:
         linux.disabled_each(site, units_by_service(site)),
         *(linux.none_active(site, *units) for units in _services(site)),
         *(addresses.address_gone(site, one) for one in site.identity),
+    )
+
+
+def _silent(site: Site) -> tuple[Look, ...]:
+    """What a third host on the network of each address hears."""
+    return tuple(
+        silence.silent_at(third, one) for one in site.identity for third in neighbours(site, one)
     )
 
 
