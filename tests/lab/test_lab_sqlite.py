@@ -107,8 +107,7 @@ def test_what_keeps_copies_from_coming_is_said_in_its_own_words(site: SqlitePair
     mn1.run("sh", "-c", "printf garbage | dd of=/etc/xcat/node.sqlite bs=1 seek=4096 conv=notrunc")
     wait_until(lambda: "node.sqlite" in told(), "", 60)
     assert site.wait_state("Degraded") == "Degraded"
-    status = site.ask("status")
-    assert status["replication"]["state"] == "stale"
+    wait_until(lambda: site.ask("status")["replication"]["state"] == "stale", "it is too old", 60)
     assert "SQLite Stale" in site.hamnctl("status").text
     screen = site.hamnctl("explain", "replication").text
     assert "too old to protect" in screen
