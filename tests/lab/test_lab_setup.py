@@ -12,7 +12,7 @@ import pytest
 
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
-from tests.lab.site.hosts import Lab
+from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.maria import CREDENTIALS, PROGRAMS, Maria
 from tests.lab.site.maria_pair import MariaPair
 from tests.lab.site.names import PRIMARY, STANDBY
@@ -78,9 +78,22 @@ def writable(site: Pair) -> tuple[str, ...]:
 
 def set_up(site: Pair) -> list[str]:
     """Plan and confirm as an operator does; return the outcome of each step."""
+
+    def is_seen() -> bool:
+        """Whether what answers over there is known; a plan is made of it."""
+        found = {one["type"]: one["status"] for one in site.ask("status")["conditions"]}
+        return found.get("PrimaryReachable") == found.get("PartnerIdle") == "True"
+
+    wait_until(is_seen, "mn1 was seen", 60)
+    wait_until(lambda: not site.ask("status")["run"], "nothing runs", 60)
     plan = site.ask("plan", "setup")
     assert "digest" in plan, plan
     done = site.hamnctl("confirm", plan["digest"], "--name", STANDBY, timeout_s=300)
+    for _ in range(3):  # its database may be seen only now: what answers is in the digest
+        if "the picture became worse" not in done.text:
+            break
+        plan = site.ask("plan", "setup")
+        done = site.hamnctl("confirm", plan["digest"], "--name", STANDBY, timeout_s=300)
     status = site.hamnctl("status").text
     assert done.code == 0, f"{done.text}\n{status}\n{site.log()[-3000:]}"
     return [step["id"] for step in plan["steps"]]
