@@ -131,9 +131,20 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
     picture = Picture(
         is_past_no_return=runs.is_past_no_return(run) or runs.is_promoted(run) is True
     )
-    is_beside = turn.state.state is not State.TAKING_OVER
-    outcome = None if is_beside else turn.fire(Trigger.RUN_CONCLUDED, picture)
-    if outcome is not None:
-        turn.refuse(Refusal("no-return", outcome.because, hint="hamnctl abort --reason …"))
+    if (why_not := _why_not_conclude(turn, run, picture)) is not None:
+        turn.refuse(Refusal("no-return", why_not, hint="hamnctl abort --reason …"))
         return
     turn.take(runs.finish(run, RunStatus.CONCLUDED, event.actor, event.reason, turn.now.wall_s))
+
+
+def _why_not_conclude(turn: Turn, run: Run, picture: Picture) -> str | None:
+    """Return why the run is aborted rather than concluded, or None; where the table says, ask it.
+
+    A way home that nobody was promoted by has stopped what serves here: only an undo starts it.
+    """
+    if turn.state.state is State.TAKING_OVER:
+        outcome = turn.fire(Trigger.RUN_CONCLUDED, picture)
+        return None if outcome is None else outcome.because
+    if runs.is_homeward(run) and not picture.is_past_no_return:
+        return "the way home promoted nobody yet: abort it instead, so that this node serves again"
+    return None

@@ -286,9 +286,9 @@ def _is_irrevocable(one: StepRun) -> bool:
 
 
 def is_promoted(run: Run) -> bool | None:
-    """Whether the database that the run makes primary is so, by its looks; None: it makes none."""
-    names = {step.id for step in _at_stake(run)} & {"promote", f"{HOME}promote"}
-    return all(run.steps[name].outcome is Outcome.DONE for name in names) if names else None
+    """Whether the database that the half under way makes primary is so; None: it makes none."""
+    promote = run.steps.get(f"{HOME}promote" if is_homeward(run) else "promote")
+    return None if promote is None else promote.outcome is Outcome.DONE
 
 
 def undone_by(run: Run) -> tuple[Step, ...]:

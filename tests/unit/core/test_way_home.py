@@ -1,0 +1,82 @@
+"""Runs of two halves, `failback` and `drill`: what ends them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hamnd.core.progress import Run
+from hamnd.model.names import PlanKind, RunStatus, State
+from tests.unit.core.story import Story
+
+TARGET = {PlanKind.FAILBACK: "aixmn1"}
+
+
+def switched() -> Story:
+    """This node became the management node in order; the partner follows."""
+    story = begun(Story().in_peer(), PlanKind.SWITCHOVER)
+    return story.until(lambda: story.state.run is None, 200.0).live(30.0)
+
+
+def begun(story: Story, kind: PlanKind, is_successor: bool = False) -> Story:
+    assert story.plan(kind=kind, is_successor=is_successor).refusal is None
+    assert story.confirm(named=TARGET.get(kind, "aixmn2")).refusal is None
+    return story
+
+
+def final(story: Story) -> Story:
+    """No promotion of the run can be taken back, as with most engines."""
+    run = run_of(story)
+    steps = tuple(replace(one, reversible=not one.id.endswith("promote")) for one in run.plan.steps)
+    story.state = replace(story.state, run=replace(run, plan=replace(run.plan, steps=steps)))
+    return story
+
+
+def run_of(story: Story) -> Run:
+    assert story.state.run is not None
+    return story.state.run
+
+
+def held(story: Story, kind: PlanKind, step: str, how: str = "fails") -> Story:
+    """A run that is held at a step, whose cause is gone since."""
+    story.world.actions = {step: how}
+    return paused(begun(story, kind))
+
+
+def paused(story: Story) -> Story:
+    story.until(lambda: run_of(story).status is RunStatus.PAUSED, 600.0)
+    story.world.actions = {}
+    return story.live(5.0)
+
+
+# ---- what ends them ----------------------------------------------------------------------------
+def test_a_first_half_that_promoted_for_good_is_concluded_as_a_switchover_is() -> None:
+    story = Story().in_peer()
+    story.world.actions = {"release": "fails"}
+    paused(final(begun(story, PlanKind.DRILL)))
+    assert run_of(story).paused_step == "release"
+    assert story.conclude().refusal is None
+    story.live(5.0)
+    assert (story.state.state, story.state.run) == (State.ACTIVE, None)
+    assert "release" in story.state.finished[-1].open_steps
+
+
+@pytest.mark.parametrize("step", ["home-quiesce", "home-promote"])
+def test_a_way_home_that_promoted_nobody_is_aborted_and_not_concluded(step: str) -> None:
+    story = held(switched(), PlanKind.FAILBACK, step, "refused")
+    assert run_of(story).paused_step == step
+    refusal = story.conclude().refusal
+    assert refusal is not None
+    assert (refusal.gate, refusal.hint) == ("no-return", "hamnctl abort --reason …")
+    assert story.abort().refusal is None
+    assert story.confirm().refusal is None
+    story.until(lambda: story.state.run is None, 300.0).live(60.0)
+    assert story.state.state is State.ACTIVE
+    assert {"xcatd", "dns", "dhcp"} <= story.world.running
+
+
+def test_a_way_home_that_promoted_the_partner_is_concluded() -> None:
+    story = held(switched(), PlanKind.FAILBACK, "home-release")
+    assert run_of(story).paused_step == "home-release"
+    assert story.conclude().refusal is None
