@@ -27,6 +27,7 @@ from hamnd.core.health.rule import (
     slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch, is_clock_set
+from hamnd.core.health.yielding import judge_yielding
 from hamnd.core.parity import judge_parity
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
@@ -38,6 +39,7 @@ from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Cause, PlanKind, RunStatus, State, Status, Verdict
+from hamnd.model.work import Reading
 
 
 def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
@@ -76,6 +78,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         released=released,
         loss=loss,
         promotion=engine.promotion(terms, question, loss),
+        yielding=_yielding(watch, now, terms),
         is_suspicious=_is_suspicious(state, conditions),
         is_protected=judge_protected(state.state, watch.replication),
         advice=_advice(state, rule, now, terms),
@@ -136,6 +139,16 @@ def _is_partner_serving(watch: Watch, now: Instant, terms: Terms) -> bool:
     return is_recent(partner.at, now, slow_freshness_s(terms.policy)) and all(
         since < partner.at for since in silences
     )
+
+
+def _yielding(watch: Watch, now: Instant, terms: Terms) -> Reading:
+    """Return whether what this node has may give way; one address of the cluster is enough."""
+    view, report = watch.replication, watch.reports.get("seen:addresses")
+    here = None if report is None else platform_of(terms.site).addresses(report)
+    holds = None if here is None else any(one.address in here for one in terms.site.identity)
+    if view is not None and not is_recent(view.observed, now, slow_freshness_s(terms.policy)):
+        view = None
+    return judge_yielding(view, holds, watch.partner, _is_partner_serving(watch, now, terms))
 
 
 def _is_suspicious(state: NodeState, conditions: tuple[Condition, ...]) -> bool:

@@ -54,7 +54,7 @@ def idle_if_told(question: Question) -> GateResult | None:
 
 
 def standby(question: Question) -> GateResult:
-    """Only the configured standby is made one, and only while it is not the management node."""
+    """Only the configured standby is made one, and only while the cluster has nothing there."""
     name, site = "standby", question.terms.site
     if not site.is_on_standby:
         told, clear = f"{site.node} is the configured primary", f"on {site.standby.name}: "
@@ -62,7 +62,10 @@ def standby(question: Question) -> GateResult:
     if question.state is State.ACTIVE or question.is_owner is True:
         told = "this node is the management node: its database must not give way"
         return GateResult(name, Verdict.BLOCK, told, plan_command(PlanKind.REJOIN))
-    return GateResult(name, Verdict.PASS, f"{site.node} is the configured standby, serving nothing")
+    found = question.assessment.yielding
+    told = f"{site.node} is the configured standby; {found.sentence}"
+    clear = "" if found.verdict is Verdict.PASS else "hamnctl status"
+    return GateResult(name, found.verdict, told, clear)
 
 
 def active(question: Question) -> GateResult:

@@ -12,6 +12,7 @@ from hamnd.core.replication import Promotion
 from hamnd.model.health import Condition, FenceEvidence
 from hamnd.model.names import LossVerdict, Status, Verdict
 from hamnd.model.plan import Loss
+from hamnd.model.work import Reading
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +29,10 @@ class Assessment:
     promotion: Promotion = field(
         default_factory=lambda: Promotion("none", Verdict.UNKNOWN, "nothing observed yet")
     )
+    yielding: Reading = field(
+        default_factory=lambda: Reading(Verdict.UNKNOWN, "nothing observed yet")
+    )
+    """Whether this node's own database and addresses may give way."""
     is_suspicious: bool = False
     """The primary does not answer as it should: look more often."""
     is_protected: Status = Status.UNKNOWN
