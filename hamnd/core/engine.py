@@ -19,6 +19,7 @@ from hamnd.core import (
     holds,
     invariants,
     observing,
+    recovering,
     rehearsing,
     routines,
     sampling,
@@ -183,7 +184,7 @@ def _on_started(turn: Turn, event: Started) -> None:
     rehearsing.forget_broken(turn)
     run = turn.state.run
     if run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED):
-        turn.take(runs.recover(run, has_rebooted))
+        turn.take(recovering.recover(run, has_rebooted))
     timing = turn.state.timing
     timing = replace(timing, down_since=turn.now, resumed=turn.now)
     if run is not None and (fence := run.steps.get("fence")) is not None:

@@ -20,6 +20,7 @@ from hamnd.core.events import LookCompleted
 from hamnd.core.health.rule import (
     contradiction,
 )
+from hamnd.core.outliving import is_homeward
 from hamnd.core.policy import Policy
 from hamnd.core.progress import Run, StepRun
 from hamnd.core.roles import follow_role
@@ -223,7 +224,7 @@ def _end_first_half(turn: Turn) -> None:
     run = turn.state.run
     if run is None or run.plan.kind is not PlanKind.DRILL:
         return
-    if turn.state.state is State.TAKING_OVER and runs.is_homeward(run):
+    if turn.state.state is State.TAKING_OVER and is_homeward(run):
         turn.fire(Trigger.RUN_VERIFIED, Picture(), "the first half of the drill is verified")
 
 

@@ -20,6 +20,7 @@ from hamnd.core.events import (
     SkipRequested,
 )
 from hamnd.core.gates.judging import overridable, why_impossible
+from hamnd.core.outliving import is_homeward
 from hamnd.core.plans.undo import build_undo
 from hamnd.core.progress import Run
 from hamnd.core.state import Refusal
@@ -145,6 +146,6 @@ def _why_not_conclude(turn: Turn, run: Run, picture: Picture) -> str | None:
     if turn.state.state is State.TAKING_OVER:
         outcome = turn.fire(Trigger.RUN_CONCLUDED, picture)
         return None if outcome is None else outcome.because
-    if runs.is_homeward(run) and not picture.is_past_no_return:
+    if is_homeward(run) and not picture.is_past_no_return:
         return "the way home promoted nobody yet: abort it instead, so that this node serves again"
     return None

@@ -10,12 +10,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core import stages
+from hamnd.core.outliving import ENDED, is_homeward, is_outlived
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
 from hamnd.model.names import Outcome, Phase, RunStatus
 from hamnd.model.plan import HOME, Loss, Plan, Step
 from hamnd.model.record import Record
 
-ENDED = (Outcome.DONE, Outcome.SKIPPED)
 FAILED = (Outcome.NOT_DONE, Outcome.UNKNOWN)
 
 
@@ -142,57 +142,18 @@ def interrupt(run: Run, reason: str) -> Move:
     return stages.pause(run, run.paused_step, reason)
 
 
-def recover(run: Run, has_rebooted: bool) -> Move:
-    """After a start: what was under way is unknown, and the run waits for the operator."""
-    if run.status not in (RunStatus.RUNNING, RunStatus.PAUSED):
-        return Move(run)
-    steps = {
-        step_id: _recovered(one, has_rebooted or run.plan.step(step_id).lets_go)
-        for step_id, one in run.steps.items()
-    }
-    unknown = next((key for key, one in steps.items() if one.outcome is Outcome.UNKNOWN), "")
-    word = "the node was rebooted" if has_rebooted else "hamnd was restarted"
-    reason = run.reason if run.status is RunStatus.PAUSED and not unknown else f"{word} during it"
-    return stages.pause(replace(run, steps=steps), unknown or run.paused_step, reason)
-
-
-def _recovered(one: StepRun, is_doubtful: bool) -> StepRun:
-    """What was done may be so no longer: here after a reboot, over there at any time."""
-    if one.outcome is Outcome.DONE and is_doubtful:
-        return replace(one, must_recheck=True)
-    if one.outcome is not Outcome.RUNNING:
-        return replace(one, deadline=None)
-    if one.stage is Stage.ACTING:
-        sentence = "interrupted while it ran: outcome unknown"
-        return replace(
-            one, outcome=Outcome.UNKNOWN, is_unknown=True, sentence=sentence, deadline=None
-        )
-    if one.has_acted:
-        sentence = "interrupted before its result was verified"
-        return replace(
-            one,
-            outcome=Outcome.UNKNOWN,
-            is_unknown=one.is_unknown,
-            sentence=sentence,
-            deadline=None,
-        )
-    return replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
-
-
 def retry(run: Run, actor: str, facts: Facts) -> Move:
     """Let a paused run go on: failed steps are looked at first, then tried again."""
-    steps = {
-        step_id: _retried(one, run.plan.step(step_id).lets_go) for step_id, one in run.steps.items()
-    }
+    steps = {key: _retried(run, key, one) for key, one in run.steps.items()}
     resumed = replace(run, steps=steps, status=RunStatus.RUNNING, reason="", paused_step="")
     resumed = unproven(resumed, facts)
     record = Record(Phase.DECISION, "run_resumed", actor, run.plan.digest)
     return Move(resumed, records=(record,)).then(advance(resumed, facts))
 
 
-def _retried(one: StepRun, lets_go: bool) -> StepRun:
+def _retried(run: Run, key: str, one: StepRun) -> StepRun:
     """What another machine let go of is read there again before anything is built on it."""
-    if one.outcome is Outcome.DONE and lets_go:
+    if one.outcome is Outcome.DONE and run.plan.step(key).lets_go and not is_outlived(run, key):
         one = replace(one, must_recheck=True)
     if one.outcome in FAILED or (one.outcome is Outcome.DONE and one.must_recheck):
         return replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
@@ -245,12 +206,6 @@ def open_steps(run: Run) -> tuple[str, ...]:
         and not (one.outcome is Outcome.SKIPPED and run.plan.step(key).is_optional)
         and not (is_given_up and key.startswith(HOME))
     )
-
-
-def is_homeward(run: Run) -> bool:
-    """Whether all that comes before the way home has ended; then the way home stands alone."""
-    before = [one for key, one in run.steps.items() if not key.startswith(HOME)]
-    return len(before) < len(run.steps) and all(one.outcome in ENDED for one in before)
 
 
 def _at_stake(run: Run) -> tuple[Step, ...]:

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
+from hamnd.core import recovering, stages
 from hamnd.core import run as runs
-from hamnd.core import stages
 from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.progress import Facts, Move, Run
 from hamnd.core.readings import combine
@@ -86,7 +86,7 @@ class Story:
         self._take(stages.on_action(self.run, STEP, home, facts(seconds)))
 
     def restart(self) -> None:
-        self.run = runs.recover(self.run, has_rebooted=False).run
+        self.run = recovering.recover(self.run, has_rebooted=False).run
 
     def retry(self) -> None:
         self._take(runs.retry(self.run, "root", facts()))

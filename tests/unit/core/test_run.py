@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
+from hamnd.core import recovering, stages
 from hamnd.core import run as runs
-from hamnd.core import stages
 from hamnd.core.commands import LookAtStep, PerformAction
 from hamnd.core.events import ActionCompleted, StepLooked
 from hamnd.core.policy import Policy
@@ -307,7 +307,7 @@ def test_an_action_that_no_look_can_see_is_done_again_after_a_crash(lost_at: int
     """An announcement, the nodes' reservations: the step looks content without them."""
     run = looked(runs.advance(begun(unseen(lost_at)), FACTS).run, "a", "false").run
     run = acted(run, "a").run if lost_at else run
-    run = runs.recover(run, False).run
+    run = recovering.recover(run, False).run
     move = looked(runs.retry(run, "anna", FACTS).run, "a", "true")
     assert actions_of(move) == [("a", lost_at)]
 
@@ -429,14 +429,14 @@ def test_an_override_alone_does_not_keep_the_fence_from_being_tried() -> None:
 # ---- restarts ----------------------------------------------------------------------------------
 def test_before_the_intent_a_restart_leaves_a_step_as_it_was() -> None:
     run = runs.advance(begun(step("a")), FACTS).run
-    again = runs.recover(run, False).run
+    again = recovering.recover(run, False).run
     assert again.steps["a"].outcome is Outcome.PENDING
     assert (again.status, again.reason) == (RunStatus.PAUSED, "hamnd was restarted during it")
 
 
 def test_after_the_intent_a_restart_makes_the_outcome_unknown() -> None:
     run = looked(runs.advance(begun(step("a")), FACTS).run, "a", "false").run
-    again = runs.recover(run, False).run
+    again = recovering.recover(run, False).run
     one = again.steps["a"]
     assert (one.outcome, one.is_unknown, again.paused_step) == (Outcome.UNKNOWN, True, "a")
     move = runs.retry(again, "anna", FACTS)
@@ -445,7 +445,7 @@ def test_after_the_intent_a_restart_makes_the_outcome_unknown() -> None:
 
 def test_after_the_action_a_restart_looks_again() -> None:
     run = looked(runs.advance(begun(step("a")), FACTS).run, "a", "false").run
-    run = runs.recover(acted(run, "a").run, False).run
+    run = recovering.recover(acted(run, "a").run, False).run
     assert run.steps["a"].outcome is Outcome.UNKNOWN
     move = looked(runs.retry(run, "anna", FACTS).run, "a", "true")
     assert move.run.steps["a"].outcome is Outcome.DONE
@@ -454,14 +454,14 @@ def test_after_the_action_a_restart_looks_again() -> None:
 
 def test_between_two_actions_a_restart_goes_on_with_the_one_that_is_unknown() -> None:
     run = looked(runs.advance(begun(step("a", actions=2)), FACTS).run, "a", "false").run
-    run = runs.recover(acted(run, "a").run, False).run
+    run = recovering.recover(acted(run, "a").run, False).run
     move = looked(runs.retry(run, "anna", FACTS).run, "a", "false")
     assert actions_of(move) == [("a", 1)]
 
 
 def test_a_reboot_rechecks_what_was_done() -> None:
     run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
-    again = runs.recover(run, True).run
+    again = recovering.recover(run, True).run
     assert again.steps["a"].must_recheck
     move = runs.retry(again, "anna", FACTS)
     assert looks_of(move) == [("a", LookPurpose.ALREADY)]
@@ -473,14 +473,14 @@ def test_a_reboot_rechecks_what_was_done() -> None:
 
 def test_a_restart_without_reboot_keeps_what_was_done() -> None:
     run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
-    again = runs.recover(run, False).run
+    again = recovering.recover(run, False).run
     assert not again.steps["a"].must_recheck
     assert looks_of(runs.retry(again, "anna", FACTS)) == [("b", LookPurpose.ALREADY)]
 
 
 def test_the_reason_of_a_pause_survives_a_restart() -> None:
     run = failed()
-    assert runs.recover(run, False).run.reason == run.reason
+    assert recovering.recover(run, False).run.reason == run.reason
 
 
 # ---- successors --------------------------------------------------------------------------------
@@ -507,7 +507,7 @@ def test_a_successor_does_not_forget_the_point_of_no_return() -> None:
 
 def test_a_successor_looks_again_at_what_was_done_before_a_reboot() -> None:
     run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
-    run = runs.recover(run, True).run
+    run = recovering.recover(run, True).run
     again = runs.advance(runs.begin(run.plan, "anna", 0.0, run), FACTS)
     assert looks_of(again) == [("a", LookPurpose.ALREADY)]
     assert actions_of(looked(again.run, "a", "false")) == [("a", 0)]
@@ -515,7 +515,7 @@ def test_a_successor_looks_again_at_what_was_done_before_a_reboot() -> None:
 
 def test_a_successor_does_not_run_again_what_it_cannot_see_after_a_reboot() -> None:
     run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
-    run = runs.recover(run, True).run
+    run = recovering.recover(run, True).run
     again = runs.advance(runs.begin(run.plan, "anna", 0.0, run), FACTS)
     unseen = looked(again.run, "a", "unknown")
     assert actions_of(unseen) == []

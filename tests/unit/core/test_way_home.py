@@ -1,4 +1,4 @@
-"""Runs of two halves, `failback` and `drill`: what ends them."""
+"""Runs of two halves, `failback` and `drill`: what ends them, restarts in their middle."""
 
 from __future__ import annotations
 
@@ -80,3 +80,38 @@ def test_a_way_home_that_promoted_the_partner_is_concluded() -> None:
     story = held(switched(), PlanKind.FAILBACK, "home-release")
     assert run_of(story).paused_step == "home-release"
     assert story.conclude().refusal is None
+
+
+# ---- restarts in their middle ------------------------------------------------------------------
+@pytest.mark.parametrize("is_final", [False, True], ids=["reversible", "final"])
+@pytest.mark.parametrize(
+    ("kind", "step", "ends"),
+    [
+        (PlanKind.SWITCHOVER, "promote", State.ACTIVE),
+        (PlanKind.FAILBACK, "home-promote", State.PEER),
+        (PlanKind.DRILL, "promote", State.PEER),
+        (PlanKind.DRILL, "home-stop", State.PEER),
+        (PlanKind.DRILL, "home-promote", State.PEER),
+        (PlanKind.DRILL, "home-identity", State.PEER),
+    ],
+)
+@pytest.mark.parametrize("boot", ["boot-9", ""], ids=["reboot", "restart"])
+def test_a_restart_in_the_middle_is_led_out_by_retry(
+    kind: PlanKind, step: str, ends: State, boot: str, is_final: bool
+) -> None:
+    story = switched() if kind is PlanKind.FAILBACK else Story().in_peer()
+    begun(story, kind)
+    if is_final:
+        final(story)
+    story.until(lambda: story.outcome(step) == "done", 400.0)
+    story.crash(20.0, boot=boot).live(20.0)
+    for _ in range(3):  # it may be held once for what only this one machine shows
+        if story.state.run is None:
+            break
+        assert story.retry().refusal is None
+        story.until(
+            lambda: story.state.run is None or story.state.run.status is RunStatus.PAUSED, 400.0
+        )
+    assert story.state.run is None, run_of(story).reason
+    story.live(60.0)
+    assert story.state.state is ends
