@@ -128,7 +128,7 @@ def _hold(pair: Pairing) -> Step:
         guide="9",
         host=host,
         actions=(pairing.stop(site, host), pairing.hold(site, host)),
-        postconditions=(pairing.is_held(site, host),),
+        postconditions=(pairing.is_held(site, host, pair.source),),
         timeout_s=pair.limit_s("hold", 120.0),
         compensation=(pairing.give_back(site, host),),
     )
@@ -144,7 +144,7 @@ def _keep(pair: Pairing, label: str, diverged: str) -> Step:
         host=host,
         depends_on=("hold",),
         actions=(pairing.keep(site, host, label),),
-        postconditions=(pairing.is_kept(site, host, label),),
+        postconditions=(pairing.is_kept(site, host, label, pair.source),),
         timeout_s=pair.limit_s("preserve", 120.0),
     )
 
@@ -160,7 +160,7 @@ def _anew(pair: Pairing) -> tuple[Step, ...]:
         depends_on=("preserve", "db-access"),
         actions=pairing.copy(site, source, host),
         preconditions=(pairing.starts_read_only(site, host),),
-        postconditions=(pairing.is_copied(site, host),),
+        postconditions=(pairing.is_copied(site, host, pair.source),),
         timeout_s=pair.limit_s("db-copy", COPY_S),
     )
     starting = Step(

@@ -22,14 +22,32 @@ if [ -e "$data/ibdata1" ]; then
 mv "$data" "$held"
 elif [ -d "$data" ]; then rmdir "$data"; fi
 """
-_HELD = """\
-data=$1; shift
+_FOLLOWS = r"""
+follows() {
+"$@" 2>/dev/null | awk -F '\t' -v name="$name" -v address="$address" '
+$1 == "read_only" { refuses = $2 == "1" || $2 == "ON" }
+$1 == "Connection_name" { for (n = 1; n <= NF; n++) at[$n] = n; next }
+"Master_Host" in at {
+    rows++; from = $at["Master_Host"]
+    good += $at["Slave_IO_Running"] == "Yes" && $at["Slave_SQL_Running"] == "Yes" && \
+        (from == address || from == name || index(from, name ".") == 1)
+}
+END { exit !(refuses && rows == 1 && good == 1) }'
+}
+"""
+"""Whether a server takes no writes, and receives and applies what the partner writes: a row of its
+replication alone may be years old, or stand beside writes."""
+_HELD = (
+    "data=$1 name=$2 address=$3; shift 3"
+    + _FOLLOWS
+    + """\
 if [ -e "$data/ibdata1" ]; then
-"$@" 2>/dev/null | grep -q . && { echo "it follows: it serves nothing of its own"; exit 0; }
+follows "$@" && { echo "it follows $name: it serves nothing of its own"; exit 0; }
 echo "$data is in its place: a start would serve it"; exit 1
 fi
 echo "nobody can start it"
 """
+)
 _MOVE = """\
 set -eu; held=$1 kept=$2
 [ -e "$held" ] || exit 0
@@ -37,34 +55,47 @@ to=$kept number=1
 while [ -e "$to" ]; do number=$((number + 1)) to=$kept.$number; done
 mv "$held" "$to"
 """
-_KEPT = """\
-held=$1 kept=$2
+_KEPT = (
+    "data=$1 held=$2 kept=$3 name=$4 address=$5; shift 5"
+    + _FOLLOWS
+    + """\
 [ ! -e "$held" ] || { echo "$held is not kept yet"; exit 1; }
+[ ! -e "$data/ibdata1" ] || follows "$@" ||
+{ echo "$data is in its place, and does not follow $name: it is not kept"; exit 1; }
 [ -e "$kept" ] && echo "kept as $kept" || echo "nothing was there"
 """
+)
+_MARK = "hamnd-copied-at"
+"""hamnd's own mark of a copy, in its data directory: its GTID. The file that mariadb-backup leaves
+there stays for years, through promotions and writes."""
 _ROOM = """\
 set -eu; part=$1 owner=$2
 rm -rf "$part"; mkdir -m 0700 "$part"; chown "$owner" "$part"
 """
 _PUT = """\
-set -eu; part=$1 data=$2 backup=$3 owner=$4
+set -eu; part=$1 data=$2 backup=$3 owner=$4 mark=$5
 [ -s "$part/xtrabackup_checkpoints" ] || [ -s "$part/mariadb_backup_checkpoints" ] ||
 { echo "the copy was cut off" >&2; exit 1; }
 "$backup" --prepare --target-dir="$part" >"$part.log" 2>&1 ||
 { tail -n 3 "$part.log" >&2; exit 1; }
+for info in "$part"/xtrabackup_binlog_info "$part"/mariadb_backup_binlog_info; do
+[ ! -s "$info" ] || cut -f 3 "$info" >"$part/$mark"
+done
+[ -s "$part/$mark" ] || { echo "the copy does not tell its GTID" >&2; exit 1; }
 chown -R "$owner" "$part"; rm -f "$part.log"
 [ ! -d "$data" ] || rmdir "$data"
 mv "$part" "$data"
 """
-_COPIED = """\
-data=$1
+_COPIED = (
+    "data=$1 mark=$1/$2 name=$3 address=$4; shift 4"
+    + _FOLLOWS
+    + """\
 [ -e "$data/ibdata1" ] || { echo "$data is not there"; exit 1; }
-for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
-[ -s "$info" ] && { echo "copied at $(cut -f 3 "$info")"; exit 0; }
-[ -s "$info.followed" ] && { echo "a copy that follows since"; exit 0; }
-done
+[ -s "$mark" ] && { echo "copied at $(cat "$mark")"; exit 0; }
+follows "$@" && { echo "it follows $name"; exit 0; }
 echo "$data is no copy that hamnd made"; exit 1
 """
+)
 _READ_ONLY = """\
 said=$(my_print_defaults mysqld server mariadb mariadbd) || exit 2
 last=$(printf '%s\\n' "$said" | grep -i '^--read[-_]only' | tail -n 1)
@@ -106,13 +137,11 @@ done
     + _RUN
 )
 _FOLLOW = (
-    "set -eu; file=$1 host=$2 port=$3 period=$4 data=$5; shift 5\n"
+    "set -eu; file=$1 host=$2 port=$3 period=$4 mark=$5; shift 5\n"
     + _VALUES
     + """\
 gtid=
-for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
-[ ! -s "$info" ] || gtid=$(cut -f 3 "$info")
-done
+[ ! -s "$mark" ] || gtid=$(cat "$mark")
 statements() {
 echo "STOP REPLICA; RESET REPLICA ALL;"
 if [ -n "$gtid" ]; then printf "SET GLOBAL gtid_slave_pos = '%s';\\n" "$gtid"
@@ -125,9 +154,7 @@ echo "MASTER_CONNECT_RETRY = 1; START REPLICA;"
 """
     + _RUN
     + """\
-for info in "$data"/xtrabackup_binlog_info "$data"/mariadb_backup_binlog_info; do
-[ ! -e "$info" ] || mv "$info" "$info.followed"
-done
+[ ! -e "$mark" ] || mv "$mark" "$mark.followed"
 """
 )
 _HAS_ALL = """\
@@ -163,11 +190,17 @@ def hold(site: Site, host: str) -> Action:
     return _script(host, _HOLD, "hold", site.mariadb.data_dir, held_of(site))
 
 
-def is_held(site: Site, host: str) -> Look:
+def is_held(site: Site, host: str, source: Node) -> Look:
     """Return the look that proves it out of reach, or at the end of its way: a replica."""
     told = f"nobody can start the MariaDB server of {host} as a primary"
-    question = client(site, host, "SHOW ALL REPLICAS STATUS")
-    return _scripted(host, told, _HELD, site.mariadb.data_dir, *question.argv)
+    return _scripted(host, told, _HELD, site.mariadb.data_dir, *_following(site, host, source))
+
+
+def _following(site: Site, host: str, source: Node) -> tuple[str, ...]:
+    """Return what `_FOLLOWS` is about: whom it should follow, and how its server is asked."""
+    mode = "SELECT 'read_only' AS hamnd, @@GLOBAL.read_only AS value"
+    question = client(site, host, mode, "SHOW ALL REPLICAS STATUS")
+    return source.name, source.address, *question.argv
 
 
 def give_back(site: Site, host: str) -> Action:
@@ -181,10 +214,12 @@ def keep(site: Site, host: str, label: str) -> Action:
     return _script(host, _MOVE, "keep", held_of(site), kept_of(site, label))
 
 
-def is_kept(site: Site, host: str, label: str) -> Look:
-    """Return the look that finds held data kept, and says where."""
-    told = f"what {host} had is kept"
-    return _scripted(host, told, _KEPT, held_of(site), kept_of(site, label))
+def is_kept(site: Site, host: str, label: str, source: Node) -> Look:
+    """Return the look that finds held data kept, and says where; a working replica has none."""
+    words = (site.mariadb.data_dir, held_of(site), kept_of(site, label))
+    return _scripted(
+        host, f"what {host} had is kept", _KEPT, *words, *_following(site, host, source)
+    )
 
 
 def copy(site: Site, source: str, target: str) -> tuple[Action, ...]:
@@ -200,13 +235,14 @@ def copy(site: Site, source: str, target: str) -> tuple[Action, ...]:
     return (
         _script(target, _ROOM, "room", part, where.data_owner),
         Action(Exec(site.node, ("sh", "-c", f"{sends} | {takes}"))),
-        _script(target, _PUT, "put", part, where.data_dir, backup, where.data_owner),
+        _script(target, _PUT, "put", part, where.data_dir, backup, where.data_owner, _MARK),
     )
 
 
-def is_copied(site: Site, target: str) -> Look:
-    """Return the look that finds a whole copy at its place."""
-    return _scripted(target, f"{target} has a copy of the data", _COPIED, site.mariadb.data_dir)
+def is_copied(site: Site, target: str, source: Node) -> Look:
+    """Return the look that finds a whole copy at its place, or a replica that works."""
+    words = (site.mariadb.data_dir, _MARK, *_following(site, target, source))
+    return _scripted(target, f"{target} has a copy of the data", _COPIED, *words)
 
 
 def starts_read_only(site: Site, host: str) -> Look:
@@ -253,7 +289,8 @@ def follow(site: Site, target: str, source: Node) -> Action:
     """
     where = site.mariadb
     words = (where.replication_file, source.address, str(where.port), f"{where.heartbeat_s:g}")
-    return _script(target, _FOLLOW, "follow", *words, where.data_dir, *_feed(site, target))
+    mark = f"{where.data_dir}/{_MARK}"
+    return _script(target, _FOLLOW, "follow", *words, mark, *_feed(site, target))
 
 
 def has_handed_over(site: Site, source: str, target: str) -> Look:
