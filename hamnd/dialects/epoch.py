@@ -64,11 +64,16 @@ TELLING = (
     f"{_THIS_BOOT}"
     "g=no; if [ -x /usr/sbin/hamn-guard ]; then g=yes; fi; "
     'r=; { read -r r <"${HAMND_STATE_DIR:-$e}/run"; } 2>/dev/null; '
+    'case $r in *" running") p=; { read -r p <"${HAMND_STATE_DIR:-$e}/lock"; } 2>/dev/null; '
+    'case $p in ""|*[!0-9]*) ;; '
+    '*) kill -0 "$p" 2>/dev/null || [ -d "/proc/$p" ] || r="${r% running} interrupted" ;; '
+    "esac ;; esac; "
     'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"; echo "hamnd-guard=$g"; echo "hamnd-run=$r"'
 )
 """Shell text that tells what a host keeps, and which plan is on there (dialects.running); `$e` is
 the state directory. Others ask it along, so it starts no program of its own where the kernel has a
-boot id."""
+boot id. A run whose hamnd ended in the middle of it is told as interrupted: its own line would say
+"running" for ever."""
 
 _TELL = f"e=$1; {TELLING}"
 

@@ -17,7 +17,7 @@ def moved_by(watch: Watch, partner: str, now: Instant, age_max_s: float) -> str:
     """Return the plan that the partner's hamnd is carrying out right now; empty: none is told.
 
     While it runs, what serves where is in the middle of moving, by a person's word. One that is
-    held moves nothing.
+    held, or whose hamnd ended in the middle of it, moves nothing.
     """
     sight = watch.epochs.get(partner)
     if sight is None or sight.run is None or now.since(sight.at) > age_max_s:
