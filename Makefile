@@ -54,7 +54,8 @@ lab-test: $(VENV)/.dev
 matrix: $(VENV)/.dev
 	HAMND_MATRIX=1 $(BIN)/pytest tests/lab/test_demo_kills.py $(PYTEST_ARGS)
 	HAMND_MATRIX=1 $(BIN)/pytest -v -n $(WORKERS) --dist load \
-	  tests/lab/test_lab_matrix.py tests/lab/test_lab_crashes.py $(PYTEST_ARGS)
+	  tests/lab/test_lab_matrix.py tests/lab/test_lab_crashes.py tests/lab/test_life_whole.py \
+	  $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
