@@ -60,10 +60,11 @@ def _loss_after_peer(terms: Terms, question: LossQuestion) -> Loss:
             estimated_bytes=view.gap_bytes,
         )
     if sample.sync_mode not in SAFE_MODES or question.frozen_window_end is None:
-        return _loss_by_time(question, "no peer window holds")
+        return _loss_by_time(terms, question, "no peer window holds")
     started_at = None if view.uptime_s is None else view.observed.wall_s - view.uptime_s
     if started_at is not None and started_at > sample.wall_s + RESTART_TOLERANCE_S:
-        return _loss_by_time(question, "this standby was restarted since it was seen in Peer")
+        why = "this standby was restarted since it was seen in Peer"
+        return _loss_by_time(terms, question, why)
     loss = _loss_by_window(terms, question, question.frozen_window_end)
     doubts = []
     if started_at is None or sample.started_at is None:
@@ -76,8 +77,12 @@ def _loss_after_peer(terms: Terms, question: LossQuestion) -> Loss:
     return Loss(LossVerdict.ZERO_LIKELY, basis, peer_window_end=loss.peer_window_end)
 
 
-def _loss_by_time(question: LossQuestion, why: str) -> Loss:
-    """No window holds the primary back: only a proven death bounds what it could commit."""
+def _loss_by_time(terms: Terms, question: LossQuestion, why: str) -> Loss:
+    """No window holds the primary back: only a proven death bounds what it could commit.
+
+    A standby whose link broke says Peer until HADR_TIMEOUT is over (db2-hadr.md §6.2). A primary
+    that waits for it commits nothing meanwhile; one that does not is that much further.
+    """
     sample, death, view = question.sample, question.death, question.view
     assert sample is not None
     assert view is not None
@@ -85,6 +90,10 @@ def _loss_by_time(question: LossQuestion, why: str) -> Loss:
     if is_device_proven(death.grade) and death.no_later_than is not None and death.is_watched:
         seconds = max(0.0, death.no_later_than - sample.wall_s)
         told = f"last position verified {seconds:.0f} s before the primary was proven off"
+        if sample.sync_mode not in SAFE_MODES:
+            unnoticed_s = terms.site.db2.hadr_timeout_s
+            seconds += unnoticed_s
+            told += f", and a dead link may have gone unnoticed for {unnoticed_s} s before"
         return Loss(LossVerdict.BOUNDED, (first, told), seconds=seconds)
     basis = (f"{first}, and nothing proves when the primary stopped",)
     return Loss(LossVerdict.UNKNOWN, basis, estimated_bytes=view.gap_bytes)
