@@ -82,6 +82,18 @@ def test_a_way_home_that_promoted_the_partner_is_concluded() -> None:
     assert story.conclude().refusal is None
 
 
+@pytest.mark.parametrize(
+    ("is_skipped", "said"), [(False, "is verified"), (True, "its verification was skipped")]
+)
+def test_a_first_half_is_called_verified_only_if_it_was(is_skipped: bool, said: str) -> None:
+    story = held(Story().in_peer(), PlanKind.DRILL, "release")
+    if is_skipped:
+        assert story.skip("verify").refusal is None
+    assert story.retry().refusal is None
+    story.until(lambda: story.state.state is State.ACTIVE, 400.0)
+    assert said in story.state.changes[-1].because
+
+
 # ---- restarts in their middle ------------------------------------------------------------------
 @pytest.mark.parametrize("is_final", [False, True], ids=["reversible", "final"])
 @pytest.mark.parametrize(
