@@ -217,7 +217,11 @@ def _on_halted(turn: Turn, event: Halted) -> None:
 
 
 def _on_run_event(turn: Turn, event: StepLooked | ActionCompleted) -> None:
-    """Hand a report to its step, if it still belongs to the run and attempt under way."""
+    """Hand a report to its step, if it still belongs to the run and attempt under way.
+
+    An epoch that holds the run is heeded first: no action starts in the decision that holds it.
+    """
+    follow_epoch(turn)
     run = turn.state.run
     if run is None or run.plan.digest != event.digest or event.step not in run.steps:
         return

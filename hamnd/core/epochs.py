@@ -22,6 +22,7 @@ from hamnd.core.guarding import (
     is_current,
 )
 from hamnd.core.health.rule import does_answer, is_recent, slow_freshness_s
+from hamnd.core.outliving import is_begun
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
@@ -121,14 +122,17 @@ def _follow_active(turn: Turn, answer: GuardAnswer) -> None:
 def _is_given_away(state: NodeState) -> bool:
     """Whether this node's own run, under way, named the one that the newest epoch names.
 
-    One that is held or over is judged like any other: whoever is named may serve, not this node.
+    The number may be higher than the plan's: one that was raised meanwhile is outdone. A run that
+    is held or over is judged like any other: whoever is named may serve, not this node.
     """
     run, epoch = state.run, state.epoch
     if run is None or epoch is None or run.status is not RunStatus.RUNNING:
         return False
-    named = (epoch.number, epoch.owner)
-    claims = (step.claims for step in run.plan.steps if step.claims is not None)
-    return any((one.number, one.owner) == named for one in claims)
+    return any(
+        claim.owner == epoch.owner and claim.number <= epoch.number
+        for step in run.plan.steps
+        if (claim := step.claims) is not None and is_begun(run.steps[step.id])
+    )
 
 
 def _leave_active(turn: Turn, trigger: Trigger, doubt: EpochDoubt, answer: GuardAnswer) -> None:

@@ -30,10 +30,11 @@ def is_homeward(run: Run) -> bool:
 
 def has_begun_home(run: Run) -> bool:
     """Whether a step of the way home acted or is done."""
-    return any(_is_begun(one) for key, one in run.steps.items() if key.startswith(HOME))
+    return any(is_begun(one) for key, one in run.steps.items() if key.startswith(HOME))
 
 
-def _is_begun(one: StepRun) -> bool:
+def is_begun(one: StepRun) -> bool:
+    """Whether the step acted or is done."""
     return one.has_acted or one.outcome is Outcome.DONE
 
 

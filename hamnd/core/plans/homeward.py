@@ -74,7 +74,10 @@ def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple
     number = max(known, draft.epoch.number) + 1
     there = from_partner(terms)
     fresh = Claim(number, there.site.node, terms.site.node)
-    claim = draft.claims.get(f"{HOME}{RAISED}", fresh)
+    kept = draft.claims.get(f"{HOME}{RAISED}")
+    # Raised by the forerunner already, or after all that is raised before it: never one number
+    # for two owners.
+    claim = kept if kept is not None and kept.number <= draft.epoch.number else fresh
     steps = switchover_steps(there, draft.their_steps, claim, terms.site.node)
     return tuple(_homeward(_over_there(step, there), terms, waits) for step in steps)
 

@@ -1,4 +1,4 @@
-"""Runs of two halves, `failback` and `drill`: what ends them, restarts in their middle."""
+"""Runs of two halves, `failback` and `drill`: what ends them, restarts in their middle, epochs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from hamnd.core.progress import Run
+from hamnd.core.progress import Run, Stage
+from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import PlanKind, RunStatus, State
+from hamnd.model.plan import HOME
 from tests.unit.core.story import Story
 
 TARGET = {PlanKind.FAILBACK: "aixmn1"}
@@ -127,3 +129,40 @@ def test_a_restart_in_the_middle_is_led_out_by_retry(
     assert story.state.run is None, run_of(story).reason
     story.live(60.0)
     assert story.state.state is ends
+
+
+# ---- epochs ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("step", ["quiesce", "epoch"])
+def test_a_drill_that_goes_on_before_its_first_epoch_has_one_number_for_each_owner(
+    step: str,
+) -> None:
+    story = held(Story().in_peer(), PlanKind.DRILL, step)
+    begun(story, PlanKind.DRILL, is_successor=True)
+    claims = {one.id: one.claims for one in run_of(story).plan.steps if one.claims is not None}
+    first, second = claims["epoch"], claims[f"{HOME}epoch"]
+    assert (first.owner, second.owner) == ("aixmn2", "aixmn1")
+    assert second.number == first.number + 1
+    story.until(lambda: story.state.run is None, 600.0).live(60.0)
+    assert story.state.state is State.PEER
+    assert story.state.epoch is not None
+    assert (story.state.epoch.number, story.state.epoch.owner) == (second.number, "aixmn1")
+
+
+@pytest.mark.parametrize(
+    ("step", "stage"),
+    [
+        ("home-stop", Stage.ALREADY),
+        ("home-stop", Stage.ACTING),
+        ("home-quiesce", Stage.BEFORE),
+        ("home-quiesce", Stage.ACTING),
+    ],
+)
+def test_a_way_home_is_held_before_its_next_action_when_another_may_serve(
+    step: str, stage: Stage
+) -> None:
+    story = begun(switched(), PlanKind.FAILBACK)
+    story.until(lambda: run_of(story).steps[step].stage is stage, 300.0)
+    story.state = replace(story.state, epoch=Epoch(9, "sn01", "-"))
+    story.live(5.0)
+    assert run_of(story).status is RunStatus.PAUSED
+    assert story.state.doubt is EpochDoubt.SUPERSEDED
