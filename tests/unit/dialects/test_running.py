@@ -36,7 +36,7 @@ def ended() -> str:
 @pytest.mark.parametrize(
     ("line", "holder", "said"),
     [
-        ("failback running", str(os.getpid()), "failback running"),
+        ("failback running", "lives", "failback running"),
         ("failback running", "ended", "failback interrupted"),
         ("failback running", "", "failback running"),
         ("failback running", None, "failback running"),
@@ -50,7 +50,8 @@ def test_a_run_whose_hamnd_ended_is_not_told_as_running(
     if line is not None:
         (tmp_path / "run").write_text(f"{line}\n")
     if holder is not None:
-        (tmp_path / "lock").write_text(f"{ended() if holder == 'ended' else holder}\n")
+        number = {"lives": str(os.getpid()), "ended": ended()}.get(holder, holder)
+        (tmp_path / "lock").write_text(f"{number}\n")
     text = told(tmp_path)
     assert f"hamnd-run={said}\n" in text
     reading = running.read_is_idle(exited(stdout=text), ("aixmn1",))
