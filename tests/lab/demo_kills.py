@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -224,6 +225,7 @@ async def _kill_looking_for_epoch(one: Stage) -> None:
     could be held. It cannot find it because a folder of that name swallows what is put there.
     """
     place, aside = (one.layout.state / name for name in (epoch.NAME, f"{epoch.NAME}.aside"))
+    place.unlink(missing_ok=True)  # what a whole pair keeps before any takeover
     place.mkdir()
     await one.until(
         _async(lambda: one.count("action_finished", "epoch") == ACTIONS["epoch"]),
@@ -231,9 +233,9 @@ async def _kill_looking_for_epoch(one: Stage) -> None:
         CLOSE_POLL_S,
     )
     await one.kill()
-    (swallowed,) = place.iterdir()
-    swallowed.rename(aside)
-    place.rmdir()
+    newest = max(place.iterdir(), key=lambda one: one.read_text())
+    newest.rename(aside)
+    shutil.rmtree(place)
     aside.rename(place)
 
 
