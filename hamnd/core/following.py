@@ -17,12 +17,10 @@ from hamnd.core.assessing import are_required_true, what_was_lost
 from hamnd.core.contradicting import heard_against, is_done
 from hamnd.core.epochs import set_claim
 from hamnd.core.events import LookCompleted
-from hamnd.core.health.rule import (
-    contradiction,
-)
-from hamnd.core.outliving import is_homeward
+from hamnd.core.health.rule import contradiction
+from hamnd.core.outliving import is_begun, is_homeward
 from hamnd.core.policy import Policy
-from hamnd.core.progress import Run, StepRun
+from hamnd.core.progress import Run
 from hamnd.core.roles import follow_role
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
@@ -210,13 +208,9 @@ def _raise_epoch(turn: Turn) -> None:
         return
     before = {} if turn.before.run is None else turn.before.run.steps
     for step in run.plan.steps:
-        is_begun = _is_begun(run.steps[step.id]) and not _is_begun(before.get(step.id))
-        if step.claims is not None and is_begun:
+        begins = is_begun(run.steps[step.id]) and not is_begun(before.get(step.id))
+        if step.claims is not None and begins:
             set_claim(turn, step.claims, run.plan.digest)
-
-
-def _is_begun(one: StepRun | None) -> bool:
-    return one is not None and (one.has_acted or one.outcome is Outcome.DONE)
 
 
 def _end_first_half(turn: Turn) -> None:

@@ -33,9 +33,9 @@ def has_begun_home(run: Run) -> bool:
     return any(is_begun(one) for key, one in run.steps.items() if key.startswith(HOME))
 
 
-def is_begun(one: StepRun) -> bool:
-    """Whether the step acted or is done."""
-    return one.has_acted or one.outcome is Outcome.DONE
+def is_begun(one: StepRun | None) -> bool:
+    """Whether the step acted or is done; one that the run has not did neither."""
+    return one is not None and (one.has_acted or one.outcome is Outcome.DONE)
 
 
 def is_outlived(run: Run, key: str) -> bool:

@@ -66,17 +66,21 @@ def test_a_primary_that_hands_over_loses_nothing_and_follows(site: PostgresPair)
     assert site.lab[PRIMARY].ask("systemctl", "is-active", "xcatd").out.strip() != "active"
 
 
-def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> None:
-    """Given a takeover whose old primary wrote on, when it returns, then the plan rejoin holds it
-    off, keeps what only it has and makes it a standby in Peer, and a switchover asked for over
-    there makes it the management node again."""
-    writer = site.write()
-    writer.wait(200)
+def lose_primary(site: PostgresPair) -> None:
+    """Cut the primary's power under writes, and take over from it."""
+    site.write().wait(200)
     site.faults.off(PRIMARY)
     site.wait_state("PrimaryDown")
     verdict = site.ask("plan", "takeover")["data_loss"]["verdict"]
     carry_out(site, "takeover", STANDBY, "--accept-loss", verdict)
     site.wait_state("Active")
+
+
+def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> None:
+    """Given a takeover whose old primary wrote on, when it returns, then the plan rejoin holds it
+    off, keeps what only it has and makes it a standby in Peer, and a switchover asked for over
+    there makes it the management node again."""
+    lose_primary(site)
     # No return guard is installed here: its database comes up as it was until it is held off.
     site.faults.on(PRIMARY)
     wait_until(lambda: "digest" in site.ask("plan", "rejoin"), "it can be taken in", 120)
@@ -98,13 +102,7 @@ def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> No
 def test_a_returned_primary_is_taken_in_and_handed_back_to_by_one_plan(site: PostgresPair) -> None:
     """Given a takeover whose old primary returned, when the operator confirms failback, then it was
     held off, taken in, and is the management node again; mn2 is its standby in Peer."""
-    writer = site.write()
-    writer.wait(200)
-    site.faults.off(PRIMARY)
-    site.wait_state("PrimaryDown")
-    verdict = site.ask("plan", "takeover")["data_loss"]["verdict"]
-    carry_out(site, "takeover", STANDBY, "--accept-loss", verdict)
-    site.wait_state("Active")
+    lose_primary(site)
     site.faults.on(PRIMARY)
     wait_until(lambda: "digest" in site.ask("plan", "failback"), "it can be taken in", 120)
     carry_out(site, "failback", PRIMARY)

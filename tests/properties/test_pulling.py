@@ -171,6 +171,14 @@ pulls = settings(
 )
 
 
+def begun_anew(sides: Sides) -> tuple[Tree, Tree]:
+    """Return both trees, empty, with nothing remembered of earlier pulls: there, and here."""
+    empty(sides.there)
+    empty(sides.here)
+    shutil.rmtree(sides.folder, ignore_errors=True)
+    return Tree(sides.there), Tree(sides.here)
+
+
 @pytest.mark.timeout(900)
 @pulls
 @given(
@@ -184,10 +192,7 @@ def test_any_edits_on_either_side_end_in_the_same_tree(
     later: list[list[tuple[object, ...]]],
     here: list[tuple[object, ...]],
 ) -> None:
-    empty(sides.there)
-    empty(sides.here)
-    shutil.rmtree(sides.folder, ignore_errors=True)
-    there, ours = Tree(sides.there), Tree(sides.here)
+    there, ours = begun_anew(sides)
     for edit in first:
         there.do(edit)
     assert sides.pull()[0] == 0
@@ -220,10 +225,7 @@ def test_of_a_large_tree_edits_here_are_found_by_the_check_and_undone_by_the_nex
     here: list[tuple[object, ...]],
 ) -> None:
     """Of a large tree this side is not listed each time, and the partner by two listings."""
-    empty(sides.there)
-    empty(sides.here)
-    shutil.rmtree(sides.folder, ignore_errors=True)
-    there, ours = Tree(sides.there), Tree(sides.here)
+    there, ours = begun_anew(sides)
     for some in (first, *later):
         for edit in some:
             there.do(edit)

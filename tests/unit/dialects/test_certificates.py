@@ -9,7 +9,7 @@ import pytest
 from hamnd.dialects.filesets import certificates_valid
 from hamnd.dialects.readers import read_look
 from hamnd.model.names import Verdict
-from hamnd.model.work import Exec, Looked, Reading
+from hamnd.model.work import Exec, Looked, Reading, Report
 from tests.builders import site
 from tests.unit.dialects.reports import MUTE, exited
 
@@ -57,6 +57,6 @@ def test_a_site_that_keeps_none_is_asked_nothing() -> None:
 
 
 @pytest.mark.parametrize("report", MUTE, ids=lambda one: one.ending)
-def test_what_did_not_come_back_proves_nothing(report: object) -> None:
+def test_what_did_not_come_back_proves_nothing(report: Report) -> None:
     (look,) = certificates_valid(replace(site(), credentials=("/etc/xcat/cert",)))
-    assert read_look(Looked(look, report)).verdict is Verdict.UNKNOWN  # type: ignore[arg-type]
+    assert read_look(Looked(look, report)).verdict is Verdict.UNKNOWN
