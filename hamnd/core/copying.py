@@ -173,7 +173,9 @@ def _end(turn: Turn, name: str, kind: CopyKind, run: RoutineRun) -> None:
     if facts.identical is not None and run.outcome == "done":
         state = replace(state, identical=facts.identical)
     if run.outcome == "done":
-        state = _freshened(state, kind, facts)
+        copy = declared_copies(turn.terms).get(name)
+        keeps = copy is not None and copy.is_watched_only
+        state = _freshened(state, kind, facts, keeps)
     _put(turn, name, state)
     turn.because = f"file set {name}: {run.outcome.replace('_', ' ')}: {end.sentence}"
     told = {key: value for key, value in asdict(facts).items() if value not in (None, "")}
@@ -181,14 +183,20 @@ def _end(turn: Turn, name: str, kind: CopyKind, run: RoutineRun) -> None:
     turn.record(Record(Phase.LOOK, "file_set_told", outcome=run.outcome, evidence=evidence))
 
 
-def _freshened(state: CopyState, kind: CopyKind, facts: CopyFacts) -> CopyState:
-    """A whole copy is as of its beginning; so is one that was compared and differs in nothing."""
+def _freshened(state: CopyState, kind: CopyKind, facts: CopyFacts, keeps: bool) -> CopyState:
+    """A whole copy is as of its beginning; so is one that was compared and differs in nothing.
+
+    `keeps`: it is copied by the site, whose rsync need not delete (the guide's lines do not, §6):
+    what is here besides does not make it less whole.
+    """
     if facts.as_of is None:
         return state
     drift = facts.drift
     if kind is not CopyKind.CHECK:
         return replace(state, fresh_as_of=facts.as_of, drift=drift or Drift(at=facts.as_of))
-    if drift is None or drift.count or not drift.is_whole:
+    if drift is None or not drift.is_whole:
+        return state
+    if drift.differ or drift.missing or (drift.extra and not keeps):
         return state
     return replace(state, fresh_as_of=max(facts.as_of, state.fresh_as_of or 0.0))
 

@@ -33,7 +33,7 @@ def _copy(site: Site, one: FileSet) -> Copy:
         work=work,
         schedules={
             CopyKind.COPY: "" if is_watched else one.cron,
-            CopyKind.CHECK: one.check_cron or (one.cron if is_watched else ""),
+            CopyKind.CHECK: one.check_cron,
         },
         jitter_s=one.jitter_s,
         timeouts_s={

@@ -37,7 +37,9 @@ class FileSet:
     kind: SetKind = SetKind.TREE
     mode: SetMode = SetMode.PULL
     cron: str = ""
-    """When it is copied, and (check_cron) compared in between; empty: at the operator's word."""
+    """When it is copied, and (check_cron) compared in between; empty: at the operator's word.
+
+    Of a set that is only observed: when the site copies it."""
     jitter_s: float = 0.0
     check_cron: str = ""
     check_timeout_s: float = 300.0

@@ -10,12 +10,15 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
+from hamnd.dialects.schedule import longest_pause_s, parse_schedule
 from hamnd.model.filesets import FileSet, SetKind, SetMode
 from hamnd.settings.problem import Problem, error, warning
 from hamnd.settings.reader import Values
 
 SECTION = "files.set"
 OFTEN, HOURLY = "*/10 * * * *", "17 * * * *"
+NIGHTLY_RUN_S = 3600.0
+"""What a site's own copying may take before a set that it copies is told to be stale."""
 SMALL: Mapping[str, Any] = MappingProxyType(
     {"kind": "atomic", "cron": OFTEN, "stale_after_s": 3600.0, "timeout_s": 120.0}
 )
@@ -127,6 +130,8 @@ def _own_key(single: Mapping[str, Any]) -> tuple[str, ...]:
 
 def _build(name: str, known: Table, table: Table) -> FileSet:
     told = {**known, **{key: value for key, value in table.items() if value is not None}}
+    if told.get("mode") == SetMode.OBSERVE:
+        told |= _watched(known, table)
     numbers = ("jitter_s", "check_timeout_s", "stale_after_s", "timeout_s", "whole_after_s")
     fields: dict[str, Any] = {key: told[key] for key in numbers if key in told}
     for key in ("cron", "check_cron", "bandwidth_kib", "holds_identity", "names_osimages", "only"):
@@ -144,6 +149,18 @@ def _build(name: str, known: Table, table: Table) -> FileSet:
         is_gentle=told.get("gentle", False),
         **fields,
     )
+
+
+def _watched(known: Table, table: Table) -> Table:
+    """Return when a set that others copy is compared, and how old it may be by their schedule."""
+    theirs = table.get("cron")
+    ours = table.get("check_cron") or known.get("check_cron") or known.get("cron") or HOURLY
+    found: Table = {"check_cron": ours, "cron": theirs or ""}
+    pause_s = longest_pause_s(parse_schedule(theirs)) if theirs else None
+    between_s = longest_pause_s(parse_schedule(ours))
+    if table.get("stale_after_s") is None and pause_s is not None and between_s is not None:
+        found["stale_after_s"] = pause_s + between_s + NIGHTLY_RUN_S
+    return found
 
 
 def check(values: Values) -> list[Problem]:
@@ -183,9 +200,19 @@ def _table(where: str, table: Table, known: Table) -> Iterator[Problem]:
             yield error(f"{where}.exclude", "is not below a path of the set", value=f'"{one}"')
     if table.get("kind") == "atomic" and excluded:
         yield error(f"{where}.exclude", "has no place in an atomic set, which is switched whole")
-    if table.get("mode") == "observe" and not (table.get("check_cron") or table.get("cron")):
-        yield warning(f"{where}.check_cron", "is not set: it is compared only when hamnd starts",
-                      hint=f'for example check_cron = "{HOURLY}"')  # fmt: skip
+    if table.get("mode") == "observe" and table.get("stale_after_s") is None:
+        yield from _watched_without_a_word(where, table)
+
+
+def _watched_without_a_word(where: str, table: Table) -> Iterator[Problem]:
+    """Without the site's own schedule nobody can tell a late copy from one that is not due."""
+    theirs = table.get("cron")
+    if theirs and longest_pause_s(parse_schedule(theirs)) is not None:
+        return
+    why = "names days of the month" if theirs else "is not set"
+    told = f"{why}: how old this site's own copy may be is not known from it"
+    hint = 'cron = "0 2 * * *" when it copies every night at two, or stale_after_s'
+    yield warning(f"{where}.cron", told, hint=hint)
 
 
 def _path(

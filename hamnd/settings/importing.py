@@ -26,6 +26,7 @@ KNOWN = {
 }
 HOMES = ("$HOME", "${HOME}", "~")
 RESTORES = ("pg_restore", "restorexCATdb", "pg_dump", "dumpxCATdb")
+OBSERVING = ("# while that crontab still copies it hamnd only compares:", '# mode = "observe"')
 NICKNAMES = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
              "@weekly": "0 0 * * sun", "@monthly": "0 0 1 * *"}  # fmt: skip
 
@@ -146,5 +147,6 @@ def _rendered(proposals: dict[str, Proposal]) -> Iterator[str]:
         if one.paths:
             yield f"paths = {toml_value(tuple(dict.fromkeys(one.paths)))}"
         is_known = not one.paths
+        yield from OBSERVING
         if one.cron:
             yield f"{'# ' if is_known else ''}cron = {toml_value(one.cron)}"

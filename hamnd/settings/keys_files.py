@@ -82,7 +82,8 @@ SET = (
     Key(
         "files.set.cron",
         kinds.schedule,
-        "When it is copied: a cron expression in this node's local time.",
+        "When it is copied: a cron expression in this node's local time. In mode observe: when "
+        "this site's own crontab copies it.",
         "More often where much changes; one run at a time is all that ever runs.",
         default=None,
         example="*/30 * * * *",
@@ -99,7 +100,8 @@ SET = (
     Key(
         "files.set.check_cron",
         kinds.schedule,
-        "When it is only compared, between two copies. Default for install: 47 * * * *.",
+        "When it is only compared, between two copies. Default for install: 47 * * * *; in mode "
+        "observe as often as hamnd would copy it, or every hour.",
         "Where drift between two copies matters.",
         default=None,
         example="47 * * * *",
@@ -117,7 +119,8 @@ SET = (
         "files.set.stale_after_s",
         kinds.seconds(60, 2_678_400),
         "A whole copy older than this is not fresh: the node leaves Peer. Default: 3600 for the "
-        "small sets, 10800 for install, 93600 (26 hours) for others.",
+        "small sets, 10800 for install, 93600 (26 hours) for others; in mode observe the longest "
+        "pauses of cron and check_cron, and an hour.",
         "Above the interval of cron, with room for one failed run.",
         default=None,
         unit="seconds",

@@ -25,7 +25,7 @@ sets = ["credentials", "keys", "hosts", "install"]
 
 [[files.set]]
 name = "install"
-check_cron = "* * * * *"
+check_cron = "*/10 * * * * *"
 may_delete_percent = 100
 """
 TREE = """

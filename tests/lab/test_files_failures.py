@@ -6,6 +6,7 @@ Owns the stories of a worker against a real sshd whose side fails, or means harm
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -34,6 +35,7 @@ pytestmark = [
 ]
 
 CLOCK = SystemClock()
+WEEK_S = 604_800.0
 
 
 @pytest.fixture
@@ -150,20 +152,48 @@ def test_what_the_primary_may_not_read_is_named_and_is_not_taken_for_deleted() -
         good(sides)
 
 
-def test_a_quota_that_is_used_up_keeps_what_was_good(sides: Sides) -> None:
-    """This kernel may know no quotas: rsync's own words, after it has done all the rest."""
-    copied(sides)
-    (sides.there / "new").write_text("new\n")
-    said = (
-        'rsync: [receiver] write failed on "/install/.new.dX3b": Disk quota exceeded (122)\n'
-        "rsync error: error in file IO (code 11) at receiver.c(380) [receiver=3.2.7]"
+@contextlib.contextmanager
+def limited(place: Path, image: Path) -> Iterator[Path]:
+    """Mount a file system with a quota there, and yield where its limit is set: btrfs, whose
+    quotas hold for root too."""
+    whole = image.with_suffix(".mnt")
+    whole.mkdir()
+    with image.open("wb") as file:
+        file.truncate(200 << 20)
+    script = (
+        'mkfs.btrfs -q "$1" && mount -o loop "$1" "$2" && btrfs -q quota enable "$2" &&'
+        'btrfs -q subvolume create "$2/set" && mount --bind "$2/set" "$3"'
     )
-    text = f'[ "$1" = --version ] && exec rsync "$@"\necho \'{said}\' >&2; exit 11'
-    code, facts = sides.pull(rsync=program(sides, "rsync-at-its-quota", text))
-    assert (code, facts.sentence) == (1, "the quota here is used up")
-    good(sides)
-    copied(sides)
-    assert (sides.here / "new").read_text() == "new\n"
+    try:
+        argv = ("sh", "-c", script, "limited", str(image), str(whole), str(place))
+        subprocess.run(argv, check=True, stdout=subprocess.DEVNULL)
+        yield whole / "set"
+    finally:
+        for mounted in (place, whole):
+            subprocess.run(("umount", str(mounted)), check=False, stderr=subprocess.DEVNULL)
+
+
+@pytest.mark.skipif(
+    shutil.which("mkfs.btrfs") is None or "btrfs" not in Path("/proc/filesystems").read_text(),
+    reason="skipped: needs btrfs-progs, and a kernel with btrfs",
+)
+def test_a_quota_that_is_used_up_keeps_what_was_good(sides: Sides) -> None:
+    with limited(sides.here, sides.root / "limited.img") as subvolume:
+
+        def limit(size: str) -> None:
+            argv = ("btrfs", "-q", "qgroup", "limit", size, str(subvolume))
+            subprocess.run(argv, check=True)
+
+        limit("3M")
+        copied(sides)
+        (sides.there / "large").write_bytes(os.urandom(6_000_000))
+        code, facts = sides.pull()
+        assert (code, facts.sentence) == (1, "the quota here is used up")
+        good(sides)
+        assert not (sides.here / "large").exists()
+        limit("none")
+        copied(sides)
+        assert (sides.here / "large").read_bytes() == (sides.there / "large").read_bytes()
 
 
 def test_names_with_newlines_and_bytes_that_are_not_utf8_come_and_go(sides: Sides) -> None:
@@ -295,6 +325,26 @@ def test_what_is_lost_here_is_found_after_a_reboot_and_once_an_hour(
     memory.write_text(json.dumps(json.loads(memory.read_text()) | then))
     assert sides.pull(large_from=0)[0] == 0
     good(sides)
+
+
+def test_what_no_listing_shows_is_found_when_everything_is_compared_again(sides: Sides) -> None:
+    """Given an edit there of which the file system's own times say nothing, when a week is over,
+    then it is found all the same."""
+    copied(sides)
+    (sides.there / "a/file").write_text("edited there\n")
+    made = (sides.there / "a/file").stat().st_ctime
+    wait_until(lambda: CLOCK.now().wall_s > made + MARGIN_S + 1, "the edit is old", 20)
+    memory = sides.folder / "path0.json"
+
+    def remember(**told: float) -> None:
+        memory.write_text(json.dumps(json.loads(memory.read_text()) | told))
+
+    remember(since_there=CLOCK.now().wall_s - 0.5)
+    assert sides.pull(whole_after_s=WEEK_S)[0] == 0
+    good(sides)
+    remember(whole_at=CLOCK.now().wall_s - WEEK_S - 1)
+    assert sides.pull(whole_after_s=WEEK_S)[0] == 0
+    assert (sides.here / "a/file").read_text() == "edited there\n"
 
 
 def test_osimage_directories_that_no_set_copies_are_named(sides: Sides) -> None:

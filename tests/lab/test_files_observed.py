@@ -24,7 +24,7 @@ sets = ["install", "leases"]
 [[files.set]]
 name = "install"
 mode = "observe"
-check_cron = "* * * * *"
+check_cron = "*/3 * * * * *"
 
 [plan.services]
 dhcp_leases = "{LEASES}"

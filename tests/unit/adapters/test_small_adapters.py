@@ -216,6 +216,23 @@ async def test_ticks_come_in_the_event_loop_and_change_their_rhythm() -> None:
         source.stop()
 
 
+async def test_what_begins_with_jitter_begins_later_by_chance_and_never_earlier() -> None:
+    source = TickSource()
+    source.start()
+    try:
+        source.at("sharp", "0 3 1 1 *", 0.0, lambda: None)
+        sharp = source.next_at("sharp")
+        assert sharp is not None
+        later = []
+        for number in range(40):
+            source.at(f"late{number}", "0 3 1 1 *", 60.0, lambda: None)
+            later.append((source.next_at(f"late{number}") or 0.0) - sharp)
+    finally:
+        source.stop()
+    assert all(0.0 <= one <= 60.0 for one in later), later
+    assert max(later) - min(later) > 10.0
+
+
 async def test_a_schedule_ticks_until_it_is_forgotten() -> None:
     ticks: asyncio.Queue[str] = asyncio.Queue()
     source = TickSource()

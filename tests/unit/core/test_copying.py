@@ -176,6 +176,9 @@ def test_a_site_that_keeps_its_cron_is_only_compared() -> None:
     told.feed(RoutineDue("files:install/check"))
     come_home(told, CopyFacts(as_of=WALL + 60.0, drift=Drift(WALL + 60.0)))
     assert known(told).fresh_as_of == pytest.approx(WALL + 60.0, abs=1.0)
+    told.feed(RoutineDue("files:install/check"))
+    come_home(told, CopyFacts(as_of=WALL + 90.0, drift=Drift(WALL + 90.0, extra=4)))
+    assert known(told).fresh_as_of == pytest.approx(WALL + 90.0, abs=1.0), "it deletes nothing"
     refused = told.feed(SyncRequested(("install",), "anna")).refusal
     assert refused is not None
     assert "hamnd only compares" in refused.sentence

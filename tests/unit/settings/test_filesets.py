@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hamnd.core.filesets import copies_of
 from hamnd.model.filesets import FileSet, SetKind, SetMode
 from hamnd.settings import Loaded, load
 from tests.unit.settings.configs import MINIMAL
@@ -82,3 +83,33 @@ def test_an_unknown_set_needs_paths_and_two_sets_never_share_one() -> None:
 def test_a_schedule_that_is_none_is_refused_with_the_reason() -> None:
     told = '[[files.set]]\nname = "install"\ncron = "61 * * * *"\n'
     assert "61" in problems(told)
+
+
+def test_a_set_that_the_site_copies_may_be_as_old_as_its_own_crontab_lets_it() -> None:
+    watched = '[[files.set]]\nname = "{}"\nmode = "observe"\n'
+    nightly = sets_of(watched.format("install") + 'cron = "0 2 * * *"\n')["install"]
+    assert (nightly.cron, nightly.check_cron) == ("0 2 * * *", "47 * * * *")
+    assert nightly.stale_after_s == (24 + 1 + 1) * 3600
+    hosts = sets_of(watched.format("hosts") + 'cron = "0 2 * * sun"\n')["hosts"]
+    assert hosts.check_cron == "*/10 * * * *"
+    assert hosts.stale_after_s == 7 * 86_400 + 600 + 3600
+    own = watched.format("mine") + 'paths = ["/data/"]\ncron = "0 2 * * *"\n'
+    assert sets_of(own)["mine"].check_cron == "17 * * * *"
+    told = sets_of(watched.format("install") + "stale_after_s = 500\n")["install"]
+    assert told.stale_after_s == 500.0
+
+
+def test_a_schedule_of_the_sites_own_that_says_no_age_is_told() -> None:
+    watched = '[[files.set]]\nname = "install"\nmode = "observe"\n'
+    assert "how old this site's own copy may be" in problems(watched)
+    assert "names days of the month" in problems(f'{watched}cron = "0 4 1 * *"\n')
+    assert problems(f'{watched}cron = "0 4 * * *"\n') == problems("")
+    assert problems(f"{watched}stale_after_s = 90000\n") == problems("")
+
+
+def test_jitter_comes_with_every_schedule_of_a_set() -> None:
+    told = '[[files.set]]\nname = "install"\njitter_s = 90\n'
+    site = loaded(told).site
+    assert site is not None
+    jitters = {one.name: one.jitter_s for one in copies_of(site)}
+    assert (jitters["install"], jitters["hosts"]) == (90.0, 0.0)

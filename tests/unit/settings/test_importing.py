@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tomllib
 
+from hamnd.model.filesets import SetMode
 from hamnd.settings import load
 from hamnd.settings.importing import propose
 from tests.unit.settings.configs import MINIMAL
@@ -32,6 +33,19 @@ def test_the_guides_lines_become_the_known_sets_and_a_good_configuration() -> No
     sets = {one.name: one for one in loaded.site.file_sets}
     assert sets["data-images"].paths == ("/data/images/",)
     assert sets["data-images"].cron == "0 4 * * 1-5"
+
+
+def test_until_the_lines_go_hamnd_compares_and_expects_what_they_copy() -> None:
+    observed = "\n".join(
+        line.removeprefix("# ") if line.startswith(("# mode =", "# cron =")) else line
+        for line in propose(GUIDE).split("\n")
+    )
+    site = load(f"{MINIMAL}\n{observed}").site
+    assert site is not None
+    sets = {one.name: one for one in site.file_sets}
+    assert sets["install"].mode is SetMode.OBSERVE
+    assert (sets["install"].cron, sets["install"].stale_after_s) == ("0 2 * * *", 26 * 3600)
+    assert sets["credentials"].cron == "0 1 * * *"
 
 
 def test_what_is_not_taken_over_is_named_with_the_reason() -> None:
