@@ -85,6 +85,13 @@ def _read_only(running: Running, words: tuple[str, ...]) -> str:
     return f"{folder} on {name} is read-only"
 
 
+def _unwritable(running: Running, words: tuple[str, ...]) -> str:
+    name = _host(running, words)
+    pattern = words[1] if len(words) > 1 else "hamnd --config"
+    running.faults.unwritable(name, pattern)
+    return f"what matches '{pattern}' on {name} can write no file"
+
+
 def _kill(running: Running, words: tuple[str, ...]) -> str:
     name = _host(running, words)
     if len(words) < 2:
@@ -130,6 +137,7 @@ VERBS: dict[str, tuple[str, Verb]] = {
     "clock": ("HOST [SECONDS]  a wrong clock", _clock),
     "disk-full": ("HOST  no block is free", _simple("disk_full", "the disk of {} is full")),
     "read-only": ("HOST [FOLDER]", _read_only),
+    "unwritable": ("HOST [PATTERN]  its writes into files fail, hamnd's by default", _unwritable),
     "dns-gone": ("HOST  no name resolves", _simple("dns_gone", "{} resolves nothing")),
     "sshd-gone": ("HOST  no sshd", _simple("sshd_gone", "{} refuses ssh")),
     "host-key": ("HOST  a host key nobody knows", _simple("wrong_host_key", "{}: foreign key")),

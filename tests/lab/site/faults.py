@@ -201,6 +201,14 @@ class Faults:
         size = f"remount,size={self.lab.plan.disk_mb}m"
         self._until(f"{name}:disk", lambda: self.lab.keep("mount", "-o", size, str(place)))
 
+    def unwritable(self, name: str, pattern: str) -> None:
+        """Have every write of the matching processes into a file fail, open files too (EFBIG)."""
+        host = self._host(name)
+        each = 'for one in $(pgrep -f -- "$1"); do prlimit --pid "$one" --fsize="$2"; done'
+        limit = ("sh", "-c", each, "limit", pattern)
+        host.run(*limit, "0:unlimited")
+        self._until_run(f"{name}:unwritable", host, *limit, "unlimited:unlimited")
+
     def read_only(self, name: str, folder: str) -> None:
         """Have a folder's file system read-only for whoever opens a file from now on: EROFS."""
         host = self._host(name)
