@@ -190,6 +190,7 @@ def _serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         return []
     seen = min(reading.observed, report.finished)
     missing = ["its database is down"] if reading.is_database_up is False else []
+    missing += ["its database takes no writes"] if reading.is_closed else []
     if platform_of(terms.site).holds_identity(terms.site, report) is False:
         missing.append("it does not hold the identity")
     status, reason = (Status.FALSE, "Down") if missing else (Status.TRUE, "Up")

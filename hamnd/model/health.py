@@ -74,6 +74,8 @@ class Replication:
     is_protecting: bool = False
     """In the engine's best state: a death now would lose what `loss` says."""
     is_database_up: bool | None = None
+    is_closed: bool = False
+    """It is up and follows nobody, and takes no writes until somebody lets it."""
     uptime_s: int | None = None
     peer_window_s: int | None = None
     peer_window_end: int | None = None

@@ -158,3 +158,31 @@ def test_a_database_that_was_promoted_by_hand_is_adopted(lab: Lab) -> None:
     assert "knows of no takeover" in status["because"], status["because"]
     assert status["run"] is None
     assert site.writable() == ("mn2",)
+
+
+def test_a_management_node_whose_server_starts_read_only_is_opened_by_resume(lab: Lab) -> None:
+    """Given mn2 Active after a takeover, its option files saying read_only, when it loses its power
+    and boots, then hamnd says that it does not serve and why, and the plan that it names lets the
+    database take writes and brings the address back."""
+    site = MariaPair(lab)
+    site.watch()
+    lab["mn2"].run("systemctl", "enable", "hamnd")
+    site.wait_state("Peer")
+    site.wait_ready()
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    site.take_over()
+    site.second.sql("INSERT INTO xcatdb.lab_rows VALUES (1)")
+    site.faults.power_cycle("mn2")
+    wait_until(
+        lambda: "takes no writes" in site.hamnctl("explain", "Serves").text, "it says so", 90
+    )
+    assert site.writable() == ()
+    wait_until(lambda: "digest" in site.ask("plan", "resume"), "it can be planned", 60)
+    plan = site.ask("plan", "resume")
+    assert plan["variant"] == "activate"
+    done = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=180)
+    assert done.code == 0, f"{done.text}\n{site.hamnctl('status').text}"
+    assert (site.writable(), site.owners()) == (("mn2",), ["mn2"])
+    assert site.second.rows() == {1}
+    assert "cn1" in lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})

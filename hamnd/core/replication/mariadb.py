@@ -180,9 +180,11 @@ def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
     site, policy = terms.site, terms.policy
     name = commands.name_of(site)
     is_primary = promotion.variant == "none"
+    is_own = promotion.variant in ("none", "activate")
     # Switched on here too, semi-sync holds the applier as it would hold every later commit.
     waits = (commands.wait_for_nobody(site),) if promotion.waits_for else ()
-    promoting = (*commands.stop_following(site), *commands.take_writes(site))
+    ending = () if is_own else commands.stop_following(site)
+    promoting = (*ending, *commands.take_writes(site))
     drain_s = policy.step_timeout_s("drain", 300.0)
     drain = Step(
         id="drain",
@@ -190,11 +192,11 @@ def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
         guide="8.1",
         host=site.node,
         depends_on=("fuse",),
-        actions=() if is_primary else (*waits, commands.stop_receiving(site)),
+        actions=() if is_own else (*waits, commands.stop_receiving(site)),
         postconditions=(commands.is_drained(site),),
         timeout_s=drain_s,
         wait_s=drain_s,
-        compensation=() if is_primary else (commands.receive_again(site),),
+        compensation=() if is_own else (commands.receive_again(site),),
     )
     title = f"promote {name} ({promotion.variant})"
     promote = Step(
@@ -205,7 +207,7 @@ def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
         depends_on=("fuse", "drain"),
         actions=() if is_primary else promoting,
         readiness=(commands.can_promote(site),),
-        preconditions=() if is_primary else (commands.is_standby(site),),
+        preconditions=() if is_own else (commands.is_standby(site),),
         postconditions=(commands.is_writable(site),),
         timeout_s=policy.step_timeout_s("promote", 60.0),
         reversible=False,

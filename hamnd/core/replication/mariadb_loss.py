@@ -67,6 +67,9 @@ def judge_promotion(question: LossQuestion, loss: Loss) -> Promotion:
         return Promotion("none", Verdict.BLOCK, "the local database is down", view.clear)
     if view.role == "primary":
         return Promotion("none", Verdict.PASS, "this node's database is already primary")
+    if view.is_closed and question.is_owner:
+        sentence = "it was promoted before, and its option files let it start read_only: OFF again"
+        return Promotion("activate", Verdict.PASS, sentence)
     if view.role != "standby":
         problem = view.problems[0] if view.problems else "its role is not known"
         return Promotion("none", Verdict.UNKNOWN, f"the local database: {problem}")

@@ -238,6 +238,7 @@ def seen_alone(report: Report, status: ServerStatus) -> Replication:
         observed=report.finished,
         source=TOPIC,
         is_database_up=True,
+        is_closed=not is_primary,
         uptime_s=status.uptime_s,
         problems=tuple(problems),
         details=alone_details_of(status),

@@ -52,7 +52,7 @@ def hold(pair: Pairing) -> Step:
         guide="9",
         host=host,
         actions=(*held.stop(site, host), held.hold(site, host)),
-        postconditions=(held.is_held(site, host),),
+        postconditions=(held.is_held(site, host, pair.source),),
         timeout_s=pair.limit_s("hold", 2.0 * held.STOP_S),
         compensation=(held.give_back(site, host),),
     )
@@ -210,7 +210,7 @@ def quiesce(pair: Pairing) -> Step:
             pairing.sends(site, host, pair.source),
             pairing.receives(site, pair.source.name),
         ),
-        postconditions=(held.is_held(site, host), held.has_handed_over(site, host)),
+        postconditions=(held.is_held(site, host, pair.source), held.has_handed_over(site, host)),
         timeout_s=pair.limit_s("quiesce", 2.0 * held.STOP_S),
         wait_s=30.0,
         compensation=(held.give_back(site, host), held.start_again(site, host)),

@@ -40,9 +40,13 @@ elif [ -d "$data" ]; then rmdir "$data"; fi
 rm -f "$held/postmaster.pid"
 """
 _HELD = """\
-data=$1 held=$2; shift 2
+data=$1 held=$2 sources=$3; shift 3
 if [ -e "$data/PG_VERSION" ]; then
-[ "$("$@" 2>/dev/null)" = streaming ] && { echo "it receives: it serves nothing"; exit 0; }
+told=$("$@" 2>/dev/null)
+for one in $sources; do
+case $told in "streaming|$one"|"streaming|$one."*)
+echo "it receives from $one: it serves nothing"; exit 0 ;; esac
+done
 echo "$data is in its place: a start would serve it"; exit 1
 fi
 [ ! -e "$held/postmaster.pid" ] || { echo "a server runs on $held"; exit 1; }
@@ -158,12 +162,20 @@ def hold(site: Site, host: str) -> Action:
     return script(site, host, _HOLD, "hold", where.data, where.held)
 
 
-def is_held(site: Site, host: str) -> Look:
-    """Return the look that proves it out of reach, or at the end of its way: a working standby."""
+def is_held(site: Site, host: str, source: Node) -> Look:
+    """Return the look that proves it out of reach, or at the end of its way: the other's standby.
+
+    That one it may know by the address that moves, too. Who streams from a third server is not this
+    pair's (sender_host is told since version 11).
+    """
     where = places(site)
     told = f"nobody can start the PostgreSQL server of {host} as a primary"
-    status = psql(site, host, "SELECT status FROM pg_stat_wal_receiver", limits=Limits(STATUS_S))
-    return scripted(site, host, told, _HELD, "held", where.data, where.held, *status.argv)
+    question = "SELECT status, sender_host FROM pg_stat_wal_receiver"
+    status = psql(site, host, question, limits=Limits(STATUS_S))
+    moving = [word for one in site.identity for word in (one.name, one.address)]
+    sources = " ".join((source.name, source.address, *moving))
+    words = (where.data, where.held, sources, *status.argv)
+    return scripted(site, host, told, _HELD, "held", *words)
 
 
 def keep(site: Site, host: str, label: str, is_moved: bool) -> Action:

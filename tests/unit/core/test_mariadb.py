@@ -357,6 +357,7 @@ def test_what_is_received_and_cannot_be_applied_is_not_promised() -> None:
         (asked(view=view(report(Ending.TIMED_OUT))), "none", Verdict.UNKNOWN),
         (asked(view=view(primary())), "none", Verdict.PASS),
         (asked(view=view(primary(read_only="ON"))), "none", Verdict.UNKNOWN),
+        (asked(view=view(primary(read_only="ON")), is_owner=True), "activate", Verdict.PASS),
         (asked(view=None), "none", Verdict.UNKNOWN),
     ],
 )
@@ -392,6 +393,14 @@ def test_all_is_applied_before_replication_ends() -> None:
 def test_a_primary_is_left_as_it_is() -> None:
     drain, promote = ENGINE.steps(TERMS, Takeover(Promotion("none", Verdict.PASS, "")))
     assert (drain.actions, promote.actions) == ((), ())
+
+
+def test_a_primary_that_started_read_only_is_only_let_take_writes() -> None:
+    drain, promote = ENGINE.steps(TERMS, Takeover(Promotion("activate", Verdict.PASS, "")))
+    assert drain.actions == ()
+    assert statements(promote.actions) == ["SET GLOBAL read_only = OFF"]
+    assert promote.preconditions == ()
+    assert [look.reads for look in promote.postconditions] == ["mariadb.writable"]
 
 
 def test_every_way_ends_with_a_standby_that_follows() -> None:
