@@ -33,7 +33,7 @@ class _Subject:
 
 
 @cache
-def _machine() -> Machine:
+def _machine(table: tuple[Row, ...]) -> Machine:
     machine = Machine(
         model=None,
         states=[state.value for state in State],
@@ -42,7 +42,7 @@ def _machine() -> Machine:
         ignore_invalid_triggers=False,
         send_event=True,
     )
-    for row in TABLE:
+    for row in table:
         machine.add_transition(
             row.on.value,
             row.source.value,
@@ -60,10 +60,12 @@ def _condition(row: Row):  # type: ignore[no-untyped-def]  # transitions types c
     return is_allowed
 
 
-def fire(state: State, trigger: Trigger, picture: Picture) -> Row | Refused:
+def fire(
+    state: State, trigger: Trigger, picture: Picture, table: tuple[Row, ...] = TABLE
+) -> Row | Refused:
     """Return the row by which the trigger moves the state, or why it does not."""
-    rows = [row for row in TABLE if row.source is state and row.on is trigger]
-    machine = _machine()
+    rows = [row for row in table if row.source is state and row.on is trigger]
+    machine = _machine(table)
     subject = _Subject()
     machine.add_model(subject, initial=state.value)
     try:

@@ -6,8 +6,6 @@ knows what was kept. One set of words for every engine; what an engine does in t
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 
 from tests.lab.site import xcat
@@ -35,25 +33,13 @@ def site(lab: Lab) -> PostgresPair:
     return site
 
 
-def carry_out(
-    site: PostgresPair, kind: str, named: str, *words: str, node: str = STANDBY
-) -> dict[str, Any]:
-    """Plan and confirm as an operator does; return the plan. Fails with what the screens say."""
-    plan = site.ask("plan", kind, *words, node=node)
-    assert "digest" in plan, plan
-    done = site.hamnctl("confirm", plan["digest"], "--name", named, node=node, timeout_s=240)
-    status = site.hamnctl("status", node=node).text
-    assert done.code == 0, f"{done.text}\n{status}\n{site.log(node)[-3000:]}"
-    return plan
-
-
 def test_a_primary_that_hands_over_loses_nothing_and_follows(site: PostgresPair) -> None:
     """Given Peer under writes, when the operator confirms the switchover, then mn2 manages the
     cluster, mn1 is its standby in Peer, and every row that was acknowledged is there."""
     writer = site.write()
     writer.wait(200)
     with Watcher(site.lab, site.writable) as watcher:
-        plan = carry_out(site, "switchover", STANDBY)
+        plan = site.carry_out("switchover", STANDBY)
         assert plan["data_loss"]["verdict"] == "zero_proven"
         site.wait_state("Active")
         watcher.settle()
@@ -72,7 +58,7 @@ def lose_primary(site: PostgresPair) -> None:
     site.faults.off(PRIMARY)
     site.wait_state("PrimaryDown")
     verdict = site.ask("plan", "takeover")["data_loss"]["verdict"]
-    carry_out(site, "takeover", STANDBY, "--accept-loss", verdict)
+    site.carry_out("takeover", STANDBY, "--accept-loss", verdict)
     site.wait_state("Active")
 
 
@@ -84,14 +70,14 @@ def test_an_old_primary_is_taken_in_and_handed_back_to(site: PostgresPair) -> No
     # No return guard is installed here: its database comes up as it was until it is held off.
     site.faults.on(PRIMARY)
     wait_until(lambda: "digest" in site.ask("plan", "rejoin"), "it can be taken in", 120)
-    plan = carry_out(site, "rejoin", STANDBY)
+    plan = site.carry_out("rejoin", STANDBY)
     assert plan["variant"] in ("reintegrate", "reseed")
     with Watcher(site.lab, site.writable) as watcher:
         wait_until(lambda: site.ask("status")["protected"] is True, "mn1 protects mn2", 60)
         assert (site.writable(), site.owners()) == ((STANDBY,), [STANDBY])
         site.watch(PRIMARY)
         site.wait_state("Peer", limit_s=120, node=PRIMARY)
-        carry_out(site, "switchover", PRIMARY, node=PRIMARY)
+        site.carry_out("switchover", PRIMARY, node=PRIMARY)
         watcher.settle()
         assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
     assert watcher.violations == []
@@ -105,7 +91,7 @@ def test_a_returned_primary_is_taken_in_and_handed_back_to_by_one_plan(site: Pos
     lose_primary(site)
     site.faults.on(PRIMARY)
     wait_until(lambda: "digest" in site.ask("plan", "failback"), "it can be taken in", 120)
-    carry_out(site, "failback", PRIMARY)
+    site.carry_out("failback", PRIMARY)
     assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
     site.wait_state("Peer", limit_s=120)
     assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
@@ -117,7 +103,7 @@ def test_a_drill_goes_there_and_back(site: PostgresPair) -> None:
     writer = site.write()
     writer.wait(100)
     with Watcher(site.lab, site.writable) as watcher:
-        plan = carry_out(site, "drill", STANDBY)
+        plan = site.carry_out("drill", STANDBY)
         watcher.settle()
         assert (site.writable(), site.owners()) == ((PRIMARY,), [PRIMARY])
     assert watcher.violations == []

@@ -86,16 +86,7 @@ def set_up(site: Pair) -> list[str]:
 
     wait_until(is_seen, "mn1 was seen", 60)
     wait_until(lambda: not site.ask("status")["run"], "nothing runs", 60)
-    plan = site.ask("plan", "setup")
-    assert "digest" in plan, plan
-    done = site.hamnctl("confirm", plan["digest"], "--name", STANDBY, timeout_s=300)
-    for _ in range(3):  # its database may be seen only now: what answers is in the digest
-        if "the picture became worse" not in done.text:
-            break
-        plan = site.ask("plan", "setup")
-        done = site.hamnctl("confirm", plan["digest"], "--name", STANDBY, timeout_s=300)
-    status = site.hamnctl("status").text
-    assert done.code == 0, f"{done.text}\n{status}\n{site.log()[-3000:]}"
+    plan = site.carry_out("setup", STANDBY)
     return [step["id"] for step in plan["steps"]]
 
 

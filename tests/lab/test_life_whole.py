@@ -31,15 +31,6 @@ pytestmark = [
 ENGINES = ["postgresql", "db2", "mariadb", "sqlite"] if os.environ.get(MATRIX) else ["postgresql"]
 
 
-def carry_out(site: Pair, kind: str, named: str, *words: str) -> None:
-    """Plan and confirm as an operator does. Fails with what the screens say."""
-    plan = site.ask("plan", kind, *words)
-    assert "digest" in plan, plan
-    done = site.hamnctl("confirm", plan["digest"], "--name", named, timeout_s=600)
-    status = site.hamnctl("status").text
-    assert done.code == 0, f"{kind}: {done.text}\n{status}\n{site.log()[-3000:]}"
-
-
 def serves(site: Pair, node: str) -> None:
     """Who manages the cluster, by its own truth and a service node's."""
     assert (writable(site), site.owners()) == ((node,), [node])
@@ -58,7 +49,7 @@ def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str)
     set_up(site)
     site.wait_state("Peer", limit_s=120)
     site.wait_ready(120)
-    carry_out(site, "drill", STANDBY)
+    site.carry_out("drill", STANDBY)
     site.wait_state("Peer", limit_s=120)
     serves(site, PRIMARY)
     site.wait_ready(120)
@@ -66,11 +57,11 @@ def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str)
     site.wait_state("PrimaryDown", limit_s=120)
     verdict = site.ask("plan", "takeover")["data_loss"]["verdict"]
     words = () if verdict == "zero_proven" else ("--accept-loss", verdict)
-    carry_out(site, "takeover", STANDBY, *words)
+    site.carry_out("takeover", STANDBY, *words)
     site.wait_state("Active")
     assert site.owners() == [STANDBY]
     site.faults.on(PRIMARY)
     wait_until(lambda: "digest" in site.ask("plan", "failback"), "it can be taken in", 180)
-    carry_out(site, "failback", PRIMARY)
+    site.carry_out("failback", PRIMARY)
     site.wait_state("Peer", limit_s=180)
     serves(site, PRIMARY)

@@ -156,13 +156,16 @@ def acknowledged(question: Question) -> GateResult | None:
 
 
 def readiness(question: Question) -> GateResult:
-    """Every step was proven ready."""
+    """Every step was proven ready.
+
+    What a gate asks that the operator overrode by its name (`fence`) is not asked here again.
+    """
     steps = [one for one in question.assessment.conditions if is_proof(one)]
+    settled = {*question.begun, *(one.gate for one in question.request.overrides)}
     failing = [
         one
         for one in steps
-        if one.status is not Status.TRUE
-        and one.type.removeprefix("StepReady/") not in question.begun
+        if one.status is not Status.TRUE and one.type.removeprefix("StepReady/") not in settled
     ]
     if question.request.is_successor:
         told = "a run that goes on proves each step by its own looks"
@@ -170,7 +173,8 @@ def readiness(question: Question) -> GateResult:
     if not steps:
         return GateResult("readiness", Verdict.UNKNOWN, "no step was proven yet", "hamnctl ready")
     if not failing:
-        told = f"{len(steps)}/{len(steps)} steps proven"
+        proven = sum(one.status is Status.TRUE for one in steps)
+        told = f"{proven}/{len(steps)} steps proven"
         if question.begun:
             told = "every step that has not begun is proven"
         return GateResult("readiness", Verdict.PASS, told)

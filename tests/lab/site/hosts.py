@@ -242,7 +242,10 @@ class Host:
                 env={"PATH": PATH, "LANG": "C.UTF-8"},
             )
         self.pid = _descendant(self._boot.pid, 2, f"process 1 of {self.name}")
-        lab.wire.plug(self.name, self.pid)
+        try:
+            lab.wire.plug(self.name, self.pid)
+        except RuntimeError as error:
+            raise RuntimeError(f"{error}\n{self.boot_log()}") from None
         if self.has_systemd:
             self.pid = self._find_systemd(self.pid)
 

@@ -308,6 +308,28 @@ class Pair:
         assert self.wait_state("Active") == "Active"
         return plan
 
+    def carry_out(
+        self, kind: str, named: str, *words: str, node: str = STANDBY, limit_s: float = 600.0
+    ) -> dict[str, Any]:
+        """Plan and confirm as an operator does; return the plan that was carried out.
+
+        What is seen only between the two is in the digest: then it is planned anew, a few times.
+        """
+
+        def confirm() -> tuple[dict[str, Any], Done]:
+            plan = self.ask("plan", kind, *words, node=node)
+            assert "digest" in plan, plan
+            word = ("confirm", plan["digest"], "--name", named)
+            return plan, self.hamnctl(*word, node=node, timeout_s=limit_s)
+
+        plan, done = confirm()
+        for _ in range(3):
+            if "the picture became worse" in done.text:
+                plan, done = confirm()
+        status = self.hamnctl("status", node=node).text
+        assert done.code == 0, f"{kind}: {done.text}\n{status}\n{self.log(node)[-3000:]}"
+        return plan
+
     # The lab's own truth.
 
     def owners(self) -> list[str]:

@@ -6,6 +6,7 @@ thirty seconds pass; `crash()` ends the daemon and starts it again from what it 
 
 from __future__ import annotations
 
+import copy
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
@@ -59,6 +60,10 @@ from tests.unit.core.canned import World
 LOOK_S, ACTION_S, HANG_S = 0.05, 0.2, 1_000.0
 
 
+Coming = Callable[["Story"], Event]
+"""What comes home later; it is given the story that it comes home to (see `Story.fork`)."""
+
+
 def story_terms() -> Terms:
     """Two service nodes, one of which must agree; a power controller."""
     return terms(site(witnesses=service_nodes(2)), witnesses_min=1)
@@ -86,7 +91,7 @@ class Story:
     """How far somebody has set this node's clock."""
     boot: str = "boot-1"
     disk: str = ""
-    _heap: list[tuple[float, int, int, Callable[[], Event]]] = field(default_factory=list)
+    _heap: list[tuple[float, int, int, Coming]] = field(default_factory=list)
     _made: int = 0
     _life: int = 0
     _reach_s: float = 1.0
@@ -134,7 +139,7 @@ class Story:
         when, _, life, make = heapq.heappop(self._heap)
         self.now_s = max(self.now_s, when)
         if life == self._life:
-            self.feed(make())
+            self.feed(make(self))
 
     def crash(self, down_s: float = 1.0, boot: str = "") -> Story:
         """The daemon dies, its children with it, and starts again from the disk."""
@@ -145,13 +150,25 @@ class Story:
         self._reach_s = 1.0
         return self.begin()
 
-    def _later(self, seconds: float, make: Callable[[], Event]) -> None:
+    def fork(self) -> Story:
+        """Return this moment once more: what becomes of one does not touch the other."""
+        lists = {
+            name: list(getattr(self, name))
+            for name in ("decisions", "records", "reports", "hooks", "routines", "ended", "_heap")
+        }
+        twin = copy.copy(self)
+        for name, one in lists.items():
+            setattr(twin, name, one)
+        twin.world = copy.deepcopy(self.world)
+        return twin
+
+    def _later(self, seconds: float, make: Coming) -> None:
         self._made += 1
         heapq.heappush(self._heap, (self.now_s + seconds, self._made, self._life, make))
 
     def _beat(self, rhythm: Rhythm, seconds: float) -> None:
-        def beat() -> Event:
-            self._beat(rhythm, self._reach_s if rhythm is Rhythm.REACH else seconds)
+        def beat(story: Story) -> Event:
+            story._beat(rhythm, story._reach_s if rhythm is Rhythm.REACH else seconds)
             return Ticked(rhythm)
 
         self._later(seconds, beat)
@@ -180,7 +197,7 @@ class Story:
             case TakeLook():
                 seconds, looked = self._look(command.look)
                 topic = command.topic
-                self._later(seconds, lambda: LookCompleted(topic, looked()))
+                self._later(seconds, lambda story: LookCompleted(topic, looked(story)))
             case SetReachInterval():
                 self._reach_s = command.seconds
             case PerformAction():
@@ -205,7 +222,7 @@ class Story:
         number, step = command.number, command.step
         self._later(
             max(one[0] for one in taken),
-            lambda: StepRehearsed(number, step, tuple(one[1]() for one in taken)),
+            lambda story: StepRehearsed(number, step, tuple(one[1](story) for one in taken)),
         )
 
     def _hook(self, command: RunHook) -> None:
@@ -217,7 +234,7 @@ class Story:
         code = {"done": 0, "fails": 7}.get(word)
         report = Report(ending, at(sent), at(sent + seconds), code, "hunter2", "hunter2")
         about = command.about
-        self._later(seconds, lambda: HookCompleted(about, report))
+        self._later(seconds, lambda _: HookCompleted(about, report))
 
     def _keep(self, command: KeepEpoch) -> None:
         """The partner takes nothing while it is dead."""
@@ -226,7 +243,7 @@ class Story:
         code, text = self.world.act("keep", command.action) if is_there else (None, "")
         ending = Ending.NO_REPLY if code is None else Ending.EXITED
         report = Report(ending, sent, at(self.now_s + ACTION_S), code, text)
-        self._later(ACTION_S, lambda: EpochKept(command, report))
+        self._later(ACTION_S, lambda _: EpochKept(command, report))
 
     def _probe(self, command: ProbeRound) -> None:
         sent, words = self.now_s, dict(self.world.probes)
@@ -236,9 +253,9 @@ class Story:
             for probe, look in command.probes
         )
         home = max(one.report.finished.monotonic_s for _, one in pairs) - at(0).monotonic_s
-        self._later(home - sent, lambda: RoundCompleted(command.number, pairs))
+        self._later(home - sent, lambda _: RoundCompleted(command.number, pairs))
 
-    def _look(self, look: Look) -> tuple[float, Callable[[], Looked]]:
+    def _look(self, look: Look) -> tuple[float, Callable[[Story], Looked]]:
         code, text = self.world.look(look, self.terms.site, self.now_s)
         started = self.now
         seconds = look.timeout_s if code is None else LOOK_S
@@ -248,23 +265,23 @@ class Story:
         is_absent = isinstance(look.request, Read) and code == 1
         said = "No such file or directory" if is_absent else ""
 
-        def looked() -> Looked:
-            return Looked(look, Report(ending, started, self.now, code, text, said))
+        def looked(story: Story) -> Looked:
+            return Looked(look, Report(ending, started, story.now, code, text, said))
 
         return seconds, looked
 
     def _look_at(self, command: LookAtStep) -> None:
         digest, step = command.digest, command.step
 
-        def take() -> Event:
-            taken = [self._look(look) for look in command.looks]
+        def take(story: Story) -> Event:
+            taken = [story._look(look) for look in command.looks]
             seconds = max((one[0] for one in taken), default=0.0)
-            self._later(
-                seconds,
-                lambda: StepLooked(
-                    digest, step, command.attempt, command.purpose, tuple(one[1]() for one in taken)
-                ),
-            )
+
+            def looked(then: Story) -> Event:
+                found = tuple(one[1](then) for one in taken)
+                return StepLooked(digest, step, command.attempt, command.purpose, found)
+
+            story._later(seconds, looked)
             return Ticked(Rhythm.REACH)
 
         self._later(command.pause_s, take)
@@ -276,8 +293,8 @@ class Story:
         seconds = HANG_S if is_hanging else ACTION_S
         ending = Ending.LOST if code is None else Ending.EXITED
 
-        def completed() -> Event:
-            report = Report(ending, started, self.now, code, text)
+        def completed(story: Story) -> Event:
+            report = Report(ending, started, story.now, code, text)
             return ActionCompleted(
                 command.digest, command.step, command.attempt, command.index, report
             )

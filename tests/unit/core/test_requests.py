@@ -202,6 +202,20 @@ def test_a_loss_that_became_worse_is_refused_with_the_difference() -> None:
     assert any("loss: bounded -> unknown" in line for line in decision.refusal.difference)
 
 
+def test_what_a_gate_asks_that_was_overridden_is_not_asked_again_as_readiness() -> None:
+    story = down_late()
+    story.world.fence = "fails"
+    story.live(61.0)
+    asked = story.plan(accept_loss=LossVerdict.UNKNOWN).answer
+    assert asked is not None
+    assert gate(asked, "fence") is Verdict.UNKNOWN
+    assert gate(asked, "readiness") is Verdict.BLOCK
+    shown = story.plan(accept_loss=LossVerdict.UNKNOWN, overrides=("fence",)).answer
+    assert shown is not None
+    assert gate(shown, "fence") is Verdict.OVERRIDDEN
+    assert gate(shown, "readiness") is Verdict.PASS
+
+
 def test_what_lies_under_an_override_must_not_become_worse() -> None:
     story = down_late()
     story.world.looks["linux.unit_waiting"] = "unknown"

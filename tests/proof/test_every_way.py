@@ -1,0 +1,58 @@
+"""Every way that few moves lead: no law is broken on it, and an operator gets out of each moment.
+
+Owns how deep is searched. Run with `-s` to see how many moments and moves were explored;
+HAMND_DEPTH searches deeper (`make soak`).
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import pytest
+
+from hamnd.model.names import State
+from tests.proof.ways import ROOTS, Moment, explore, is_at_rest, way_out
+
+DEPTH = int(os.environ.get("HAMND_DEPTH", "1"))
+
+
+@pytest.mark.sim
+@pytest.mark.timeout(0)
+@pytest.mark.parametrize("root", ROOTS)
+def test_no_way_breaks_a_law_and_out_of_every_moment_leads_one(root: str) -> None:
+    """Given a moment of a pair's life, when anything that may happen happens, in any order, then
+    the onlooker sees no law broken, and whoever does what hamnd offers ends served."""
+    explored = explore(DEPTH, (root,))
+    sys.stdout.write(
+        f"\n{root}: {len(explored.moments)} moments, {explored.edges} moves, "
+        f"{', '.join(f'{name} {count}' for name, count in sorted(explored.by_state.items()))}\n"
+    )
+    assert len(explored.moments) > 10
+    for moment in explored.moments:
+        assert is_at_rest(way_out(moment))
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("root", [name for name in ROOTS if name.startswith("at ")])
+def test_a_crash_at_every_decision_of_a_takeover_ends_the_same(root: str) -> None:
+    """Given a takeover at a step, when hamnd dies after any of the next decisions and the operator
+    retries, then the run ends as the one that nobody disturbed."""
+    plain = _ended(Moment.of(ROOTS[root], root))
+    moment = Moment.of(ROOTS[root], root)
+    for _ in range(60):
+        if moment.story.state.run is None:
+            break
+        assert _ended(moment.then("crash")) == plain, " > ".join(moment.way)
+        moment.story.step_once()
+
+
+def _ended(moment: Moment) -> tuple[State, tuple[str, ...]]:
+    """Return where the run ends when whatever rests is let go on."""
+    here = moment
+    for _ in range(20):
+        if here.story.state.run is None:
+            break
+        here = here.then("15 s").then("retry")
+    assert here.story.state.run is None, " > ".join(here.way)
+    return here.story.state.state, tuple(sorted(here.story.world.running))

@@ -1,0 +1,224 @@
+"""Somebody who watches a story of `step` and judges every decision by the laws of design §2.
+
+Owns an own, independent reading of the laws; `core.invariants` is not asked. Fails with
+AssertionError. MUST NOT steer: which events come is the property's and the search's.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, replace
+
+from hamnd.core.commands import PerformAction
+from hamnd.core.events import (
+    ActionCompleted,
+    ClearRequested,
+    ConfirmRequested,
+    Event,
+    RetryRequested,
+    StepLooked,
+)
+from hamnd.core.progress import Run
+from hamnd.core.state import Decision, NodeState
+from hamnd.model.names import (
+    Answer,
+    FenceGrade,
+    LossVerdict,
+    Mode,
+    Outcome,
+    Phase,
+    PlanKind,
+    Probe,
+    RunStatus,
+    State,
+)
+from hamnd.model.work import Ending, Exec
+from tests.unit.core.story import Story
+
+ORDER = list(FenceGrade)
+
+
+@dataclass
+class Onlooker:
+    """What was seen of one story so far; `Story(check=onlooker.judge)`, then `watch(story)`."""
+
+    intents: dict[tuple[str, str, int, int], int] = field(default_factory=dict)
+    attempts: dict[str, int] = field(default_factory=dict)
+    under_way: set[str] = field(default_factory=set)
+    unlooked: set[str] = field(default_factory=set)
+    """Steps whose action may have happened and was not looked at since."""
+    agreed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def watch(self, story: Story) -> Story:
+        """Judge every decision of this story from now on."""
+        self.story = story
+        story.check = self.judge
+        return story
+
+    def fork(self) -> Onlooker:
+        """Return an onlooker who has seen the same so far."""
+        return copy.deepcopy(replace(self))
+
+    def crashed(self) -> None:
+        """The daemon died: what was under way may have happened."""
+        self.unlooked |= self.under_way
+        self.under_way.clear()
+
+    def look_around(self) -> None:
+        """Judge what must hold at any time."""
+        self._unknown_is_never_down()
+        self._taking_over_has_a_run()
+        self._everything_has_its_limit()
+        self._a_liar_proves_nothing()
+
+    def judge(self, before: NodeState, event: Event, decision: Decision) -> None:
+        """Every decision, from outside."""
+        after = decision.state
+        self._confirmation(before, event, after)
+        self._refusal(before, decision)
+        if isinstance(event, ActionCompleted) and event.attempt == self.attempts.get(event.step):
+            self.under_way.discard(event.step)
+            if event.report.ending is Ending.LOST:
+                self.unlooked.add(event.step)
+        if isinstance(event, StepLooked) and event.looked:
+            self.unlooked.discard(event.step)
+        for command in decision.commands:
+            if isinstance(command, PerformAction):
+                self._action(decision, command)
+        if after.mode is Mode.NORMAL and before.mode is Mode.OBSERVE_ONLY:
+            assert isinstance(event, ClearRequested), "observe_only ended by itself"
+
+    def _confirmation(self, before: NodeState, event: Event, after: NodeState) -> None:
+        """Laws 1 and 6: nothing is begun that was not confirmed as it was shown."""
+        entered = after.state is State.TAKING_OVER and before.state is not State.TAKING_OVER
+        begun = after.run is not None and (
+            before.run is None or before.run.plan.digest != after.run.plan.digest
+        )
+        if entered or begun:
+            assert isinstance(event, ConfirmRequested), "a run without a confirmation"
+            assert event.named == "aixmn2"
+            shown = next(one for one in before.plans if one.digest == event.digest)
+            assert after.run is not None
+            assert after.run.plan.digest == shown.digest
+            told = [step.actions for step in after.run.plan.steps]
+            assert told == [step.actions for step in shown.steps], "other actions than were shown"
+            self.agreed[shown.digest] = tuple(one.gate for one in shown.request.overrides)
+        if before.run is not None and after.run is not None and not begun:
+            went_on = (before.run.status, after.run.status) == (
+                RunStatus.PAUSED,
+                RunStatus.RUNNING,
+            )
+            assert not went_on or isinstance(event, RetryRequested), "it went on by itself"
+            assert before.run.plan.steps == after.run.plan.steps, "a confirmed plan changed"
+
+    def _refusal(self, before: NodeState, decision: Decision) -> None:
+        if decision.refusal is not None:
+            after = decision.state
+            assert after.state is before.state
+            assert after.run == before.run
+            assert not any(isinstance(one, PerformAction) for one in decision.commands)
+
+    def _action(self, decision: Decision, command: PerformAction) -> None:
+        """Laws 1, 3, 4 and 5 on one action."""
+        run = decision.state.run
+        assert run is not None
+        assert run.status is RunStatus.RUNNING, "an action in a held run"
+        assert decision.state.mode is Mode.NORMAL, "an action in observe_only"
+        intents = [
+            one
+            for one in decision.records
+            if one.phase is Phase.INTENT and one.step == command.step
+        ]
+        assert intents, "an action without an intent"
+        assert decision.persist
+        step = run.plan.step(command.step)
+        assert step.actions[command.index] == command.action
+        key = command.step
+        assert key not in self.under_way, "two actions of one step at the same time"
+        assert key not in self.unlooked, "an unknown outcome was run again without a look"
+        self.under_way.add(key)
+        self.attempts[key] = command.attempt
+        once = (command.digest, key, command.attempt, command.index)
+        self.intents[once] = self.intents.get(once, 0) + 1
+        assert self.intents[once] == 1, "one attempt acted twice"
+        if run.plan.kind is PlanKind.TAKEOVER:
+            self._order(run, command.step)
+            self._fence(decision.state, run, command.step)
+            self._loss(decision.state, run, command.step)
+
+    def _order(self, run: Run, step: str) -> None:
+        """Law 3 and the order of design §5, by name."""
+        before = {
+            "promote": ("fuse",),
+            "identity": ("promote",),
+            "xcatd": ("promote", "identity"),
+            "dns": ("xcatd",),
+            "dhcp": ("xcatd",),
+            "consoles": ("xcatd",),
+            "verify": ("promote", "identity", "xcatd"),
+        }.get(step, ())
+        for one in before:
+            assert run.steps[one].outcome is Outcome.DONE, f"{step} before {one}"
+
+    def _fence(self, state: NodeState, run: Run, step: str) -> None:
+        """What is forced, and the identity, only on evidence that policy accepts or by name."""
+        forced = step == "promote" and run.plan.variant not in ("graceful", "none")
+        if not forced and step not in ("identity", "xcatd", "dns", "dhcp", "consoles", "verify"):
+            return
+        minimum = ORDER.index(self.story.terms.policy.fence_minimum)
+        best = max((ORDER.index(one.grade) for one in state.assessment.evidence), default=0)
+        is_overridden = "fence" in self.agreed.get(run.plan.digest, ())
+        is_skipped = run.steps["fence"].outcome is Outcome.SKIPPED
+        assert best >= minimum or is_overridden or is_skipped, f"{step} without evidence"
+
+    def _loss(self, state: NodeState, run: Run, step: str) -> None:
+        """Law 4: plain BY FORCE on proof, or on the class that the operator accepted."""
+        if step != "promote":
+            return
+        (request,) = (one.request for one in run.plan.step(step).actions)
+        assert isinstance(request, Exec)
+        told = " ".join(request.argv)
+        if "takeover" not in told or not told.endswith("by force"):
+            return  # starting one's own primary again takes nothing from anybody
+        verdict = state.assessment.loss.verdict
+        is_accepted = run.plan.request.accept_loss is not None
+        assert verdict is LossVerdict.ZERO_PROVEN or is_accepted, "a loss that nobody accepted"
+
+    # ---- what must hold at any time --------------------------------------------------------
+    def _unknown_is_never_down(self) -> None:
+        """Law 2: PrimaryDown stands only while nothing newer was heard that excludes it."""
+        state = self.story.state
+        since = state.timing.down_since
+        if state.state is not State.PRIMARY_DOWN or since is None or state.cause is None:
+            return
+        if state.cause.value == "service":
+            return
+        probes = tuple(Probe) if state.cause.value == "host" else (Probe.SSH_BANNER, Probe.XCATD)
+        for probe in probes:
+            track = state.watch.tracks.get(probe)
+            if track is not None and track.answered is not None:
+                assert track.answered <= since, f"down, but {probe} was answered since"
+        for sight in state.watch.witnesses.values():
+            if sight.sees is Answer.ANSWERED and sight.asked is not None:
+                assert sight.asked <= since, f"down, but {sight.name} reaches it"
+
+    def _taking_over_has_a_run(self) -> None:
+        """Laws 1 and 5."""
+        state = self.story.state
+        assert (state.state is State.TAKING_OVER) == (state.run is not None)
+
+    def _everything_has_its_limit(self) -> None:
+        """Nothing grows for ever."""
+        state = self.story.state
+        assert len(state.plans) <= self.story.terms.policy.plans_max
+        assert len(state.changes) <= self.story.terms.policy.history_max
+        assert len(state.watch.acts) <= 16
+        assert len(state.finished) <= 16
+        assert len(state.watch.fence) <= 4
+
+    def _a_liar_proves_nothing(self) -> None:
+        """FenceLies blocks: no reading of such a device is evidence."""
+        state = self.story.state
+        if state.watch.lie:
+            grades = [one.grade for one in state.assessment.evidence]
+            assert FenceGrade.POWER_OFF not in grades
