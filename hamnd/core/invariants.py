@@ -9,10 +9,10 @@ from __future__ import annotations
 from hamnd.core.commands import KeepEpoch, PerformAction
 from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequested
 from hamnd.core.gates import is_overridden
+from hamnd.core.gates.takeover import why_not_promote
 from hamnd.core.health.evidence import best_grade, is_enough
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Run, StepRun
-from hamnd.core.stages import why_not_promote
 from hamnd.core.state import Decision, NodeState
 from hamnd.dialects import epoch
 from hamnd.errors import InvariantViolation

@@ -6,13 +6,16 @@ and its answer must not hold the run. Must not judge what a step needs (run, sta
 
 from __future__ import annotations
 
-from hamnd.core.progress import Run, StepRun
+from dataclasses import replace
+
+from hamnd.core.progress import Run, Stage, StepRun
 from hamnd.model.names import Outcome
 from hamnd.model.plan import HOME
 
 ENDED = (Outcome.DONE, Outcome.SKIPPED)
 GIVES_WAY = "quiesce"
 """The old primary takes no writes any more, still as primary: true until the other is promoted."""
+PROMOTES = "promote"
 STAYS = "alone"
 """The partner carries out no plan of its own: meant for the whole run."""
 
@@ -44,9 +47,38 @@ def is_outlived(run: Run, key: str) -> bool:
     The promotion ends what `quiesce` shows; the way home takes back all that a first half did.
     Whatever stays so to the end, the fuse above all, is looked at again after a reboot.
     """
-    is_home = key.startswith(HOME)
-    if not is_home and key != STAYS and has_begun_home(run):
+    if not key.startswith(HOME) and key != STAYS and has_begun_home(run):
         return True
-    promote = run.steps.get(f"{HOME}promote" if is_home else "promote")
-    is_promoted = promote is not None and promote.outcome is Outcome.DONE
-    return key.removeprefix(HOME) == GIVES_WAY and is_promoted
+    promote = _promotion_after(run, key)
+    return promote is not None and promote.outcome is Outcome.DONE
+
+
+def is_decided_later(run: Run, key: str) -> bool:
+    """Whether the promotion that this step made way for was begun, so that it is looked at first.
+
+    Once it happened what made way for it is untrue, and only then: see `to_look_at_before`.
+    """
+    promote = _promotion_after(run, key)
+    return promote is not None and promote.has_acted
+
+
+def to_look_at_before(run: Run, key: str) -> str | None:
+    """Return the step that has to be seen again before a promotion that did not happen begins."""
+    first = f"{key.removesuffix(PROMOTES)}{GIVES_WAY}"
+    one = run.steps.get(first) if key.endswith(PROMOTES) else None
+    return first if one is not None and one.outcome is Outcome.DONE and one.must_recheck else None
+
+
+def begun_again(run: Run, *keys: str) -> Run:
+    """Return the run with these steps waiting for their turn once more, each looked at first."""
+    again = {
+        key: replace(run.steps[key], outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
+        for key in keys
+    }
+    return replace(run, steps={**run.steps, **again})
+
+
+def _promotion_after(run: Run, key: str) -> StepRun | None:
+    """Return the promotion that this step makes way for; None: it makes way for none."""
+    half = key.removesuffix(GIVES_WAY)
+    return run.steps.get(f"{half}{PROMOTES}") if half in ("", HOME) else None

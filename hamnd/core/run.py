@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core import stages
-from hamnd.core.outliving import ENDED, is_homeward, is_outlived
+from hamnd.core.outliving import ENDED, is_decided_later, is_homeward, is_outlived
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
 from hamnd.model.names import Outcome, Phase, RunStatus
 from hamnd.model.plan import HOME, Loss, Plan, Step
@@ -155,7 +155,8 @@ def _retried(run: Run, key: str, one: StepRun) -> StepRun:
     """What another machine let go of is read there again before anything is built on it."""
     if one.outcome is Outcome.DONE and run.plan.step(key).lets_go and not is_outlived(run, key):
         one = replace(one, must_recheck=True)
-    if one.outcome in FAILED or (one.outcome is Outcome.DONE and one.must_recheck):
+    is_doubted = one.outcome is Outcome.DONE and one.must_recheck
+    if one.outcome in FAILED or (is_doubted and not is_decided_later(run, key)):
         return replace(one, outcome=Outcome.PENDING, stage=Stage.IDLE, deadline=None)
     return one
 

@@ -11,13 +11,14 @@ import json
 from dataclasses import replace
 
 from hamnd.core.commands import LookAtStep, PerformAction
-from hamnd.core.gates import LOSS_RANK
+from hamnd.core.gates.takeover import why_not_promote
+from hamnd.core.outliving import begun_again, to_look_at_before
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun, action_record, look_record
 from hamnd.core.readings import COMES_BACK, combine
 from hamnd.dialects import readers, shell
 from hamnd.model.instant import Instant
-from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
-from hamnd.model.plan import Plan, Step
+from hamnd.model.names import LookPurpose, Outcome, Phase, RunStatus, Verdict
+from hamnd.model.plan import Step
 from hamnd.model.record import Record
 from hamnd.model.work import Looked, Report
 
@@ -150,6 +151,8 @@ def _on_already(run: Run, step: Step, seen: tuple[Verdict, str], facts: Facts) -
     if one.is_unknown and verdict is Verdict.UNKNOWN and not _is_unkept(step, one):
         told = f"still unknown, so it is not run again: {sentence}"
         return _end(run, step, one, (Outcome.UNKNOWN, told), facts)
+    if (first := to_look_at_before(run, step.id)) is not None:
+        return Move(begun_again(run, first, step.id))
     again = replace(one, is_unknown=False)
     was_whole = verdict is Verdict.BLOCK and one.index >= len(step.actions) and step.reversible
     if was_whole or step.keeps_at is not None:
@@ -226,21 +229,6 @@ def _act(run: Run, step: Step, one: StepRun, facts: Facts, is_proven: bool = Fal
     )
     command = PerformAction(run.plan.digest, step.id, one.attempt, one.index, action, timeout_s)
     return Move(_with(run, step, acting), (command,), (record,))
-
-
-def why_not_promote(plan: Plan, loss: str) -> str | None:
-    """Return why this form of promotion is not right with the loss as it is now (law 4), or None.
-
-    The plan was agreed to on a picture that may have become worse while the run was paused.
-    """
-    if plan.variant == "force-after-proof" and loss != LossVerdict.ZERO_PROVEN:
-        return f"what is lost became worse since it was confirmed: {loss}, not zero_proven"
-    if plan.variant == "accepted-force":
-        accepted = plan.request.accept_loss
-        if accepted is None or LOSS_RANK[loss] > LOSS_RANK[accepted]:
-            said = "nothing" if accepted is None else str(accepted)
-            return f"what is lost became worse since it was confirmed: {loss}, not {said}"
-    return None
 
 
 def _enter_after(run: Run, step: Step, one: StepRun, facts: Facts) -> Move:

@@ -17,7 +17,7 @@ from hamnd.model.names import (
     Status,
     Verdict,
 )
-from hamnd.model.plan import GateResult
+from hamnd.model.plan import GateResult, Plan
 
 
 def primary_down(question: Question) -> GateResult:
@@ -181,3 +181,18 @@ def readiness(question: Question) -> GateResult:
     worst = Verdict.BLOCK if any(one.status is Status.FALSE for one in failing) else Verdict.UNKNOWN
     names = ", ".join(one.type.removeprefix("StepReady/") for one in failing)
     return GateResult("readiness", worst, f"not proven: {names}", "hamnctl ready")
+
+
+def why_not_promote(plan: Plan, loss: str) -> str | None:
+    """Return why this form of promotion is not right with the loss as it is now (law 4), or None.
+
+    The plan was agreed to on a picture that may have become worse while the run was paused.
+    """
+    if plan.variant == "force-after-proof" and loss != LossVerdict.ZERO_PROVEN:
+        return f"what is lost became worse since it was confirmed: {loss}, not zero_proven"
+    if plan.variant == "accepted-force":
+        accepted = plan.request.accept_loss
+        if accepted is None or LOSS_RANK[loss] > LOSS_RANK[accepted]:
+            said = "nothing" if accepted is None else str(accepted)
+            return f"what is lost became worse since it was confirmed: {loss}, not {said}"
+    return None

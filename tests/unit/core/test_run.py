@@ -471,6 +471,46 @@ def test_a_reboot_rechecks_what_was_done() -> None:
     assert "no longer true" in lost_.run.reason
 
 
+def rebooted_in_promote() -> Run:
+    """The old primary gave way, the promotion was under way when this node went down, retried."""
+    run = begun(
+        step("quiesce"),
+        step("promote", "quiesce", reversible=False),
+        step("follow", "promote"),
+        kind=PlanKind.SWITCHOVER,
+    )
+    run = looked(runs.advance(run, FACTS).run, "quiesce", "true").run
+    run = looked(run, "promote", "false").run
+    assert run.steps["promote"].stage is Stage.ACTING
+    run = recovering.recover(run, has_rebooted=True).run
+    return runs.retry(run, "anna", FACTS).run
+
+
+def test_after_a_reboot_in_the_promotion_it_is_looked_at_first() -> None:
+    """What made way for it is true no more once it happened: looked at first, the run is stuck."""
+    run = rebooted_in_promote()
+    assert run.steps["quiesce"].outcome is Outcome.DONE
+    move = looked(run, "promote", "true")
+    assert looks_of(move) == [("follow", LookPurpose.ALREADY)]
+    run = looked(move.run, "follow", "true").run
+    assert run.status is RunStatus.DONE
+
+
+def test_a_promotion_that_a_reboot_cut_off_begins_again_with_what_makes_way_for_it() -> None:
+    move = looked(rebooted_in_promote(), "promote", "false")
+    assert actions_of(move) == []
+    assert looks_of(move) == [("quiesce", LookPurpose.ALREADY)]
+    move = looked(move.run, "quiesce", "true")
+    assert looks_of(move) == [("promote", LookPurpose.ALREADY)]
+    assert actions_of(looked(move.run, "promote", "false")) == [("promote", 0)]
+
+
+def test_a_promotion_that_cannot_be_seen_after_a_reboot_is_not_run_again() -> None:
+    move = looked(rebooted_in_promote(), "promote", "unknown")
+    assert actions_of(move) == []
+    assert (move.run.status, move.run.paused_step) == (RunStatus.PAUSED, "promote")
+
+
 def test_a_restart_without_reboot_keeps_what_was_done() -> None:
     run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
     again = recovering.recover(run, False).run
