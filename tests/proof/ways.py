@@ -69,9 +69,9 @@ def _come_back(moment: Moment) -> None:
     moment.story.world.fence = "on"
 
 
-def _witnesses(word: str) -> Move:
+def _witnesses(word: str, *names: str) -> Move:
     def move(moment: Moment) -> None:
-        moment.story.world.witnesses = {"sn01": word, "sn02": word}
+        moment.story.world.witnesses = dict.fromkeys(names, word)
 
     return move
 
@@ -142,8 +142,8 @@ MOVES: dict[str, Move] = {
     "window ends": lambda moment: moment.story.world.end_window(),
     "controller fails": _world("fence", "fails"),
     "controller lies": _world("fence_lies", True),
-    "witnesses reach it": _witnesses("reaches"),
-    "witnesses dumb": _witnesses("dumb"),
+    "a witness reaches it": _witnesses("reaches", "sn01"),
+    "witnesses dumb": _witnesses("dumb", "sn01", "sn02"),
     "steps fail": _steps_go("fails"),
     "steps get lost": _steps_go("lost"),
     "steps work": _steps_go("done"),

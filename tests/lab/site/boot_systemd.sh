@@ -25,9 +25,10 @@ fi
 bash "$(dirname "$0")/install.sh" "$name" "$disk" "$R" "$given"
 hostname "$name"
 ip link set lo up
+# The wires are plugged in from outside, late on a busy machine; whoever boots this gives up at last.
 for pair in "$@"; do
   interface=${pair%%=*}
-  for _ in {1..500}; do [ -e "/sys/class/net/$interface" ] && break; sleep .01; done
+  until [ -e "/sys/class/net/$interface" ]; do sleep .01; done
   ip link set "$interface" up
   ip addr add "${pair#*=}" dev "$interface" nodad 2>/dev/null || ip addr add "${pair#*=}" dev "$interface"
 done
