@@ -15,71 +15,81 @@ from hamnd.model.names import Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
 
-_SEE = r"""
+_MOUNTED = r"""
+os=$(uname)
+mounted() {
+if [ "$os" = AIX ]; then
+LC_ALL=C mount | awk -v p="$1" '$2 == p || $3 == p { print p, p, "-", $NF }'
+else cat /proc/mounts
+fi | awk -v p="$1" '$2 == p { n = split($4, o, ","); r = "rw"; for (i = 1; i <= n; i++)
+if (o[i] == "ro") r = "ro"; found = r } END { print found == "" ? "no" : found }'
+}
+""".lstrip("\n")
+"""How a mount point is mounted: rw, ro or no. AIX's mount has the options in its last column, and
+before them another one where the file system is another host's (mount, AIX Commands Reference)."""
+
+_SEE = (
+    _MOUNTED
+    + r"""
 vg=$1 vgs=$2; shift 2
 echo "hamnd-disk 1"
 if [ -n "$vg" ]; then
-if command -v lsvg >/dev/null 2>&1 && [ "$(uname)" = AIX ]; then
-lsvg | grep -qx "$vg" && echo "group visible" || echo "group missing"
-else
-"$vgs" --noheadings -o vg_name "$vg" >/dev/null 2>&1 && echo "group visible" || echo "group missing"
-fi
+if [ "$os" = AIX ]; then lsvg | grep -qx "$vg"
+else "$vgs" --noheadings -o vg_name "$vg" >/dev/null 2>&1
+fi && echo "group visible" || echo "group missing"
 fi
 while [ $# -gt 1 ]; do
 device=$1 point=$2; shift 2
-state=$(if [ -r /proc/mounts ]; then
-awk -v p="$point" '$2 == p { n = split($4, o, ","); r = "rw"; for (i = 1; i <= n; i++)
-if (o[i] == "ro") r = "ro"; found = r } END { print found == "" ? "no" : found }' /proc/mounts
-else mount | awk -v p="$point" '$2 == p || $3 == p { f = "rw" } END { print f == "" ? "no" : f }'
-fi)
 there=no; { [ -n "$vg" ] || [ -b "$device" ]; } && there=yes
-echo "disk $state $there $point"
+echo "disk $(mounted "$point") $there $point"
 done
 echo end
-""".lstrip("\n")
+"""
+)
 """Tell the volume group and each file system. Arguments: VG VGS (DEVICE POINT)…"""
 
-_ATTACH = r"""
+_ATTACH = (
+    _MOUNTED
+    + r"""
 set -u
 vg=$1 vgchange=$2; shift 2
 fail() { echo "$*" >&2; exit 1; }
 if [ -n "$vg" ]; then
-if [ "$(uname)" = AIX ]; then lsvg -o | grep -qx "$vg" || varyonvg "$vg" || fail "varyonvg $vg"
+if [ "$os" = AIX ]; then lsvg -o | grep -qx "$vg" || varyonvg "$vg" || fail "varyonvg $vg"
 else "$vgchange" -a y "$vg" || fail "vgchange -a y $vg"
 fi
 fi
 while [ $# -gt 2 ]; do
 device=$1 point=$2 options=$3; shift 3
-if [ -r /proc/mounts ] && awk -v p="$point" '$2 == p { f = 1 } END { exit !f }' /proc/mounts; then
-continue
-fi
+[ "$(mounted "$point")" = no ] || continue
 mkdir -p "$point" || fail "$point cannot be made"
-if [ "$(uname)" = AIX ]; then mount "$point" || fail "mount $point"
+if [ "$os" = AIX ]; then mount "$point" || fail "mount $point"
 else mount -o "$options" "$device" "$point" || fail "mount $device $point"
 fi
 done
 echo "attached"
-""".lstrip("\n")
+"""
+)
 """Activate and mount, in the given order. Arguments: VG VGCHANGE (DEVICE POINT OPTIONS)…"""
 
-_DETACH = r"""
+_DETACH = (
+    _MOUNTED
+    + r"""
 set -u
 vg=$1 vgchange=$2; shift 2
 fail() { echo "$*" >&2; exit 1; }
 for point; do
-if [ -r /proc/mounts ]; then
-awk -v p="$point" '$2 == p { f = 1 } END { exit !f }' /proc/mounts || continue
-elif ! mount | awk -v p="$point" '$2 == p || $3 == p { f = 1 } END { exit !f }'; then continue
-fi
+[ "$(mounted "$point")" != no ] || continue
 umount "$point" || fail "umount $point: who uses it says: fuser -vm $point"
 done
 if [ -n "$vg" ]; then
-if [ "$(uname)" = AIX ]; then ! lsvg -o | grep -qx "$vg" || varyoffvg "$vg" || fail "varyoffvg $vg"
+if [ "$os" = AIX ]; then ! lsvg -o | grep -qx "$vg" || varyoffvg "$vg" || fail "varyoffvg $vg"
 else "$vgchange" -a n "$vg" || fail "vgchange -a n $vg"
 fi
 fi
 echo "detached"
-""".lstrip("\n")
+"""
+)
 """Unmount and deactivate. Arguments: VG VGCHANGE POINT…, the last mounted first"""
 
 

@@ -25,6 +25,7 @@ KNOWN = {
     "/root/.ssh/id_*": "keys",
 }
 HOMES = ("$HOME", "${HOME}", "~")
+DATABASE = "the database is hamnd's replication engine's ([replication])"
 RESTORES = ("pg_restore", "restorexCATdb", "pg_dump", "dumpxCATdb")
 OBSERVING = ("# while that crontab still copies it hamnd only compares:", '# mode = "observe"')
 NICKNAMES = {"@hourly": "0 * * * *", "@daily": "0 0 * * *", "@midnight": "0 0 * * *",
@@ -46,8 +47,10 @@ def propose(text: str, has_user_field: bool = False) -> str:
     """Return the part of a configuration that does what the copying lines of a crontab do."""
     proposals: dict[str, Proposal] = {}
     left: list[str] = []
-    for line in read_crontab(text, has_user_field):
-        left += _take(line, proposals)
+    crontab = tuple(read_crontab(text, has_user_field))
+    dumps = frozenset(word for line in crontab if _is_dump(line) for word in _words(line))
+    for line in crontab:
+        left += _take(line, proposals, dumps)
     lines = list(_rendered(proposals))
     if not proposals:
         lines = [
@@ -58,16 +61,28 @@ def propose(text: str, has_user_field: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _take(line: CronLine, proposals: dict[str, Proposal]) -> Iterator[str]:
+def _is_dump(line: CronLine) -> bool:
+    return line.command is not None and any(word in line.command for word in RESTORES)
+
+
+def _words(line: CronLine) -> list[str]:
+    """Return what a line names, a redirected file without its sign."""
+    return [word.lstrip("<>") for word in (line.command or "").split()]
+
+
+def _take(line: CronLine, proposals: dict[str, Proposal], dumps: frozenset[str]) -> Iterator[str]:
     """Take a line into the proposals; yield what of it is not taken, and why."""
     if line.command is None:
         return
     copies = copies_in(line.command)
-    if not copies and any(word in line.command for word in RESTORES):
-        yield f"{line.text.strip()}: the database is hamnd's replication engine's ([replication])"
+    if not copies and _is_dump(line):
+        yield f"{line.text.strip()}: {DATABASE}"
     for copy in copies:
         for path in copy.sources:
-            yield from _take_path(path, copy, line, proposals)
+            if path in dumps:
+                yield f"{path}: {DATABASE}"
+            else:
+                yield from _take_path(path, copy, line, proposals)
 
 
 def _take_path(

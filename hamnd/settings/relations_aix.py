@@ -22,6 +22,16 @@ def _library_on_aix(platform: str, transport: str) -> Iterator[Problem]:
         )
 
 
+def _units_are_systemds(platform: str, unit: str | None) -> Iterator[Problem]:
+    if platform == "aix" and unit is not None:
+        yield error(
+            "replication.shared_disk.unit",
+            "is a unit of systemd, which AIX has not",
+            value=f'"{unit}"',
+            hint='leave it out; [[plan.takeover.step]] after = "promote" with startsrc starts it',
+        )
+
+
 def _takeover_names_the_old_one(mode: str, old_object: str | None) -> Iterator[Problem]:
     if mode == "hanim" and old_object is None:
         yield error(
@@ -73,6 +83,7 @@ def _serves_what_aix_has(platform: str, consoles: str, http: bool) -> Iterator[P
 
 RULES: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("platform", "ssh.transport"), _library_on_aix),
+    (("platform", "replication.shared_disk.unit"), _units_are_systemds),
     (("plan.nim.mode", "plan.nim.old_object"), _takeover_names_the_old_one),
     (("plan.nim.mode", "identity.mode"), _backup_names_its_server),
     (("plan.osdeploy.program", "plan.osdeploy.image", "plan.osdeploy.nodes"), _nodes_get_an_image),

@@ -1,7 +1,8 @@
 """A takeover of an xCAT whose PostgreSQL is copied by dumps (guide §5.2).
 
-Owns that story. What was acknowledged and is missing must never be more than the verdict, and the
-standby's live database is never touched before the operator's own takeover.
+Owns those stories. What was acknowledged and is missing must never be more than the verdict, and
+the standby's live database is never touched before the operator's own takeover. What keeps dumps
+from coming is told in test_lab_dump_faults.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from tests.lab.site.dump_pair import DumpPair
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.ledger import Ledger, check_loss
+from tests.lab.site.names import CLUSTER
 
 __all__ = ["lab"]
 pytestmark = [
@@ -62,3 +64,19 @@ def test_a_takeover_loses_no_more_than_was_said(site: DumpPair) -> None:
     wait_until(lambda: site.ask("report")["actual_loss"] != "pending", "the examination", 90)
     actual = str(site.ask("report")["actual_loss"])
     assert actual.startswith("at most what is in "), actual
+
+
+def test_a_dump_that_was_given_the_live_name_by_hand_is_adopted(site: DumpPair) -> None:
+    """Given a dead primary, when somebody renames the restored copy and takes the address by hand,
+    behind hamnd's back, then hamnd is Active and says so; it runs no step."""
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    swap = ("xcatdb RENAME TO xcatdb_old", "xcatdb_hamnd RENAME TO xcatdb")
+    for one in swap:
+        site.second.sql(f"ALTER DATABASE {one}", "postgres")
+    site.lab["mn2"].run("ip", "addr", "add", f"{CLUSTER.address('mn')}/24", "dev", "eth0")
+    site.wait_state("Active")
+    status = site.ask("status")
+    assert "knows of no takeover" in status["because"], status["because"]
+    assert status["run"] is None
+    assert site.second.sql("SELECT n FROM lab_rows", "xcatdb_old").split() == ["-1"]

@@ -24,6 +24,8 @@ pytestmark = [
     needs_lab("crontab", *PROGRAMS, *xcat.PROGRAMS),
 ]
 
+IO_RUNNING, SECONDS_BEHIND = 10, 32
+"""Columns of SHOW SLAVE STATUS (MariaDB manual)."""
 WATCHER = "/etc/hamnd/watcher.cnf"
 
 
@@ -123,3 +125,32 @@ def test_a_missing_privilege_is_told_with_the_grant_that_gives_it(lab: Lab) -> N
     site.first.sql("GRANT READ_ONLY ADMIN, REPLICATION SLAVE ADMIN ON *.* TO watcher@localhost")
     site.wait_ready()
     assert "only-looks" not in site.log()
+
+
+def test_an_idle_pair_stays_in_peer_and_a_silent_one_is_stale_though_it_says_yes(lab: Lab) -> None:
+    """Given a pair on which nobody works, with the servers' heartbeats and hamnd's own row, then it
+    stays in Peer; when what the primary sends is lost in silence, then hamnd calls the link stale
+    while the server goes on saying that it receives, 0 seconds behind."""
+    site = MariaPair(lab)
+    site.replication += "row_heartbeat_s = 5\n"
+    site.second.sql("STOP SLAVE; SET GLOBAL slave_net_timeout = 120; START SLAVE")
+    site.watch()
+    site.wait_state("Peer")
+    beats = "SELECT COUNT(*) FROM hamnd.heartbeat WHERE at > UTC_TIMESTAMP() - INTERVAL 20 SECOND"
+    wait_until(lambda: site.second.ask(beats).out.strip() == "1", "the beat is on mn2", 30)
+    since = site.ask("status")["since"]
+    sent = "SELECT at FROM hamnd.heartbeat"
+    first = site.second.sql(sent)
+    wait_until(lambda: site.second.sql(sent) > first, "another beat came", 30)
+    assert (site.ask("status")["state"], site.ask("status")["since"]) == ("Peer", since)
+
+    rules = (
+        "table inet cut {\n chain in {\n type filter hook input priority -5;\n"
+        f" ip saddr {lab['mn1'].address} tcp sport 3306 drop\n }}\n}}\n"
+    )
+    lab["mn2"].run("nft", "-f", "-", stdin=rules)
+    wait_until(lambda: site.ask("status")["replication"]["state"] == "stale", "stale", 60)
+    told = site.second.sql("SHOW SLAVE STATUS").split("\t")
+    assert (told[IO_RUNNING], told[SECONDS_BEHIND]) == ("Yes", "0")
+    site.wait_state("Degraded")
+    says(site, "nothing arrives from the primary", "explain", "replication")

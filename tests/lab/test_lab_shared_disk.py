@@ -1,6 +1,7 @@
 """Takeovers on a disk that both nodes reach: only with the power proven off, and never by two.
 
-Owns those stories, on a real ext4 on a loop device. LVM and AIX's volume groups cannot run here.
+Owns those stories, on a real ext4 on a loop device. LVM's commands and the reservation are
+stand-ins (disk_pair); AIX's volume groups are told in tests/unit/dialects/test_shared_disk.py.
 """
 
 from __future__ import annotations
@@ -11,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from tests.lab.site import xcat
-from tests.lab.site.disk_pair import DiskPair, loop_device
+from tests.lab.site.disk_pair import DiskPair, GroupPair, loop_device
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
+from tests.lab.site.names import CLUSTER
 
 __all__ = ["lab"]
 pytestmark = [
@@ -72,3 +74,79 @@ def test_without_proof_of_its_power_only_the_entire_database_can_be_accepted(
     refused = site.hamnctl("confirm", weaker["digest"], "--name", "mn2")
     assert refused.code == 3, refused.text
     assert site.holders() == []
+
+
+@pytest.fixture
+def group(lab: Lab, tmp_path: Path) -> Iterator[GroupPair]:
+    with loop_device(tmp_path) as disk, loop_device(tmp_path, "register") as register:
+        site = GroupPair(lab, disk, register)
+        site.watch()
+        site.wait_state("Peer")
+        site.wait_ready()
+        yield site
+
+
+def take_over_without_fence(site: GroupPair) -> None:
+    """Lose the primary and its controller together; take over with the loss that is shown, and go
+    on without the fence."""
+    site.faults.cut("bmc")
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+
+    def are_blocking() -> bool:
+        gates = {one["name"]: one["verdict"] for one in site.ask("plan", "takeover")["gates"]}
+        return "pass" not in (gates["fence"], gates["readiness"])
+
+    wait_until(are_blocking, "the controller is known to be gone", 60)
+    why = ("--reason", "the disk is reserved")
+    named = ("--override", "fence", *why, "--override", "readiness", *why)
+    shown = site.ask("plan", "takeover", *named)["data_loss"]["verdict"]
+    assert shown == "zero_likely"
+    plan = site.ask("plan", "takeover", *named, "--accept-loss", shown)
+    confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=120)
+    assert confirmed.code == 4, confirmed.text
+    skipped = site.hamnctl("skip", "fence", *why)
+    assert skipped.code == 0, skipped.text
+
+
+def test_a_reservation_that_is_proven_takes_the_place_of_the_power(group: GroupPair) -> None:
+    """Given a disk that mn1 has reserved, its volume group active there, when mn1 and its power
+    controller fall silent together, then mn2 reserves it for itself alone, sees that it is, and
+    only then activates the group and mounts it; mn1 has lost its key when it returns."""
+    assert group.is_reserved("mn1")
+    take_over_without_fence(group)
+    group.retry()
+    assert group.wait_state("Active") == "Active"
+    assert group.holders() == ["mn2"]
+    assert group.is_reserved("mn2")
+    assert "cn1" in group.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+    group.faults.on("mn1")
+    group.cable(group.lab["mn1"])
+    assert not group.is_reserved("mn1")
+
+
+def test_a_disk_that_is_not_granted_is_not_mounted(group: GroupPair) -> None:
+    """Given a disk that lets nobody take what another node holds, when mn2 would take it over, then
+    the run stops before it activated anything, and says what was refused."""
+    group.lab["mn2"].write("/etc/refuse-preempt", "")
+    take_over_without_fence(group)
+    stopped = group.hamnctl("retry", timeout_s=120)
+    assert stopped.code == 4, stopped.text
+    assert "PAUSED at promote" in stopped.text
+    assert "sg_persist --preempt" in " ".join(stopped.text.split())
+    assert group.holders() == []
+    assert group.lab["mn2"].ask("test", "-e", "/dev/xcatvg/shared").code != 0
+    assert not group.is_reserved("mn2")
+
+
+def test_a_disk_that_was_mounted_by_hand_is_adopted(site: DiskPair) -> None:
+    """Given a dead primary, when somebody mounts the disk on mn2 and takes the address by hand,
+    behind hamnd's back, then hamnd is Active and says so; it runs no step."""
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    site.attach(site.lab["mn2"])
+    site.lab["mn2"].run("ip", "addr", "add", f"{CLUSTER.address('mn')}/24", "dev", "eth0")
+    site.wait_state("Active")
+    status = site.ask("status")
+    assert "knows of no takeover" in status["because"], status["because"]
+    assert status["run"] is None

@@ -168,10 +168,13 @@ def _went_on(told: Databases, promoted: Copy) -> tuple[str | None, Rejoin | None
 def role_of(told: Databases, is_standby: bool) -> str:
     """Return the role of a server's live database: its comment's, else the configuration's.
 
-    A server without a live database serves nobody.
+    A server without a live database serves nobody. A restored copy that has the live name was given
+    it by hand: nothing else renames it and leaves its comment as it was.
     """
     if not told.has_live:
         return "standby"
+    if not told.role and told.live is not None:
+        return "primary"
     return told.role or ("standby" if is_standby else "primary")
 
 

@@ -7,6 +7,8 @@ in one transaction, whatever the database is called.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hamnd.dialects.copies.commands import home, pull, python
 from hamnd.dialects.dump import programs
 from hamnd.dialects.postgresql.commands import CONNECT_S, conninfo_of
@@ -65,7 +67,8 @@ def take_copy(site: Site) -> Action:
     argv = ("sh", "-c", programs.SEND, "hamnd-send", home(site), where.os_user)
     request = Exec(site.partner.name, (*argv, line, asked, version))
     far = remote_line(request, site)
-    return pull(site, where, (*ssh_argv(site, site.partner.name), far))
+    fetched = pull(site, where, (*ssh_argv(site, site.partner.name), far))
+    return replace(fetched, reads="dump.pulled")
 
 
 def restore(site: Site) -> Action:
@@ -78,7 +81,7 @@ def restore(site: Site) -> Action:
     request = python(
         site, site.node, programs.RESTORE, home(site), where.os_user, where.database, *lines
     )
-    return Action(request, reads="copies.pulled")
+    return Action(request, reads="dump.pulled")
 
 
 def promote(site: Site) -> Action:

@@ -13,6 +13,9 @@ SEND = r"""
 set -u; umask 077
 home=$1 user=$2 dump=$3 facts=$4 version=$5
 fail() { echo "$*" >&2; exit 1; }
+why() {
+awk '/(error|ERROR|FATAL): / { print; f = 1; exit } { l = $0 } END { if (!f) print l }' "$1"
+}
 mkdir -p "$home" || fail "$home on $(uname -n) cannot be made"
 for old in "$home"/outgoing.*; do
 pid=${old##*.}
@@ -23,8 +26,8 @@ mkdir "$out" || fail "$out on $(uname -n) cannot be made"
 trap 'rm -rf "$out"' EXIT; trap 'exit 1' HUP INT TERM
 as() { su - "$user" -c "$1"; }
 taken=$(date +%s)
-told=$(as "$facts" 2>"$out/said") || fail "psql: $(tail -n 1 "$out/said")"
-as "$dump" >"$out/database.dump" 2>"$out/said" || fail "pg_dump: $(tail -n 1 "$out/said")"
+told=$(as "$facts" 2>"$out/said") || fail "$(why "$out/said")"
+as "$dump" >"$out/database.dump" 2>"$out/said" || fail "$(why "$out/said")"
 rm -f "$out/said"
 sum() { sha256sum "$1" 2>/dev/null || openssl dgst -sha256 -r "$1"; }
 { printf 'hamnd-copy 1\ntaken %s\nsnapshot set\nhow %s\n' "$taken" "$(as "$version" 2>/dev/null)"
@@ -47,9 +50,11 @@ def run(line, stdin=None):
     return subprocess.run(argv, stdin=stdin or subprocess.DEVNULL, stdout=subprocess.PIPE,
                           stderr=subprocess.PIPE)
 
-def last_line(data):
+def why(data):
+    """Return the first line that names an error: after it come details, hints and the statement."""
     lines = [one.strip() for one in data.decode("utf-8", "replace").splitlines() if one.strip()]
-    return lines[-1] if lines else "it said nothing"
+    errors = [one for one in lines if any(w in one for w in ("error: ", "ERROR: ", "FATAL: "))]
+    return (errors or lines[-1:] or ["it said nothing"])[0]
 
 def ask(statement, database="postgres", single=""):
     """Run SQL on the local server; a failure ends the program with the server's own words."""
@@ -58,7 +63,7 @@ def ask(statement, database="postgres", single=""):
         line += " -c " + quote(one)
     done = run(line)
     if done.returncode:
-        fail("psql: " + last_line(done.stderr))
+        fail(why(done.stderr))
     return done.stdout.decode("utf-8", "replace").strip()
 
 def quote(text):
@@ -92,7 +97,7 @@ ask("CREATE DATABASE %s TEMPLATE template0 OWNER %s ENCODING %s LC_COLLATE %s LC
 with open(os.path.join(folder, "database.dump"), "rb") as file:
     done = run(restore.replace("@DATABASE@", spare), stdin=file)
 if done.returncode:
-    fail("pg_restore: " + last_line(done.stderr))
+    fail(why(done.stderr))
 count = ask("SELECT count(*) FROM pg_class c JOIN pg_namespace n ON n.oid = relnamespace "
             "WHERE relkind = 'r' AND nspname !~ '^pg_' AND nspname <> 'information_schema'", spare)
 if count != str(copy["tables"]):

@@ -8,7 +8,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from hamnd.dialects.copies.readers import read_pulled as read_copied
 from hamnd.dialects.copies.status import role_of
+from hamnd.dialects.postgresql.messages import plainly
 from hamnd.dialects.postgresql.readers import unserved
 from hamnd.dialects.postgresql.status import answer_of, parse_objects
 from hamnd.dialects.shell import last_lines
@@ -20,6 +22,11 @@ from hamnd.model.work import Reading, Report
 _COPY = re.compile(
     r"hamnd (?:primary )?copy (\d+) asked (\d+\.\d+) taken (\d+(?:\.\d+)?) "
     r"tables (\d+) mark (\S+)"
+)
+_POSTGRES = re.compile(r"(?:psql|pg_dump|pg_restore|ERROR|FATAL): ")
+_NO_READING = re.compile(r"permission denied for (?:table|schema|sequence|view|function)")
+_NO_MEMBER = re.compile(
+    r'must be (?:a )?member of role "([^"]+)"|must be able to SET ROLE "([^"]+)"'
 )
 
 
@@ -104,6 +111,30 @@ def read_restored(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     return Reading(Verdict.PASS, f"copy {told.restored.number} is restored")
 
 
+def read_pulled(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when a dump was taken, or restored; else what PostgreSQL said, and what helps."""
+    reading = read_copied(report)
+    if reading.verdict is not Verdict.BLOCK or _POSTGRES.search(reading.sentence) is None:
+        return reading
+    helps = plainly(reading.sentence) or _grant_for(reading.sentence)
+    return reading if helps is None else Reading(Verdict.BLOCK, f"{reading.sentence} -> {helps}")
+
+
+def _grant_for(said: str) -> str | None:
+    """Return the GRANT that the role lacks which dumps, or restores, in words; or None."""
+    member = _NO_MEMBER.search(said)
+    if member is not None:
+        return f"on the standby: GRANT {member[1] or member[2]} TO that role"
+    if "permission denied to create database" in said:
+        return "on the standby: ALTER ROLE … CREATEDB"
+    if _NO_READING.search(said) is None:
+        return None
+    return (
+        "on the primary: GRANT pg_read_all_data TO that role (PostgreSQL 14 and newer; before: "
+        "USAGE on each schema, SELECT on each table and sequence)"
+    )
+
+
 def read_primary(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the live database is the primary's and takes writes."""
     lost = unserved(report)
@@ -119,7 +150,7 @@ def read_primary(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
         case _:
             return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
     copy = copy_in(comment)
-    is_primary = comment.startswith("hamnd primary") or (not copy and "primary" in arguments)
+    is_primary = comment.startswith("hamnd primary") or copy or "primary" in arguments
     if not is_primary:
         return Reading(Verdict.BLOCK, "the live database is not the primary's")
     told = "the primary's" if copy is None else f"copy {copy.number}, the primary's now"
@@ -155,6 +186,7 @@ def read_kept(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 
 READERS = {
+    "dump.pulled": read_pulled,
     "dump.readable": read_readable,
     "dump.restored": read_restored,
     "dump.primary": read_primary,

@@ -24,6 +24,7 @@ from hamnd.core.replication import (
     sqlite,
 )
 from hamnd.core.replication.copies import judge_loss, judge_promotion
+from hamnd.dialects.readers import READERS
 from hamnd.model.health import Replication
 from hamnd.model.names import FenceGrade, LossVerdict, Status, Verdict
 from hamnd.model.site import SharedDiskSite, SharedFilesystem, SqliteSite
@@ -258,6 +259,43 @@ def test_only_what_is_restored_counts_and_a_comment_of_others_is_none() -> None:
     for told in (None, "a comment of the DBA", "hamnd copy x"):
         seen = dump.ENGINE.view(DUMPS, {dump.TOPIC: databases(1.0, restored=told)})
         assert seen.state == "none"
+
+
+def test_a_restored_copy_that_has_the_live_name_was_promoted_by_hand() -> None:
+    seen = dump.ENGINE.view(DUMPS, {dump.TOPIC: databases(1.0, live=COMMENT, restored=None)})
+    assert seen.role == "primary"
+    assert seen.promoted is not None
+    assert seen.promoted.number == 3
+
+
+@pytest.mark.parametrize(
+    ("said", "helps"),
+    [
+        (
+            "pg_dump: error: query failed: ERROR:  permission denied for table lab_rows",
+            "GRANT pg_read_all_data",
+        ),
+        ("ERROR:  permission denied to create database", "CREATEDB"),
+        ('ERROR:  must be member of role "xcatadm"', "GRANT xcatadm TO that role"),
+        ('ERROR:  must be able to SET ROLE "xcatadm"', "GRANT xcatadm TO that role"),
+        ('ERROR:  could not extend file "base/5/1": No space left on device', "its disk is full"),
+        (
+            'psql: error: FATAL:  password authentication failed for user "postgres"',
+            "the password of role postgres is refused",
+        ),
+    ],
+)
+def test_what_keeps_a_dump_from_coming_is_told_with_what_helps(said: str, helps: str) -> None:
+    reading = READERS["dump.pulled"](report(exit_code=1, stderr=f"{said}\n"), ())
+    assert reading.verdict is Verdict.BLOCK
+    assert reading.sentence.startswith(said)
+    assert helps in reading.sentence
+
+
+def test_the_disk_of_hamnd_itself_is_not_taken_for_the_servers() -> None:
+    said = "/var/lib/hamnd/dump/incoming.7/stream.tar: No space left on device"
+    reading = READERS["dump.pulled"](report(exit_code=1, stderr=f"{said}\n"), ())
+    assert reading.sentence == said
 
 
 def test_a_standby_without_its_server_has_nothing_to_promote() -> None:

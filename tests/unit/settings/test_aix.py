@@ -77,3 +77,12 @@ def test_a_restored_nim_database_is_warned_of_where_the_name_stays(
     assert loaded.errors == ()
     told = [one for one in loaded.warnings if one.path == "plan.nim.mode"]
     assert len(told) == count
+
+
+def test_a_unit_of_systemd_is_refused_where_there_is_none(checkout: Path) -> None:
+    sample = (checkout / "config/hamnd.shared-disk.toml").read_text(encoding="utf-8")
+    told = sample.replace('platform = "linux"', 'platform = "aix"')
+    told = told.replace('# unit = "postgresql"', 'unit = "postgresql"')
+    assert told.count('\nunit = "postgresql"') == 1
+    found = {one.path: one.line() for one in load(told).errors}
+    assert "startsrc" in found["replication.shared_disk.unit"]

@@ -17,6 +17,8 @@ MAILTO=root
 0 2 * * * /usr/bin/rsync -az /install mn2:/
 0 2 * * * /usr/bin/rsync -az /etc/hosts /etc/resolv.conf mn2:/etc/
 0 3 * * * pg_dump -F t xcatdb >/backup/xcatdb.tar
+0 4 * * * scp /backup/xcatdb.tar mn2:/backup
+0 5 * * * ssh mn2 pg_restore -c -d xcatdb /backup/xcatdb.tar
 0 4 * * 1-5 scp -r /data/images/ root@mn2:/data/images
 5 4 * * * rsync -az /etc/xcat/cfgloc mn2:/etc/xcat/ >/dev/null 2>&1
 0 5 * * * /usr/local/sbin/rotate
@@ -53,6 +55,7 @@ def test_what_is_not_taken_over_is_named_with_the_reason() -> None:
     assert "/etc/xcat/cfgloc: names this node's own database" in told
     assert "/etc/resolv.conf: each node's own" in told
     assert "pg_dump" in told
+    assert "#   /backup/xcatdb.tar: the database is hamnd's" in told
     assert "rotate" not in told
 
 
