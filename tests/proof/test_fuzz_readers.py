@@ -1,0 +1,120 @@
+"""Every reader of a foreign tool's output, given anything at all: it never fails and never lies.
+
+Owns the fuzz of `dialects.readers`. The looks and actions are those of real plans of every sample
+configuration, so that each reader gets the arguments that hamnd gives it. What a tool really says
+is taken apart and put together anew; the readers' meaning is tested beside each dialect.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from functools import cache
+from pathlib import Path
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from hamnd.core.asking import platform_steps, slow_looks
+from hamnd.core.plans.takeover import takeover_steps
+from hamnd.core.platforms import platform_of
+from hamnd.core.policy import Terms
+from hamnd.core.rehearsing import looks_of
+from hamnd.core.replication import Rejoin, Setup, Switchover, Task, Way
+from hamnd.core.replication.registry import engine_of
+from hamnd.core.state import NodeState
+from hamnd.dialects.readers import READERS, read_action, read_look
+from hamnd.errors import PermanentError
+from hamnd.model.instant import Instant
+from hamnd.model.names import Verdict
+from hamnd.model.plan import Step
+from hamnd.model.work import Action, Ending, Look, Looked, Report
+from hamnd.settings import load
+
+ROOT = Path(__file__).resolve().parents[2]
+CONFIGS = sorted((ROOT / "config").glob("hamnd.*.toml"))
+WORDS_MAX = 40
+TEXT_MAX = 4000
+
+SILENCE_IS_THE_ANSWER = ("silen", "reach.", "clear", "gone", "claimed")
+"""Of these readers some take no answer for what they look for."""
+
+
+@cache
+def samples() -> tuple[str, ...]:
+    """Return lines that real tools printed, with the specimens of all dialects."""
+    texts = [path.read_text(errors="replace") for path in (ROOT / "tests/samples").rglob("*.txt")]
+    lines = {line for text in texts for line in text.splitlines() if line.strip()}
+    known = ("active", "inactive", "enabled", "disabled", "true", "false", "t", "f", "0", "1", "-1",
+             "Status: ON", "Status: OFF", "Object name: cn1", "2: eth0    inet 9.114.47.110/26",
+             "Unicast reply from 9.114.47.110", "Sent 2 probes", "Received 0 response(s)", "\x00",
+             "9" * 400, "ü" * 9, "\u2028", "NULL", "nan", "inf", "1e999", "{}", "[]", '{"a":[1]}',
+             "1 aixmn2 boot-1", "rc=0", "DB20000I", "SQL1776N")  # fmt: skip
+    return (*sorted(lines), *known)
+
+
+@cache
+def asked() -> tuple[Look | Action, ...]:
+    """Return every look and action of every plan of every sample configuration, by reader."""
+    found: dict[str, Look | Action] = {}
+    for path in CONFIGS:
+        loaded = load(path.read_text())
+        assert loaded.site is not None
+        assert loaded.policy is not None
+        for one in _of(Terms(loaded.site, loaded.policy)):
+            found.setdefault(f"{type(one).__name__} {one.reads}", one)
+    return tuple(found.values())
+
+
+def _of(terms: Terms) -> list[Look | Action]:
+    engine, state = engine_of(terms), NodeState()
+    tasks: tuple[Task, ...] = (
+        Setup(),
+        Switchover(),
+        *(Rejoin(way, "kept-1", "1 to 2") for way in Way),
+    )
+    steps: list[Step] = []
+    for task in tasks:
+        with contextlib.suppress(PermanentError):  # the sample leaves something out for this
+            steps += engine.steps(terms, task)
+    steps += takeover_steps(terms, state.assessment.promotion, platform_steps(state, terms))
+    looks: list[Look | Action] = [look for step in steps for look in looks_of(step)]
+    looks += [*slow_looks(terms).values(), *platform_of(terms.site).looks(terms.site).values()]
+    looks += [one for step in steps for one in (*step.actions, *step.compensation)]
+    return looks
+
+
+REPORTS = st.builds(
+    Report,
+    ending=st.sampled_from(Ending),
+    started=st.just(Instant(10.0, 1e9)),
+    finished=st.just(Instant(11.0, 1e9 + 1)),
+    exit_code=st.one_of(st.none(), st.sampled_from((0, 1, 2, 4, 127, 137, 255)), st.integers()),
+    stdout=st.one_of(
+        st.lists(st.sampled_from(samples()), max_size=WORDS_MAX).map("\n".join),
+        st.text(max_size=TEXT_MAX),
+    ),
+    stderr=st.one_of(st.just(""), st.sampled_from(samples()), st.text(max_size=200)),
+    truncated=st.booleans(),
+)
+
+
+@settings(max_examples=3000, deadline=None, derandomize=True, database=None,
+          suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
+@given(one=st.sampled_from(asked()), report=REPORTS)
+def test_no_output_of_any_tool_makes_a_reader_fail_or_believe_in_silence(
+    one: Look | Action, report: Report
+) -> None:
+    reading = read_look(Looked(one, report)) if isinstance(one, Look) else read_action(one, report)
+    assert reading.sentence
+    is_answer = report.ending in (Ending.EXITED, Ending.REFUSED)
+    if not is_answer and not any(word in one.reads for word in SILENCE_IS_THE_ANSWER):
+        assert reading.verdict is not Verdict.PASS, "no answer is not yes"
+    if report.ending in (Ending.LOST, Ending.TIMED_OUT) and not isinstance(one, Look):
+        assert reading.verdict is Verdict.UNKNOWN, "sent, and not known: look again (law 5)"
+
+
+def test_the_fuzz_reaches_nearly_every_reader() -> None:
+    """What no plan of a sample asks is rare: the rest is read elsewhere."""
+    reached = {one.reads for one in asked()}
+    assert reached <= set(READERS)
+    assert len(reached) >= 0.7 * len(READERS), sorted(set(READERS) - reached)
