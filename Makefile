@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: generated help demo test check matrix bench bench-files lab lab-test nights aix-bundle venv clean
+.PHONY: generated help demo test check matrix bench bench-files lab lab-test nights packages aix-bundle venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -20,6 +20,7 @@ help:
 	@echo "make lab-test             every story between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"
 	@echo "make generated            write anew what is made from the code: manuals, completion, dashboard"
+	@echo "make packages             .deb, .rpm and a bundle for sites without internet, in dist/linux"
 	@echo "make aix-bundle           what installs hamnd on AIX without a network, in dist/aix"
 	@echo "make venv                 only make the virtual environment"
 	@echo "make clean                remove it"
@@ -75,6 +76,10 @@ bench-files: $(VENV)/.dev
 
 lab: $(VENV)/.dev
 	@$(BIN)/python -m tests.lab.site $(ARGS)
+
+packages: $(VENV)/.run
+	@rm -rf dist/linux
+	@packaging/build $(BIN)/python dist/linux
 
 aix-bundle: $(VENV)/.run
 	@rm -rf dist/aix

@@ -1,4 +1,4 @@
-"""Entry of `hamnd`: the simulated pair (`demo`), the crontab reader (`import-cron`), the daemon.
+"""Entry of `hamnd`: the simulated pair (`demo`), two readers (`init`, `import-cron`), the daemon.
 
 Owns the choice between them. Must not know what any of them does, and loads only the one that runs:
 the daemon never imports a line of the simulation.
@@ -17,6 +17,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         from hamnd.demo.main import main as demo
 
         return demo(arguments[1:])
+    if arguments[:1] == ["init"]:
+        from hamnd.daemon.survey import main as init
+
+        return init(arguments[1:])
     if arguments[:1] == ["import-cron"]:
         from hamnd.daemon.importing import main as import_cron
 

@@ -163,10 +163,13 @@ def hamnctl() -> str:
 def hamnd() -> str:
     """Return the page of the daemon."""
     from hamnd.daemon.main import _parser
+    from hamnd.daemon.survey import parser as init_parser
 
     lines = _title("hamnd", 8, "watch a pair of xCAT management nodes, guide a confirmed takeover")
     lines += [".SH SYNOPSIS", ".B hamnd \\-\\-config\n.I FILE\n[\\fB\\-\\-check\\fR]"]
     lines += [".br\n.B hamnd demo\n[\\fB\\-\\-auto\\fR] [\\fB\\-\\-dir\\fR \\fIDIR\\fR]"]
+    lines += [".br\n.B hamnd init\n[\\fIOPTION\\fR ...]"]
+    lines += [".br\n.B hamnd import\\-cron\n[\\fB\\-\\-system\\fR] [\\fIFILE\\fR]"]
     lines += [".SH DESCRIPTION", _paragraph(
         "hamnd runs on the standby management node. It watches replication, copied files and the "
         "primary from several vantage points, says what a takeover would lose, and keeps proving "
@@ -177,6 +180,12 @@ def hamnd() -> str:
         "standard error. A dead hamnd disturbs no database, service or address."
     )]  # fmt: skip
     lines += [".SH OPTIONS", *_options(_parser(), hidden=frozenset({"-h"}))]
+    lines += [".SH A FIRST CONFIGURATION", _paragraph(
+        "hamnd init looks at this host (cfgloc, xCAT's site table, addresses, the way out, "
+        "root's crontab) and proposes a configuration, with the reason for each value; what no "
+        "look at one host can tell is named. hamnd import-cron reads a crontab that copies files "
+        "(- is standard input) and proposes file sets that do the same. Neither changes anything."
+    ), *_options(init_parser(), hidden=frozenset({"-h"}))]  # fmt: skip
     lines += [".SH THE DEMO", _paragraph(
         "hamnd demo starts a simulated site on loopback addresses with the real daemon in it, and "
         "prints how to break it. It needs no root and no database. With --auto it plays one whole "

@@ -12,6 +12,7 @@ between two machines leaves the others' view alone.
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
 import shutil
@@ -251,11 +252,30 @@ def missing() -> list[Missing]:
     wanted = (
         Missing("sh", "dash or bash", "nothing runs", is_required=True),
         Missing("timeout", "coreutils", "the witnesses' tests have no limit of their own"),
-        Missing("ssh", "openssh-client", "the witnesses use a stand-in for it"),
-        Missing("sshd", "openssh-server", "asyncssh's server plays the primary and the witnesses"),
+        *_ssh_programs(),
         Missing("rsync", "rsync", "files are not copied"),
     )
     return [one for one in wanted if shutil.which(one.program, path=places) is None]
+
+
+def _ssh_programs() -> tuple[Missing, ...]:
+    if has_library():
+        server = "asyncssh's server plays the primary and the witnesses"
+        return (
+            Missing("ssh", "openssh-client", "the witnesses use a stand-in for it"),
+            Missing("sshd", "openssh-server", server),
+        )
+    return (
+        Missing("ssh", "openssh-client", "nobody is reached", is_required=True),
+        Missing("ssh-keygen", "openssh-client", "there are no keys", is_required=True),
+        Missing("sshd", "openssh-server", "nobody plays the primary", is_required=True),
+        Missing("openssl", "openssl", "xcatd has no certificate", is_required=True),
+    )
+
+
+def has_library() -> bool:
+    """Whether asyncssh is installed; the packages and AIX do without it."""
+    return importlib.util.find_spec("asyncssh") is not None
 
 
 TOOLS = (
@@ -369,7 +389,7 @@ password = "{layout.fence_password}"
 min = 1
 {witnesses}
 [ssh]
-transport = "{"asyncssh" if layout.platform == "linux" else "openssh"}"
+transport = "{"asyncssh" if layout.platform == "linux" and has_library() else "openssh"}"
 user = "{layout.user}"
 key_file = "{layout.user_key}"
 known_hosts_file = "{layout.known_hosts}"

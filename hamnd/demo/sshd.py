@@ -15,17 +15,15 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import Protocol
 
-import asyncssh
-
 from hamnd.demo.executables import SESSION, session_of
 from hamnd.demo.relay import Wire, WireState
-from hamnd.demo.site import DemoDirectory
+from hamnd.demo.site import DemoDirectory, has_library
 
 SELF_TEST_S = 10.0
-CLOSE_S = 0.2
 PLACES = "/usr/sbin:/usr/local/sbin:/opt/freeware/sbin:/usr/bin"
 
 
@@ -50,18 +48,30 @@ class SshServer(Protocol):
 def write_keys(layout: DemoDirectory, machines: list[str]) -> None:
     """Make the host keys, the user's key, authorized_keys and a pinned known_hosts file."""
     layout.ssh.mkdir(mode=0o700, exist_ok=True)
-    user = asyncssh.generate_private_key("ssh-ed25519", comment="hamnd-demo")
-    _write(layout.user_key, user.export_private_key())
-    public = user.export_public_key()
+    private, public = _make_key("hamnd-demo")
+    _write(layout.user_key, private)
     _write(layout.user_key.with_suffix(".pub"), public)
     _write(layout.ssh / "authorized_keys", public)
     pins = []
     for machine in machines:
-        key = asyncssh.generate_private_key("ssh-ed25519", comment=machine)
-        _write(layout.host_key(machine), key.export_private_key())
+        private, public = _make_key(machine)
+        _write(layout.host_key(machine), private)
         where = f"[{layout.address(machine)}]:{layout.ssh_port}"
-        pins.append(f"{where} {key.export_public_key().decode().strip()}\n")
+        pins.append(f"{where} {public.decode().strip()}\n")
     _write(layout.known_hosts, "".join(pins).encode())
+
+
+def _make_key(comment: str) -> tuple[bytes, bytes]:
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        from hamnd.demo import sshd_library
+
+        return sshd_library.make_key(comment)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "key")
+        argv = (program, "-q", "-t", "ed25519", "-N", "", "-C", comment, "-f", str(path))
+        subprocess.run(argv, timeout=SELF_TEST_S, check=True, stdin=subprocess.DEVNULL)
+        return path.read_bytes(), path.with_suffix(".pub").read_bytes()
 
 
 def _write(path: Path, content: bytes) -> None:
@@ -164,129 +174,6 @@ class OpenSshServer:
             await process.wait()
 
 
-class _Anyone(asyncssh.SSHServer):
-    """Accepts the demo's own key for whatever user name is given."""
-
-    def begin_auth(self, username: str) -> bool:  # noqa: ARG002  (asyncssh's signature)
-        return True
-
-
-class AsyncsshServer:
-    """asyncssh's server inside the demo's process, where no sshd is installed or it cannot run."""
-
-    kind = "asyncssh"
-
-    def __init__(self, layout: DemoDirectory) -> None:
-        self._layout = layout
-        self._connections: dict[asyncssh.SSHServerConnection, str] = {}
-        self._starting: set[asyncio.Task[None]] = set()
-
-    async def connect(self, machine: str) -> socket.socket:
-        """Serve one connection on one end of a socket pair."""
-        ours, theirs = socket.socketpair()
-        theirs.setblocking(False)
-        task = asyncio.get_running_loop().create_task(self._serve(theirs, machine))
-        self._starting.add(task)
-        task.add_done_callback(self._starting.discard)
-        return ours
-
-    async def _serve(self, end: socket.socket, machine: str) -> None:
-        layout = self._layout
-
-        async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
-            await _run_command(process, str(layout.shell(machine)), machine)
-
-        try:
-            connection = await asyncssh.run_server(
-                end,
-                server_factory=_Anyone,
-                server_host_keys=[str(layout.host_key(machine))],
-                authorized_client_keys=str(layout.ssh / "authorized_keys"),
-                process_factory=handle,
-                encoding=None,
-                login_timeout=30,
-            )
-        except (OSError, asyncssh.Error):
-            end.close()  # a banner probe hangs up without logging in
-            return
-        except asyncio.CancelledError:
-            end.close()
-            raise
-        self._connections[connection] = machine
-        try:
-            await connection.wait_closed()
-        finally:
-            connection.abort()
-            self._connections.pop(connection, None)
-
-    def hang_up(self, machine: str) -> None:
-        """Abort a machine's connections."""
-        for connection, at in list(self._connections.items()):
-            if at == machine:
-                connection.abort()
-
-    async def close(self) -> None:
-        """Abort everything."""
-        for machine in set(self._connections.values()):
-            self.hang_up(machine)
-        if self._starting:
-            await asyncio.wait(self._starting, timeout=CLOSE_S)
-        for task in list(self._starting):
-            task.cancel()
-        await asyncio.gather(*self._starting, return_exceptions=True)
-
-
-async def _run_command(process: asyncssh.SSHServerProcess[bytes], shell: str, machine: str) -> None:
-    """Run one command line through the machine's shell script, as sshd's ForceCommand does."""
-    environment = dict(os.environ) | {"HAMND_DEMO_NODE": machine}
-    environment.pop("SSH_ORIGINAL_COMMAND", None)
-    if process.command is not None:
-        environment["SSH_ORIGINAL_COMMAND"] = process.command
-    child = await asyncio.create_subprocess_exec(
-        shell,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-        env=environment,
-        start_new_session=True,
-    )
-    # Own pumps: asyncssh's redirect() loses what a short program says last (tried with 2.24).
-    outputs = (
-        _pump_out(child.stdout, process.stdout),
-        _pump_out(child.stderr, process.stderr),
-    )
-    typing = asyncio.get_running_loop().create_task(_pump_in(process.stdin, child.stdin))
-    try:
-        await asyncio.gather(*outputs)
-        code = await child.wait()
-        process.exit(code if code >= 0 else 255)
-    finally:
-        typing.cancel()
-        if child.returncode is None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(child.pid, signal.SIGKILL)
-            await child.wait()
-
-
-async def _pump_out(source: asyncio.StreamReader | None, target: asyncssh.SSHWriter[bytes]) -> None:
-    if source is None:
-        return
-    with contextlib.suppress(OSError, asyncssh.Error):  # the caller went away
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-
-
-async def _pump_in(source: asyncssh.SSHReader[bytes], target: asyncio.StreamWriter | None) -> None:
-    if target is None:
-        return
-    with contextlib.suppress(OSError, asyncssh.Error):
-        while data := await source.read(65536):
-            target.write(data)
-            await target.drain()
-        target.close()
-
-
 async def choose(
     layout: DemoDirectory, machine: str, prefer_openssh: bool = True
 ) -> tuple[SshServer, str]:
@@ -298,7 +185,7 @@ async def choose(
     program = shutil.which("sshd", path=f"{os.environ.get('PATH', '')}:{PLACES}")
     if not prefer_openssh or program is None:
         reason = "not asked for" if program else "sshd is not installed (package openssh-server)"
-        return AsyncsshServer(layout), reason
+        return _library_server(layout, reason), reason
     server = OpenSshServer(program, layout)
     problem = server.problem(machine)
     if problem is None:
@@ -306,7 +193,16 @@ async def choose(
     if problem is None:
         return server, ""
     await server.close()
-    return AsyncsshServer(layout), f"sshd does not work here: {problem.splitlines()[-1]}"
+    reason = f"sshd does not work here: {problem.splitlines()[-1]}"
+    return _library_server(layout, reason), reason
+
+
+def _library_server(layout: DemoDirectory, reason: str) -> SshServer:
+    if not has_library():
+        raise OSError(f"{reason}, and this hamnd is installed without asyncssh")
+    from hamnd.demo import sshd_library
+
+    return sshd_library.AsyncsshServer(layout)
 
 
 async def _login_problem(server: SshServer, layout: DemoDirectory, machine: str) -> str | None:
@@ -319,19 +215,34 @@ async def _login_problem(server: SshServer, layout: DemoDirectory, machine: str)
     wire.set(WireState.UP)
     try:
         async with asyncio.timeout(SELF_TEST_S):
-            connection = await asyncssh.connect(
-                layout.address(machine),
-                layout.ssh_port,
-                known_hosts=str(layout.known_hosts),
-                client_keys=[str(layout.user_key)],
-                agent_path=None,
-                config=None,
-                username=layout.user,
-            )
-            async with connection:
-                done = await connection.run("exit 7", check=False)
-    except (TimeoutError, OSError, asyncssh.Error) as error:
-        return f"a login did not work: {error}"
+            if shutil.which("ssh") is not None:
+                return await _program_login_problem(layout, machine)
+            from hamnd.demo import sshd_library
+
+            return await sshd_library.login_problem(layout, machine)
+    except TimeoutError:
+        return f"a login did not end within {SELF_TEST_S:g} s"
     finally:
         await wire.close()
-    return None if done.exit_status == 7 else "a command did not run as it should"
+
+
+async def _program_login_problem(layout: DemoDirectory, machine: str) -> str | None:
+    options = ("BatchMode=yes", "StrictHostKeyChecking=yes", "LogLevel=ERROR", "IdentitiesOnly=yes",
+               f"UserKnownHostsFile={layout.known_hosts}")  # fmt: skip
+    process = await asyncio.create_subprocess_exec(
+        *("ssh", "-F", "none", "-p", str(layout.ssh_port), "-i", str(layout.user_key)),
+        *(word for option in options for word in ("-o", option)),
+        *(f"{layout.user}@{layout.address(machine)}", "exit 7"),
+        stdin=asyncio.subprocess.DEVNULL,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        _, said = await process.communicate()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    if process.returncode == 7:
+        return None
+    return f"a login did not work: {said.decode(errors='replace').strip() or 'no reason given'}"

@@ -88,7 +88,7 @@ class World:
             dress(self.site, layout.mode, gateway, times.xcat_scale, began)
         self.calls = Calls(self.site, self.now, times.xcat_scale)
         self.wires: dict[tuple[str, str, str], Wire] = {}
-        self.ssh_server: sshd.SshServer = sshd.AsyncsshServer(layout)
+        self.ssh_server: sshd.SshServer = sshd.OpenSshServer("sshd", layout)
         self.ssh_note = ""
         self._xcatds: list[XcatdServer] = []
         self._server: asyncio.Server | None = None

@@ -12,15 +12,10 @@ import asyncio
 import re
 import ssl
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
+from datetime import UTC, datetime
 from xml.sax.saxutils import escape
 
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
-
+from hamnd.demo.certificate import write_certificate
 from hamnd.demo.listening import close_server
 from hamnd.demo.site import DemoDirectory
 
@@ -48,29 +43,6 @@ class Response:
             lines.append(f"  <error>{escape(self.error)}</error>\n  <errorcode>1</errorcode>\n")
         body = f"<xcatresponse>\n{''.join(lines)}</xcatresponse>\n" if lines else ""
         return body + DONE
-
-
-def write_certificate(path: Path, common_name: str, now: datetime) -> None:
-    """Write a self-signed certificate and its key into one PEM file, valid for a year."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=365))
-        .sign(key, hashes.SHA256())
-    )
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    path.write_bytes(private + certificate.public_bytes(serialization.Encoding.PEM))
-    path.chmod(0o600)
 
 
 class XcatdServer:

@@ -35,10 +35,15 @@ class Cfgloc:
     """Empty: the database of xcatd's own host, over its socket."""
 
 
+def reading(path: str) -> tuple[str, ...]:
+    """Return the command that prints such a file without its user and password."""
+    return ("sh", "-c", _READ, "hamnd-cfgloc", path)
+
+
 def connection(site: Site) -> Look:
     """Return the look at this node's file, its password left out."""
     return Look(
-        Exec(site.node, ("sh", "-c", _READ, "hamnd-cfgloc", site.cfgloc)),
+        Exec(site.node, reading(site.cfgloc)),
         reads="cfgloc.readable",
         expects=f"{site.cfgloc} tells which database xcatd opens",
     )

@@ -7,6 +7,7 @@ settings, not among the adapters, because `hamnctl check-config --here` asks it 
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
 import shutil
@@ -185,6 +186,13 @@ def _fence(site: Site) -> Iterator[Problem]:
 
 
 def _ssh(site: Site) -> Iterator[Problem]:
+    if site.ssh.transport is Transport.ASYNCSSH and importlib.util.find_spec("asyncssh") is None:
+        yield error(
+            "ssh.transport",
+            "this hamnd is installed without the library asyncssh (the packages bring none)",
+            value='"asyncssh"',
+            hint='transport = "openssh": the ssh program takes its place',
+        )
     yield from _file(site.ssh.key_file, "ssh.key_file", secret=True)
     yield from _file(site.ssh.known_hosts_file, "ssh.known_hosts_file", secret=False)
 

@@ -60,6 +60,12 @@ PACKAGES = {
     "fish": "fish",
     "zsh": "zsh",
     "mandoc": "mandoc",
+    "dh": "debhelper",
+    "dpkg-buildpackage": "dpkg-dev",
+    "fakeroot": "fakeroot",
+    "rpmbuild": "rpm",
+    "rpmlint": "rpmlint",
+    "mmdebstrap": "mmdebstrap",
 }
 """The package of every program that the lab or its tests call, by the program's name."""
 

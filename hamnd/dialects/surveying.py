@@ -1,0 +1,39 @@
+"""What `hamnd init` asks of a host before there is a configuration.
+
+Owns the commands, which only read, and what a routing table says. Must not know what becomes of an
+answer. The site table is read from the database itself (XCATBYPASS, xCAT's own word for it), for on
+a standby no xcatd runs; the password in cfgloc is cut off by the program that reads it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from hamnd.dialects import cfgloc
+
+ADDRESSES = "the addresses of this host"
+ROUTES = "the gateway of this host"
+CFGLOC = "/etc/xcat/cfgloc"
+SITE_TABLE = "xCAT's site table"
+CRONTAB = "root's crontab"
+
+
+def questions(platform: str) -> Mapping[str, tuple[str, ...]]:
+    """Return each question's command, by what it asks for."""
+    is_linux = platform == "linux"
+    return {
+        ADDRESSES: ("ip", "-o", "addr", "show") if is_linux else ("ifconfig", "-a"),
+        ROUTES: ("ip", "route", "show", "default") if is_linux else ("netstat", "-rn"),
+        CFGLOC: cfgloc.reading("/etc/xcat/cfgloc"),
+        SITE_TABLE: ("env", "XCATBYPASS=1", "tabdump", "site"),
+        CRONTAB: ("crontab", "-l"),
+    }
+
+
+def parse_gateway(text: str) -> str | None:
+    """Return the default gateway in the output of `ip route show default` or `netstat -rn`."""
+    for line in text.splitlines():
+        words = line.split()
+        if len(words) > 2 and words[0] == "default":
+            return words[2] if words[1] == "via" else words[1]
+    return None
