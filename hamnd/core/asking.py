@@ -12,7 +12,6 @@ from functools import lru_cache
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.rule import does_answer
-from hamnd.core.parity import OURS, THEIRS
 from hamnd.core.plans.switchover import from_partner
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
@@ -20,6 +19,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
+from hamnd.core.requirements import holding_looks, seldom_looks
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
 from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
@@ -37,10 +37,6 @@ PROGRESS = "progress:"
 FLEETING = ("seen:processes",)
 """What is only true for a moment: it is looked at anew while a plan may be made from it."""
 FLEETING_AGE_MAX_S = 5.0
-
-SELDOM = frozenset((OURS, THEIRS))
-SELDOM_S = 3600.0
-"""oslevel is slow, and what it tells changes with an update of the system only (aix.md §4)."""
 
 LOST_AFTER_S = 30.0
 """A look that did not come home within its own limit and this much more is given up."""
@@ -60,12 +56,11 @@ def on_tick(
         case Rhythm.REPLICATION:
             return _send(state, _slow_looks(state, terms), now)
         case Rhythm.READINESS:
-            told = frozenset(one for one in SELDOM if _is_told_lately(state, one, now))
-            seen = {one: look for one, look in _seen_looks(terms).items() if one not in told}
+            seen = {**_seen_looks(terms), **_seldom_due(state, now, terms)}
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
             if not is_standby:  # what the old primary told while it was one is kept
                 seen = {one: look for one, look in seen.items() if not is_about_partner(one)}
-            seen = {**seen, **_their_looks(state, now, terms)}
+            seen = {**seen, **_their_looks(state, now, terms), **_held_looks(state, terms)}
             looks = readiness_looks(state, terms) if is_standby else ()
             state = replace(state, readiness=looks)
             proofs = {
@@ -185,9 +180,23 @@ def _close_looks(
     return _send(state, due, now)
 
 
-def _is_told_lately(state: NodeState, topic: str, now: Instant) -> bool:
-    sent = state.timing.last_sent.get(topic)
-    return sent is not None and now.since(sent) < SELDOM_S and not _is_unread(state, topic)
+def _seldom_due(state: NodeState, now: Instant, terms: Terms) -> Mapping[str, Look]:
+    """Return what changes seldom and was not told lately."""
+    sent = state.timing.last_sent
+    return {
+        topic: look
+        for topic, (look, interval_s) in seldom_looks(terms).items()
+        if (at := sent.get(topic)) is None
+        or now.since(at) >= interval_s
+        or _is_unread(state, topic)
+    }
+
+
+def _held_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
+    """Return what has to hold of this node as long as it is what it is; in a run it changes."""
+    if state.state is State.TAKING_OVER:
+        return {}
+    return holding_looks(terms, platform_steps(state, terms), state.state is State.ACTIVE)
 
 
 def _is_unread(state: NodeState, topic: str) -> bool:

@@ -34,6 +34,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
 from hamnd.core.replication import LossQuestion
 from hamnd.core.replication.registry import engine_of
+from hamnd.core.requirements import judge_requirements
 from hamnd.core.returning import judge_return
 from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
@@ -92,13 +93,22 @@ def _of_this_node(state: NodeState, now: Instant, terms: Terms) -> tuple[Conditi
     return (
         *_serves(state, now, terms),
         *judge_return(state, now, terms),
-        *judge_parity(state.watch, now, terms),
+        *_required_of_both(state, now, terms),
         *_hook(state, now),
         *_cfgloc(state.watch, now, terms),
         *_routines(state, now),
         *_rehearsed(state, now),
         *judge_copies(state.copies, now, terms),
     )
+
+
+def _required_of_both(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
+    """Return what two nodes need to stand in for each other; in a run it moves."""
+    if state.state is State.TAKING_OVER:
+        return ()
+    is_active = state.state is State.ACTIVE
+    parity = () if is_active else judge_parity(state.watch, now, terms)
+    return (*parity, *judge_requirements(state.watch, is_active, now, terms))
 
 
 def _on_another_clock(question: LossQuestion) -> LossQuestion:

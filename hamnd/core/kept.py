@@ -1,7 +1,7 @@
 """What the partner tells while it is well, kept over its death and over a restart of hamnd.
 
 Owns which topics these are, when an answer takes the place of the one before, and their form in the
-journal's memory. Must not know what is told: today it is AIX's NIM database (aix.md §5).
+journal's memory. Must not know what is told: its versions, its tables, AIX's NIM database.
 """
 
 from __future__ import annotations

@@ -31,6 +31,7 @@ from hamnd.core.kept import is_worth_keeping
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.replication import Skew
 from hamnd.core.replication.registry import engine_of
+from hamnd.core.requirements import HOLDS
 from hamnd.core.sampling import keep_sample
 from hamnd.dialects import clock, fence, reach, readers, witness
 from hamnd.model.instant import Instant
@@ -91,7 +92,7 @@ def fold_look(watch: Watch, event: LookCompleted, terms: Terms) -> Watch:
     topic, looked = event.topic, event.looked
     kind, _, rest = topic.partition(":")
     watch = fold_epoch(watch, topic, looked.report, terms.site)
-    if kind == "ready":
+    if kind in ("ready", HOLDS):
         ready = {**watch.ready, topic: (readers.read_look(looked), looked.report.finished)}
         return replace(watch, ready=ready)
     if kind == "witness":

@@ -11,7 +11,7 @@ from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.conditions import carry_since
 from hamnd.core.health.evidence import is_enough
 from hamnd.core.health.watch import Watch
-from hamnd.core.parity import PARITY_OS
+from hamnd.core.parity import DIFFERS
 from hamnd.core.policy import Policy, Terms
 from hamnd.model.health import LEFT_OUT, Condition, Replication
 from hamnd.model.instant import Instant
@@ -21,6 +21,9 @@ from hamnd.model.work import Look, Reading
 READY_PREFIX = "StepReady/"
 OPTIONAL = frozenset({"salvage", "shield"})
 """Steps without which a takeover works as well: what they lack is told, and counts for nothing."""
+
+PARITY = ("ParityOs", "ParityXcat", "ParityDatabase")
+"""Whose difference, once it is known, makes a takeover fail; what is not known does not count."""
 
 Looks = tuple[tuple[str, tuple[Look, ...]], ...]
 _Proofs = list[tuple[Reading, Instant]]
@@ -105,11 +108,11 @@ def judge_ready(state: State, mode: Mode, assessment: Assessment, terms: Terms) 
         *steps,
         assessment.condition("DiskSpace"),
         assessment.condition("FilesIdentical"),
+        assessment.condition("StandbyQuiet"),
         _fence_condition(assessment, terms),
     ]
     statuses = [one.status for one in wanted if one is not None]
-    parity = assessment.condition(PARITY_OS)
-    if parity is not None and parity.status is Status.FALSE:
+    if any(one.type in PARITY and one.reason == DIFFERS for one in assessment.conditions):
         return Status.FALSE
     if any(status is Status.FALSE for status in statuses):
         return Status.FALSE

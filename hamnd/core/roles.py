@@ -62,13 +62,20 @@ def _is_epoch_clear(turn: Turn) -> bool:
 
     An epoch of the partner is no hindrance to a standby that was promoted by hand: it knew that
     epoch while it was a standby. A node that comes back as a primary under it was taken over from.
+    Before any epoch was raised a witness that keeps none tells nothing: only the partner knows that
+    it did not take over (guarding).
     """
     state, site = turn.state, turn.terms.site
     if not is_epoch_known(state, turn.now, turn.terms) or state.doubt is not EpochDoubt.NONE:
         return False
     epoch = newest_epoch(state, turn.terms)
-    was_standby = state.watch.standby_end is not None
-    return epoch.owner == site.node or epoch.number == 0 or was_standby
+    if state.watch.standby_end is not None:
+        return True
+    if epoch.number == 0:
+        sight = state.watch.epochs.get(site.partner.name)
+        age_max_s = slow_freshness_s(turn.terms.policy)
+        return sight is not None and is_recent(sight.at, turn.now, age_max_s)
+    return epoch.owner == site.node
 
 
 def _gave_up_identity(turn: Turn) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from hamnd.core import stages
 from hamnd.core.outliving import ENDED, is_decided_later, is_homeward, is_outlived
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
-from hamnd.model.names import Outcome, Phase, RunStatus
+from hamnd.model.names import Outcome, Phase, PlanKind, RunStatus
 from hamnd.model.plan import HOME, Loss, Plan, Step
 from hamnd.model.record import Record
 
@@ -67,7 +67,12 @@ def begun_steps(run: Run) -> frozenset[str]:
 
 
 def settled_loss(run: Run) -> Loss | None:
-    """Return what the run's promote lost, once it acted, or None."""
+    """Return what the run's promote lost, once it acted, or None.
+
+    A way home loses nothing; what it tells of the rejoin before it holds to its end.
+    """
+    if run.plan.kind is PlanKind.FAILBACK:
+        return run.plan.loss
     promote = run.steps.get("promote")
     is_settled = promote is not None and promote.has_acted and promote.outcome is Outcome.DONE
     return run.plan.loss if is_settled else None

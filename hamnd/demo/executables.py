@@ -29,6 +29,8 @@ STAND_INS = (
     "arping",
     "dig",
     "host",
+    "getent",
+    "rpm",
     "systemctl",
     "crontab",
     "ps",

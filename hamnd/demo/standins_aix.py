@@ -11,6 +11,7 @@ import itertools
 from hamnd.demo import standins_aix_net as net
 from hamnd.demo import standins_aix_src as src
 from hamnd.demo import standins_system as system
+from hamnd.demo import standins_xcat as xcat
 from hamnd.demo.aix_host import RESOURCES, AixHost, Status
 from hamnd.demo.answers import Answer, Request, StandIn
 from hamnd.demo.standins_aix_src import host_of
@@ -190,7 +191,9 @@ def logger(request: Request) -> Answer:
 
 
 def rpm(request: Request) -> Answer:
-    """Tell one package's version and release (-q --qf), or that it is not installed."""
+    """Tell one package's version and release (-q --qf), or all of xCAT's (-qa)."""
+    if "-qa" in request.argv or "-V" in request.argv:
+        return xcat.rpm(request)
     name = request.argv[-1] if request.argv else ""
     if name != "xCAT":
         return Answer(f"package {name} is not installed\n", 1)

@@ -241,6 +241,15 @@ def host(request: Request) -> Answer:
     return Answer(f"{name} has address {address}\n", 0, 0.01)
 
 
+def getent(request: Request) -> Answer:
+    """Tell the address of a host name (hosts, ahosts); exit 2 where there is none."""
+    kind, name = (*request.argv, "", "")[:2]
+    address = request.site.resolve(name) if kind in ("hosts", "ahosts") else None
+    if address is None:
+        return Answer("", 2)
+    return Answer(f"{address:<15} {'STREAM ' if kind == 'ahosts' else ''}{name}\n")
+
+
 def ssh(request: Request) -> Answer:
     """Answer as ssh without any host key: only for witnesses on hosts that have no ssh client."""
     options, operands = _options(request.argv, with_value="opFilJEbcDIQRSWw")

@@ -12,6 +12,9 @@ from collections.abc import Callable
 from hamnd.demo.answers import HANGS, Answer, Request
 from hamnd.demo.db2_node import Change
 from hamnd.demo.machines import (
+    INTERFACE,
+    MANAGERS,
+    NETWORK,
     NODES,
     SERVICE_ADDRESS,
     SERVICE_NAME,
@@ -23,6 +26,25 @@ VERSION = "Version 2.16.5 (git commit 7733d16f8de0)"
 DENIED = "Error: Permission denied for request\n"
 NO_DAEMON = 111
 CLIENT_S = 0.3
+TABLES = {
+    "networks": (
+        "#netname,net,mask,mgtifname,gateway,dhcpserver,tftpserver,nameservers,comments,disable\n"
+        f'"cluster","{NETWORK}.64","255.255.255.192","{INTERFACE}","{NETWORK}.126",,'
+        f'"{SERVICE_ADDRESS}","{SERVICE_ADDRESS}",,\n'
+    ),
+    "policy": (
+        "#priority,name,host,commands,noderange,parameters,time,rule,comments,disable\n"
+        + "".join(
+            f'"1.{number}","{name}",,,,,,"trusted",,\n'
+            for number, name in enumerate((*MANAGERS, SERVICE_NAME), start=2)
+        )
+    ),
+    "noderes": "#node,servicenode,netboot,tftpserver,nfsserver,xcatmaster,comments,disable\n",
+    "nodehm": "#node,power,mgt,cons,conserver,comments,disable\n",
+    "osimage": "#imagename,groups,provmethod,osvers,osarch,comments,disable\n",
+    "nodetype": "#node,os,arch,profile,provmethod,comments,disable\n",
+}
+"""Tables that nothing in the demo changes."""
 CONNECT_TIMEOUT_S = 15.0
 
 
@@ -201,7 +223,7 @@ def rmdef(request: Request, server: str) -> Answer:
 
 @_with_xcatd
 def tabdump(request: Request, server: str) -> Answer:
-    """Print a table as xCAT's comma-separated text; `site` and `nodelist` exist."""
+    """Print a table as xCAT's comma-separated text."""
     table = next((word for word in request.argv if not word.startswith("-")), "")
     seconds = CLIENT_S * request.scale
     if not table:
@@ -214,7 +236,19 @@ def tabdump(request: Request, server: str) -> Answer:
         names = sorted(request.site.objects(server, "node"))
         rows = "".join(f'"{name}",,,,,,,,,,,,,\n' for name in names)
         return Answer(f"#node,groups,status\n{rows}", 0, seconds)
+    if table in TABLES:
+        return Answer(TABLES[table], 0, seconds)
     return Answer("", 1, seconds, stderr=f"Error: No such table: {table}\n")
+
+
+def rpm(request: Request) -> Answer:
+    """Print the installed packages of xCAT (-qa --qf), or a package's changed files: none (-V)."""
+    if "-V" in request.argv or not any("xCAT" in word for word in request.argv):
+        return Answer()
+    layout = next((word for word in request.argv if "%{NAME}" in word), "%{NAME}\\n")
+    line = layout.replace("%{VERSION}", "2.16.5").replace("%{RELEASE}", "snap202303061435")
+    names = ("perl-xCAT", "xCAT", "xCAT-client", "xCAT-server")
+    return Answer("".join(line.replace("%{NAME}", one) for one in names).replace("\\n", "\n"))
 
 
 @_with_xcatd

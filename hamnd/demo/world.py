@@ -120,7 +120,7 @@ class World:
     async def _start(self) -> None:
         layout = self.layout
         executables.write_programs(layout)
-        sshd.write_keys(layout, [PRIMARY, *WITNESSES])
+        sshd.write_keys(layout, [*MANAGERS, *WITNESSES])
         self.ssh_server, self.ssh_note = await sshd.choose(layout, PRIMARY, self._openssh)
         for name in MANAGERS:
             server = XcatdServer(layout, name, self._xcatd_responder(name))
@@ -180,6 +180,7 @@ class World:
                 self._add_wire(source, target, "xcatd")
         for witness in WITNESSES:
             self._add_wire(STANDBY, witness, "ssh")
+        self._add_wire(PRIMARY, STANDBY, "ssh")
 
     def _add_wire(self, source: str, target: str, service: str) -> None:
         layout = self.layout

@@ -212,6 +212,13 @@ def here(report: Report) -> frozenset[str] | None:
     return frozenset(one.address for one in parse_addresses(report.stdout)) or None
 
 
+def networks(report: Report) -> frozenset[str] | None:
+    """Return every address of this node with its prefix; None when they are not known."""
+    if here(report) is None:
+        return None
+    return frozenset(f"{one.address}/{one.prefix}" for one in parse_addresses(report.stdout))
+
+
 def holds_identity(report: Report, site: Site) -> bool | None:
     """Return whether this node carries every service address; None when that is not known."""
     found = here(report)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 
 from hamnd.dialects import (
+    acquaintance,
     addresses,
     cfgloc,
     clock,
@@ -20,6 +21,7 @@ from hamnd.dialects import (
     filesets,
     jobs,
     keeping,
+    levels,
     linux,
     network,
     processes,
@@ -31,6 +33,7 @@ from hamnd.dialects import (
     shell,
     shielding,
     silence,
+    tables,
     witness,
     xcat,
 )
@@ -126,6 +129,9 @@ _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     epoch.READERS,
     running.READERS,
     silence.READERS,
+    levels.READERS,
+    acquaintance.READERS,
+    tables.READERS,
     network.READERS,
     src.READERS,
     inittab.READERS,

@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, assert_never
 
 from hamnd.core.health.rule import slow_freshness_s
+from hamnd.core.readiness import PARITY
 from hamnd.model.health import LEFT_OUT
 from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Probe, Status, Verdict
 from hamnd.model.work import Edit, Exec, Fence, FenceStatus, Pull, Reach, Read, Spread, Swap
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 Part = dict[str, Any]
 
 STEP_READY = "StepReady"
-READINESS_TYPES = frozenset({"DiskSpace", "FilesIdentical", "FenceReady", "FenceLies", "ParityOs"})
+READINESS_TYPES = frozenset(
+    {"DiskSpace", "FilesIdentical", "FenceReady", "FenceLies", "StandbyQuiet", *PARITY}
+)
 """Conditions besides StepReady that TakeoverReady is made of (design §4)."""
 
 SEES = {Answer.ANSWERED: "reached", Answer.REFUSED: "reached", Answer.SILENT: "silent"}

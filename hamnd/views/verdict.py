@@ -23,6 +23,15 @@ BAD_WHEN_TRUE = frozenset(
 )
 """Conditions that name a trouble; all others name something that should be so."""
 
+LASTING = frozenset(
+    (
+        *("GuardInstalled", "ParityOs", "ParityXcat", "ParityDatabase", "NamesResolve"),
+        *("SshBothWays", "SameSubnet", "StandbyQuiet", "DependentNodes", "TableAddresses"),
+        *("DhcpAddress", "TableInterfaces", "PolicyRows"),
+    )
+)
+"""Conditions of how the pair was set up: they say nothing about this moment."""
+
 LOSS_WORDS = {
     "zero_proven": "ZERO (proven)",
     "zero_likely": "zero (nothing against it)",
@@ -176,8 +185,7 @@ def _degraded(document: Document) -> list[str]:
             f"{node} itself is CUT OFF from the cluster network. Do NOT take over.",
             f"Nothing can be said about {partner} from here: {clean(isolated.get('message'))}",
         ]
-    # Whether the guard is installed says nothing about this moment.
-    told = (c for c in listed(document, "conditions") if c.get("type") != "GuardInstalled")
+    told = (c for c in listed(document, "conditions") if c.get("type") not in LASTING)
     bad = [c for c in told if is_bad(c)]
     if answers(document, "silent") and not answers(document, "answered", "refused"):
         return [

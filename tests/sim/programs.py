@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hamnd.demo.db2_node import Reply
+from hamnd.demo.db2_texts import level
 from hamnd.dialects.editing import edited
 from hamnd.dialects.processes import fingerprint
 from hamnd.model.work import Edit, Exec
@@ -39,6 +40,15 @@ ALWAYS = {
     "hamnd-crontabs": Output(),
     "hamnd-cronfiles": Output(),
     "hamnd-kept": Output(),
+    "hamnd-software": Output(stdout="os rhel 8.8\nxcat xCAT-server 2.16.5-1\nend\n"),
+    "hamnd-enabled": Output(stdout="whole\n"),
+    "hamnd-acquaintance": Output(
+        stdout="".join(f"name {name} {ADDRESSES[name]}\n" for name in (PRIMARY, STANDBY))
+        + "ssh yes\nend\n"
+    ),
+    "hamnd-tables": Output(
+        stdout=f'== site\n#key,value,comments,disable\n"master","{SERVICE_ADDRESS}",,\n== end\n'
+    ),
 }
 """What scripts answer that always find the same, on either machine."""
 LINKS = (
@@ -68,6 +78,8 @@ class Shell:
         if request.host in self.ground.witnesses:
             return self._on_witness(request.host, words)
         name = words[0].rpartition("/")[2]
+        if name == "db2level":
+            return at_once(Output(stdout=level("11.5", "xcatdb")), 0.3)
         if name in DB2:
             return self._db2(request.host, words, at, session)
         if name == "sh":

@@ -12,7 +12,14 @@ from hamnd.core.gates import LOSS_RANK, RANK
 from hamnd.core.plans.digest import covered_step
 from hamnd.core.policy import Terms
 from hamnd.dialects import processes
+from hamnd.model.names import PlanKind
 from hamnd.model.plan import GateResult, Plan, Step
+
+TOGETHER = (PlanKind.SETUP, PlanKind.SWITCHOVER, PlanKind.DRILL)
+"""Kinds that a primary which serves takes part in."""
+TAKEN_IN = (PlanKind.REJOIN, PlanKind.FAILBACK)
+ANSWERS = "Answers, database answers"
+"""How the best class of reachability ends (core.drafting)."""
 
 
 def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]:
@@ -33,7 +40,7 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     if LOSS_RANK[fresh.loss.class_] > LOSS_RANK[shown.loss.class_]:
         basis = "; ".join(fresh.loss.basis)
         worse.append(f"loss: {shown.loss.class_} -> {fresh.loss.class_} ({basis})")
-    if shown.reach_class != fresh.reach_class and not _is_quieter(shown, fresh):
+    if shown.reach_class != fresh.reach_class and not _is_awaited(shown, fresh):
         worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
     return tuple(worse)
 
@@ -75,9 +82,17 @@ def _without_ended(old: Step, new: Step) -> Step:
     return replace(old, actions=actions, preconditions=looks)
 
 
-def _is_quieter(shown: Plan, fresh: Plan) -> bool:
-    """A primary that fell silent since is what a takeover waits for, by the same cause."""
-    return shown.cause is fresh.cause and fresh.reach_class.endswith("database silent")
+def _is_awaited(shown: Plan, fresh: Plan) -> bool:
+    """Whether what is heard now is what this kind of plan waits for, by the same cause.
+
+    A takeover waits for a primary that is silent. What is done together with a primary that serves
+    waits for all of its answers; of an old primary that returned neither is an improvement.
+    """
+    if shown.cause is not fresh.cause:
+        return False
+    if fresh.request.kind in TOGETHER:
+        return fresh.reach_class.endswith(ANSWERS)
+    return fresh.request.kind not in TAKEN_IN and fresh.reach_class.endswith("database silent")
 
 
 def _changed(shown: Plan, fresh: Plan, terms: Terms) -> str:

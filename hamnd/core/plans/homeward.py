@@ -39,16 +39,17 @@ def build_failback(draft: Draft) -> Plan:
     """
     question = draft.question
     there: tuple[Step, ...] = ()
-    variant = "graceful"
+    variant, loss = "graceful", draft.settled_loss or HANDED_OVER
     is_on_the_way = any(one.startswith(HOME) for one in question.begun)
     if question.assessment.is_protected is not Status.TRUE and not is_on_the_way:
         rejoin = build_rejoin(draft)
         there, variant = rejoin.steps, rejoin.variant
+        loss = replace(HANDED_OVER, basis=(*rejoin.loss.basis, *HANDED_OVER.basis))
     steps = (*there, *_homeward_steps(draft, there, draft.epoch.number))
     if not there:
         steps = with_alone(draft, steps)
-    handed_over = replace(draft, settled_loss=HANDED_OVER)
-    return assemble(handed_over, variant, steps, FenceGrade.RELEASED)
+    settled = replace(draft, settled_loss=loss)
+    return assemble(settled, variant, steps, FenceGrade.RELEASED)
 
 
 def build_drill(draft: Draft) -> Plan:

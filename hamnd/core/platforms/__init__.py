@@ -60,6 +60,10 @@ class Platform(Protocol):
         """Return the step `hold-off` of the returned old primary, seen from that node."""
         ...
 
+    def quiet(self, site: Site) -> tuple[Look, ...]:
+        """Return what has to hold of a standby: xcatd, DHCP and consoles neither run nor start."""
+        ...
+
     def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Return what setup does to both hosts before the database is set up, and after it.
 
@@ -72,6 +76,10 @@ class Platform(Protocol):
 
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Return what takes the shield against the partner down; nothing where there is none."""
+        ...
+
+    def networks(self, report: Report) -> frozenset[str] | None:
+        """Return this node's addresses with their prefixes, by the look `addresses`, or None."""
         ...
 
     def holds_identity(self, site: Site, report: Report) -> bool | None:

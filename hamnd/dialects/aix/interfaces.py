@@ -230,6 +230,14 @@ def here(report: Report) -> frozenset[str] | None:
     return frozenset(own.address for one in found for own in one.addresses) or None
 
 
+def networks(report: Report) -> frozenset[str] | None:
+    """Return every address of this node with its prefix; None when they are not known."""
+    if here(report) is None:
+        return None
+    found = (own for one in parse_interfaces(report.stdout) for own in one.addresses)
+    return frozenset(f"{own.address}/{own.prefix}" for own in found if own.prefix is not None)
+
+
 def read_addresses(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when addresses can be read."""
     reading = read_exit_zero(report)

@@ -29,19 +29,6 @@ class Fileset:
     state: str
 
 
-def level(site: Site, host: str) -> Look:
-    """Return a look at the level of a node: base, technology level, service pack, build week."""
-    argv: tuple[str, ...] = (program(site, "oslevel"), "-s")
-    if host != site.node:
-        argv = ("env", f"PATH={site.tool_path}", *argv)
-    return Look(
-        Exec(host, argv),
-        reads="software.level",
-        expects=f"oslevel tells the level of {host}",
-        timeout_s=OSLEVEL_S,
-    )
-
-
 def filesets(site: Site, pattern: str) -> Look:
     """Return a look at the installed filesets of this node by name."""
     return Look(
@@ -72,17 +59,6 @@ def parse_filesets(text: str) -> tuple[Fileset, ...]:
     return tuple(found.values())
 
 
-def read_level(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
-    """PASS with the level."""
-    silence = unanswered(report)
-    if silence is not None:
-        return silence
-    found = parse_level(report.stdout)
-    if found is None or report.exit_code != 0:
-        return unreadable(report)
-    return Reading(Verdict.PASS, found)
-
-
 def read_filesets(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when they are installed and none is broken; "not installed" is a definite no (§4)."""
     silence = unanswered(report)
@@ -102,6 +78,5 @@ def read_filesets(report: Report, arguments: tuple[str, ...]) -> Reading:
 
 
 READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
-    "software.level": read_level,
     "software.filesets": read_filesets,
 }

@@ -167,6 +167,11 @@ def is_primary(site: Site, host: str) -> Look:
     )
 
 
+def ask(site: Site, host: str, statement: str) -> Exec:
+    """Return the request that runs a statement on a host's server."""
+    return _psql(site, host, statement)
+
+
 def _psql(site: Site, host: str, statement: str, database: str = "postgres") -> Exec:
     argv = (site.tool("psql"), "-X", "-q", "-A", "-t", "-w", "-v", "ON_ERROR_STOP=1")
     asked = ("-d", _conninfo(site, database), "-c", statement)

@@ -8,9 +8,7 @@ import pytest
 
 from hamnd.core import asking
 from hamnd.core.commands import TakeLook
-from hamnd.core.policy import Terms
 from hamnd.model.names import Rhythm
-from hamnd.model.site import Platform
 from hamnd.model.work import Ending, Report
 from tests.builders import Pair, pair
 
@@ -48,17 +46,15 @@ def test_a_crontab_that_was_read_is_not_read_every_second() -> None:
 @pytest.mark.parametrize(("age_s", "was_read", "is_asked"), [
     (1800.0, True, False), (4000.0, True, True), (1800.0, False, True),
 ])  # fmt: skip
-def test_the_level_of_a_system_is_asked_once_an_hour(
+def test_the_software_of_both_nodes_is_asked_once_an_hour(
     age_s: float, was_read: bool, is_asked: bool
 ) -> None:
-    one = pair().in_peer()
-    terms = Terms(replace(one.terms.site, platform=Platform.AIX), one.terms.policy)
-    reports = {topic: report(one, Ending.EXITED) for topic in asking.SELDOM if was_read}
+    one, topics = pair().in_peer(), {"seen:software", "seen:kept:software"}
+    reports = {topic: report(one, Ending.EXITED) for topic in topics if was_read}
     timing = replace(
-        one.state.timing, in_flight={}, last_sent=dict.fromkeys(asking.SELDOM, one.now.ago(age_s))
+        one.state.timing, in_flight={}, last_sent=dict.fromkeys(topics, one.now.ago(age_s))
     )
     state = replace(one.state, watch=replace(one.state.watch, reports=reports), timing=timing)
-    _, commands = asking.on_tick(state, Rhythm.READINESS, one.now, terms)
+    _, commands = asking.on_tick(state, Rhythm.READINESS, one.now, one.terms)
     asked = {command.topic for command in commands if isinstance(command, TakeLook)}
-    assert (asked & asking.SELDOM == asking.SELDOM) is is_asked
-    assert (asked & asking.SELDOM == set()) is not is_asked
+    assert (asked & topics) == (topics if is_asked else set())

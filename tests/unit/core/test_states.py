@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from hamnd.core import fsm
@@ -13,10 +15,15 @@ from hamnd.core.events import (
     Ticked,
 )
 from hamnd.core.fsm import Refused
+from hamnd.core.roles import follow_role
 from hamnd.core.table import TABLE, Picture, Row, Trigger
+from hamnd.core.turn import Turn
 from hamnd.dialects import fence
+from hamnd.model.epoch import EpochSight
 from hamnd.model.names import Cause, FenceGrade, Probe, Rhythm, State, Status
 from hamnd.model.work import Ending, Looked, Report
+from tests.unit.core.builders import at, service_nodes, site
+from tests.unit.core.builders import terms as story_terms
 from tests.unit.core.story import Story
 
 FULL = Picture(
@@ -370,3 +377,19 @@ def test_a_look_sent_to_the_old_site_proves_nothing_about_the_new_one() -> None:
     late = Report(Ending.EXITED, sent, story.now, 2, stdout="Status: OFF")
     story.feed(LookCompleted("fence", Looked(look, late)))
     assert story.state.watch.fence == ()
+
+
+def test_before_any_epoch_was_raised_a_witness_that_keeps_none_is_no_proof() -> None:
+    """The partner may have taken over, and the witness lost what it kept."""
+    story = Story()
+    story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
+    story.world.has_address, story.world.partner = True, "down"
+    story.begin().live(70.0)
+    terms, now = story_terms(site(witnesses=service_nodes(1))), at(story.now_s)
+    told = {name: EpochSight(name, None, "boot-9", now) for name in ("sn01", "aixmn1")}
+    for names, wanted in ((("sn01",), State.DEGRADED), (("sn01", "aixmn1"), State.ACTIVE)):
+        watch = replace(story.state.watch, epochs={name: told[name] for name in names})
+        state = replace(story.state, state=State.DEGRADED, epoch=None, watch=watch)
+        turn = Turn(state, now, terms)
+        follow_role(turn)
+        assert turn.state.state is wanted

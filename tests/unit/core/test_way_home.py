@@ -6,10 +6,15 @@ from dataclasses import replace
 
 import pytest
 
+from hamnd.core.drafting import draft_of
+from hamnd.core.plans.homeward import build_failback
 from hamnd.core.progress import Run, Stage
+from hamnd.core.replication import Finding, Rejoin, Way
+from hamnd.core.turn import Turn
 from hamnd.model.epoch import Epoch, EpochDoubt
-from hamnd.model.names import PlanKind, RunStatus, State
-from hamnd.model.plan import HOME
+from hamnd.model.names import PlanKind, RunStatus, State, Status
+from hamnd.model.plan import HOME, PlanRequest
+from tests.unit.core.builders import at
 from tests.unit.core.story import Story
 
 TARGET = {PlanKind.FAILBACK: "aixmn1"}
@@ -166,3 +171,16 @@ def test_a_way_home_is_held_before_its_next_action_when_another_may_serve(
     story.live(5.0)
     assert run_of(story).status is RunStatus.PAUSED
     assert story.state.doubt is EpochDoubt.SUPERSEDED
+
+
+# ---- what it loses -----------------------------------------------------------------------------
+def test_a_failback_tells_what_its_rejoin_keeps_besides_what_is_handed_over() -> None:
+    story = switched()
+    unprotected = replace(story.state.assessment, is_protected=Status.FALSE)
+    turn = Turn(replace(story.state, assessment=unprotected), at(story.now_s), story.terms)
+    draft = draft_of(turn, PlanRequest(PlanKind.FAILBACK))
+    found = Finding(rejoin=Rejoin(Way.RESEED, "5000", "bytes 5000 to 7000"))
+    draft = replace(draft, question=replace(draft.question, finding=found))
+    basis = build_failback(draft).loss.basis
+    assert basis[-1].startswith("the primary hands over")
+    assert "only over there: bytes 5000 to 7000" in basis

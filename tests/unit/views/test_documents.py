@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from hamnd.core.health.conditions import REQUIRED
-from hamnd.core.parity import PARITY_OS
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import READY_PREFIX
 from hamnd.core.state import FinishedRun
@@ -234,7 +233,7 @@ def test_readiness_names_only_conditions_that_the_core_makes() -> None:
     here = replace(story_terms().site, file_sets=(credentials,))
     story = Story(terms=Terms(here, story_terms().policy))
     made = {one.type for one in story.in_peer().state.assessment.conditions}
-    assert made >= facts.READINESS_TYPES - {PARITY_OS}, "only AIX tells its level"
+    assert made >= facts.READINESS_TYPES
 
 
 @pytest.mark.parametrize("skew_s", [4.0, -4.0])

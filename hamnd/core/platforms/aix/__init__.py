@@ -22,13 +22,13 @@ from hamnd.core.platforms.aix.deploying import (
 )
 from hamnd.core.platforms.aix.fuse import fuse
 from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
-from hamnd.core.platforms.aix.releasing import hold_off, release, stop
+from hamnd.core.platforms.aix.releasing import hold_off, quiet, release, stop
 from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
 from hamnd.core.platforms.verifying import verify
 from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
-from hamnd.dialects.aix import interfaces, nim, software
+from hamnd.dialects.aix import interfaces, nim
 from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
@@ -42,9 +42,6 @@ class Aix:
         """Return the looks at this node's addresses, at what could write here, and at NIM."""
         crontabs = {crontab_key(user): jobs.crontab(site, user) for user in cron_users(site)}
         snapshot: dict[str, Look] = {}
-        if site.is_on_standby:
-            snapshot["level"] = software.level(site, site.node)
-            snapshot["kept:level"] = software.level(site, site.partner.name)
         if site.nim.mode != "none" and site.is_on_standby:
             snapshot[KEPT_OBJECTS] = nim.objects(site, site.partner.name)
         if site.nim.mode == "rebuild" and site.is_on_standby:
@@ -86,6 +83,10 @@ class Aix:
         """Return how a returned node is kept from serving; `site` is seen from it."""
         return hold_off(site, policy)
 
+    def quiet(self, site: Site) -> tuple[Look, ...]:
+        """Return what has to hold of a standby: xcatd, DHCP and consoles neither run nor start."""
+        return quiet(site)
+
     def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Refuse: how an AIX pair is set up is not built yet."""
         del policy
@@ -103,6 +104,10 @@ class Aix:
             return None
         moving = [one.address for one in site.identity]
         return bool(moving) and all(one in here for one in moving)
+
+    def networks(self, report: Report) -> frozenset[str] | None:
+        """Return this node's addresses with their prefixes; None when they are not known."""
+        return interfaces.networks(report)
 
     def addresses(self, report: Report) -> frozenset[str] | None:
         """Return every address of this node; None when they are not known."""

@@ -11,6 +11,8 @@ there: an alias never starts outside the guard (design §5).
 from __future__ import annotations
 
 from hamnd.core.platforms.aix.services import (
+    CONSERVER,
+    DHCPSD,
     NIMESIS,
     START_S,
     XCATD_S,
@@ -82,6 +84,18 @@ def hold_off(site: Site, policy: Policy) -> Step:
         timeout_s=policy.step_timeout_s("hold-off", ONE_S),
         wait_s=30.0,
     )
+
+
+def quiet(site: Site) -> tuple[Look, ...]:
+    """Return what has to hold of a standby: a second xcatd or DHCP answers the primary's nodes."""
+    services = site.services
+    wanted = {
+        services.xcatd: True,
+        DHCPSD: services.dhcp,
+        CONSERVER: services.consoles == CONSERVER,
+    }
+    names = tuple(name for name, is_run in wanted.items() if is_run)
+    return inittab.is_disarmed(site, names), *(src.is_quiet(site, name) for name in names)
 
 
 def _own_address_stays(site: Site, what: str) -> None:

@@ -16,7 +16,7 @@ from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
 from hamnd.core.platforms.linux.fuse import fuse
 from hamnd.core.platforms.linux.identity import identity
 from hamnd.core.platforms.linux.preparing import guarded, prepare
-from hamnd.core.platforms.linux.releasing import hold_off, release, stop
+from hamnd.core.platforms.linux.releasing import hold_off, quiet, release, stop
 from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, xcatd
 from hamnd.core.platforms.linux.serving import served
 from hamnd.core.platforms.linux.settle import settle
@@ -88,6 +88,10 @@ class Linux:
         """Return how a returned node is kept from serving; `site` is seen from it."""
         return hold_off(site, policy)
 
+    def quiet(self, site: Site) -> tuple[Look, ...]:
+        """Return what has to hold of a standby: xcatd, DHCP and consoles neither run nor start."""
+        return quiet(site)
+
     def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
         """Return what is done to both hosts before the database is set up, and after it."""
         return prepare(site, policy), guarded(site, policy)
@@ -95,6 +99,10 @@ class Linux:
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Return how the partner is let in again."""
         return unshield(site, policy)
+
+    def networks(self, report: Report) -> frozenset[str] | None:
+        """Return this node's addresses with their prefixes; None when they are not known."""
+        return addresses.networks(report)
 
     def holds_identity(self, site: Site, report: Report) -> bool | None:
         """Return whether every service address was seen here; None when that is not known."""

@@ -7,6 +7,7 @@ and read back there (law 3), so `site` is seen from that node. Must not know the
 from __future__ import annotations
 
 from hamnd.core.platforms.linux.boot import units_by_service
+from hamnd.core.platforms.linux.services import CONSOLE_UNITS, DHCP_UNITS
 from hamnd.core.platforms.vicinity import neighbours
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, linux, serving, silence
@@ -78,6 +79,18 @@ def hold_off(site: Site, policy: Policy) -> Step:
         postconditions=_let_go(site),
         timeout_s=policy.step_timeout_s("hold-off", 120.0),
         wait_s=30.0,
+    )
+
+
+def quiet(site: Site) -> tuple[Look, ...]:
+    """Return what has to hold of a standby: a second xcatd or DHCP answers the primary's nodes."""
+    services, consoles = site.services, CONSOLE_UNITS.get(site.services.consoles)
+    groups: list[tuple[str, ...]] = [(services.xcatd,)]
+    groups += [DHCP_UNITS] if services.dhcp else []
+    groups += [(consoles,)] if consoles else []
+    return (
+        linux.disabled_each(site, tuple(groups)),
+        *(linux.none_active(site, *units) for units in groups),
     )
 
 

@@ -1,0 +1,157 @@
+"""What two nodes need before one can stand in for the other (guide §2-§4), and keep needing.
+
+Owns the conditions NamesResolve, SshBothWays, SameSubnet, StandbyQuiet and RestartsAlone, and how
+often everything is asked that changes seldom. Must not read a tool's output (dialects) nor compare
+versions (parity). All of it only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from ipaddress import ip_address, ip_interface
+
+from hamnd.core.gates import plan_command
+from hamnd.core.health.watch import Watch
+from hamnd.core.kept import KEPT
+from hamnd.core.parity import parity_looks
+from hamnd.core.platforms import platform_of
+from hamnd.core.policy import Terms
+from hamnd.core.readiness import proof_age_max_s
+from hamnd.core.tables import TOPIC as TABLES
+from hamnd.core.tables import judge_tables
+from hamnd.dialects import acquaintance, tables
+from hamnd.dialects.acquaintance import Acquaintance
+from hamnd.model.health import Condition
+from hamnd.model.instant import Instant
+from hamnd.model.names import PlanKind, Status, Verdict
+from hamnd.model.plan import Step
+from hamnd.model.work import Look
+
+KNOWS = "acquaintance"
+QUIET, ALONE = "StandbyQuiet", "RestartsAlone"
+HOLDS = "holds"
+"""What the topics begin with of looks that a condition is made of."""
+CLEAR = {
+    QUIET: "stop it here, and keep it from starting at boot",
+    ALONE: plan_command(PlanKind.RESUME),
+}
+TERMS_KEPT = 4
+LEVELS_S, WAYS_S = 3600.0, 900.0
+"""Versions change with an update only, and asking for them is dear."""
+
+Judged = tuple[Status, str, str]
+
+
+@lru_cache(maxsize=TERMS_KEPT)
+def seldom_looks(terms: Terms) -> Mapping[str, tuple[Look, float]]:
+    """Return what changes seldom, by topic, each with how often it is asked in seconds."""
+    site = terms.site
+    ways = {
+        f"seen:{KNOWS}": acquaintance.look(site, site.node),
+        f"{KEPT}{KNOWS}": acquaintance.look(site, site.partner.name),
+    }
+    ways[TABLES] = tables.look(site, site.partner.name)
+    return {
+        **{topic: (look, LEVELS_S) for topic, look in parity_looks(terms).items()},
+        **{topic: (look, WAYS_S) for topic, look in ways.items()},
+    }
+
+
+def holding_looks(terms: Terms, steps: tuple[Step, ...], is_active: bool) -> Mapping[str, Look]:
+    """Return what StandbyQuiet or RestartsAlone is made of; `steps` are a takeover's here."""
+    name, looks = QUIET, platform_of(terms.site).quiet(terms.site)
+    if is_active:
+        boot = next((one for one in steps if one.id == "boot"), None)
+        name, looks = ALONE, () if boot is None else (*boot.preconditions, *boot.postconditions)
+    return {f"{HOLDS}:{name}:{number}": look for number, look in enumerate(looks)}
+
+
+def judge_requirements(
+    watch: Watch, is_active: bool, now: Instant, terms: Terms
+) -> tuple[Condition, ...]:
+    """Return the conditions; what a standby needs of its primary is nothing to an active node."""
+    if is_active:
+        return (_held(watch, ALONE, "every service starts again at boot", now, terms),)
+    ours, theirs = watch.reports.get(f"seen:{KNOWS}"), watch.reports.get(f"{KEPT}{KNOWS}")
+    here = None if ours is None else acquaintance.parse(ours)
+    there = None if theirs is None else acquaintance.parse(theirs)
+    at = None if theirs is None else theirs.finished.wall_s
+    resolve, ssh = _names(here, there, terms), _ssh(there, terms)
+    return (
+        Condition("NamesResolve", *resolve, now.wall_s, at, "looks at both nodes"),
+        Condition("SshBothWays", *ssh, now.wall_s, at, "ssh"),
+        _same_subnet(watch, now, terms),
+        _held(
+            watch, QUIET, "nothing of the management node runs here or starts at boot", now, terms
+        ),
+        *judge_tables(watch, now, terms),
+    )
+
+
+def _names(here: Acquaintance | None, there: Acquaintance | None, terms: Terms) -> Judged:
+    """Each node has to know both names, its own too: databases resolve their own host's."""
+    site = terms.site
+    wrong = []
+    for told, host in ((here, site.node), (there, site.partner.name)):
+        for node in (site.primary, site.standby):
+            if told is None or node.address in (found := told.names.get(node.name, frozenset())):
+                continue
+            is_what = f"is {', '.join(sorted(found))}" if found else "is not known"
+            wrong.append(f"on {host} {node.name} {is_what}, and not {node.address}")
+    if wrong:
+        told_wrong = f"{'; '.join(wrong)} -> mend /etc/hosts there"
+        return Status.FALSE, "Wrong", told_wrong
+    if here is None or there is None:
+        missing = site.node if here is None else site.partner.name
+        return Status.UNKNOWN, "NotRead", f"what {missing} knows was not read yet"
+    return Status.TRUE, "Resolve", "each node knows both names"
+
+
+def _ssh(there: Acquaintance | None, terms: Terms) -> Judged:
+    """That the partner told proves the way there; what it told, the way back."""
+    own, partner = terms.site.node, terms.site.partner.name
+    if there is None or there.gets_in is None:
+        return Status.UNKNOWN, "NotRead", f"{partner} was not asked over ssh yet"
+    if not there.gets_in:
+        told = f"{partner} does not get into {own} by ssh: {there.refusal or 'it does not say why'}"
+        clear = f"bring {partner}'s public key here, and this host's key there"
+        return Status.FALSE, "Refused", f"{told} -> {clear}"
+    return Status.TRUE, "BothWays", f"{own} and {partner} reach each other by ssh"
+
+
+def _same_subnet(watch: Watch, now: Instant, terms: Terms) -> Condition:
+    """Whether the partner is in a network of this node's own: DHCP is broadcast (§2)."""
+    site, report = terms.site, watch.reports.get("seen:addresses")
+    networks = None if report is None else platform_of(site).networks(report)
+    partner = f"{site.partner.name} ({site.partner.address})"
+    if networks is None:
+        verdict = (Status.UNKNOWN, "NotRead", "this node's addresses were not read yet")
+    elif any(ip_address(site.partner.address) in ip_interface(one).network for one in networks):
+        verdict = (Status.TRUE, "OnLink", f"{partner} is on a network of this node's own")
+    else:
+        told = f"{partner} is on none of this node's networks: its DHCP clients would not be heard"
+        verdict = (Status.FALSE, "Elsewhere", told)
+    at = None if report is None else report.finished.wall_s
+    return Condition("SameSubnet", *verdict, now.wall_s, at, "addresses")
+
+
+def _held(watch: Watch, name: str, good: str, now: Instant, terms: Terms) -> Condition:
+    """Return the worst of the looks that the condition is made of, as long as they are fresh."""
+    age_max_s = proof_age_max_s(terms.policy)
+    known = [one for topic, one in watch.ready.items() if topic.startswith(f"{HOLDS}:{name}:")]
+    fresh = [one for one in known if now.since(one[1]) <= age_max_s]
+    at = min((moment.wall_s for _, moment in fresh), default=None)
+    source = "looks at this node"
+    for wanted, status, reason in (
+        (Verdict.BLOCK, Status.FALSE, "NotSo"),
+        (Verdict.UNKNOWN, Status.UNKNOWN, "CannotTell"),
+    ):
+        for reading, moment in fresh:
+            if reading.verdict is wanted:
+                told = f"{reading.sentence} -> {CLEAR[name]}"
+                return Condition(name, status, reason, told, now.wall_s, moment.wall_s, source)
+    if not known or len(fresh) < len(known):
+        told = "not looked at lately"
+        return Condition(name, Status.UNKNOWN, "NotReadLately", told, now.wall_s, at, source)
+    return Condition(name, Status.TRUE, "Holds", good, now.wall_s, at, source)
