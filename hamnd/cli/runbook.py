@@ -13,7 +13,7 @@ from hamnd.cli import exits
 from hamnd.cli.checking import UnreadableError, text_of
 from hamnd.cli.session import Session, Stop
 from hamnd.dialects.runbook import DOCUMENT
-from hamnd.views.runbook import render_runbook, runbook_document
+from hamnd.views.runbook import render_runbook, render_runbook_markdown, runbook_document
 
 
 def configure(parser: argparse.ArgumentParser, command: str) -> None:
@@ -22,13 +22,15 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
     parser.add_argument(
         "--config", metavar="FILE", help="write it from this configuration, or - for stdin"
     )
+    parser.add_argument("--markdown", action="store_true", help="print it as Markdown")
 
 
 def run(session: Session) -> int:
     """Carry out the command."""
     path = session.args.config
     document = _stored(session) if path is None else _from_configuration(path)
-    session.screen.show(document, render_runbook(document))
+    render = render_runbook_markdown if session.args.markdown else render_runbook
+    session.screen.show(document, render(document))
     return exits.OK
 
 

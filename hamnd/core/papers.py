@@ -17,5 +17,5 @@ LIMIT_S = 30.0
 def paper_routines(terms: Terms) -> tuple[Routine, ...]:
     """Return the copy of this node's runbook to the partner, every hour."""
     title = f"leave the runbook on {terms.site.partner.name}"
-    actions = (runbook.leave(terms.site),)
+    actions = tuple(runbook.leave(terms.site, one) for one in (runbook.FILE, runbook.MARKDOWN))
     return (Routine(RUNBOOK, title, SCHEDULE, actions, LIMIT_S, JITTER_S),)

@@ -69,8 +69,8 @@ def _is_epoch_clear(turn: Turn) -> bool:
     if not is_epoch_known(state, turn.now, turn.terms) or state.doubt is not EpochDoubt.NONE:
         return False
     epoch = newest_epoch(state, turn.terms)
-    if state.watch.standby_end is not None:
-        return True
+    if state.watch.standby_end is not None or state.watch.sample is not None:
+        return True  # what is copied has a sample and no end of its log
     if epoch.number == 0:
         sight = state.watch.epochs.get(site.partner.name)
         age_max_s = slow_freshness_s(turn.terms.policy)

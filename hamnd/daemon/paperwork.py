@@ -16,7 +16,7 @@ from hamnd.dialects import guard, runbook, running
 from hamnd.journal import open_journal
 from hamnd.model.site import Site
 from hamnd.views.report import render_report_markdown, report_document
-from hamnd.views.runbook import render_runbook, runbook_document
+from hamnd.views.runbook import render_runbook, render_runbook_markdown, runbook_document
 
 REPORTS = "reports"
 DIGEST_SHOWN = 12
@@ -44,7 +44,7 @@ def write_report(state_dir: Path, digest: str) -> Path | None:
 
 
 def write_runbook(terms: Terms) -> Path:
-    """Write the takeover by hand as text and as JSON, and return the former. Blocking.
+    """Write the takeover by hand as text, Markdown and JSON, and return the first. Blocking.
 
     It has to lie there on the night on which nothing else works (law 8).
 
@@ -54,6 +54,8 @@ def write_runbook(terms: Terms) -> Path:
     folder = Path(terms.site.paths.state_dir)
     document = runbook_document(takeover_by_hand(terms), terms.site)
     _replace(folder / runbook.DOCUMENT, json.dumps(document, indent=2, sort_keys=True) + "\n")
+    marked = "\n".join(render_runbook_markdown(document))
+    _replace(folder / runbook.MARKDOWN, f"{marked}\n")
     return _replace(folder / runbook.FILE, "\n".join(render_runbook(document)) + "\n")
 
 

@@ -69,6 +69,8 @@ from hamnd.settings import Problem
 log = structlog.get_logger(__name__)
 
 MIB = 1_048_576
+RUNBOOK_ANEW = ("runbook-anew", "3 3 * * *", 0.0)
+"""Every night, whatever became of the one that lies there."""
 ANSWER_MARGIN_S = 5.0
 """What the socket waits longer than the loop: the loop's answer says more."""
 
@@ -197,6 +199,7 @@ class Service:
         async with self._pages.served(self._first_terms.site.metrics):
             log.info("started", version=__version__, node=self._first_terms.site.node)
             await self._write_runbook(self._first_terms)
+            self._ticks.at(*RUNBOOK_ANEW, self._renew_runbook)
             await self._stop.wait()
             log.info("draining")
             self._is_beating = False
@@ -262,6 +265,9 @@ class Service:
         async with self._run_lock:
             state_dir = Path(self._runtime.terms.site.paths.state_dir)
             await asyncio.to_thread(write_run, state_dir, self._run_line)
+
+    def _renew_runbook(self) -> None:
+        self._runtime.spawn(self._write_runbook(self._runtime.terms), "runbook")
 
     async def _write_runbook(self, terms: Terms) -> None:
         """Leave the takeover by hand on the disk; without it hamnd works on, and says so."""

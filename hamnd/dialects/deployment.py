@@ -38,6 +38,8 @@ _XCATPROBE = (
     't=; command -v timeout >/dev/null 2>&1 && t="timeout 90"; $t "$1" xcatmn -i "$2" 2>&1; :'
 )
 
+_IF_THERE = 'command -v "$0" >/dev/null || exit 0; "$0" xcatmn -i "$1"'
+
 
 def restore_leases(site: Site, live: str) -> Action:
     """Return the action that puts the copy of the leases file in place; none is no failure."""
@@ -79,7 +81,7 @@ def probe_site(site: Site) -> Action:
     """Return the action that runs xCAT's own broad check, where it is installed; it only reads."""
     interface = site.identity[0].interface if site.identity else ""
     argv = ("sh", "-c", _XCATPROBE, "hamnd-xcatprobe", site.tool("xcatprobe"), interface)
-    plain = Exec(site.node, (site.tool("xcatprobe"), "xcatmn", "-i", interface))
+    plain = Exec(site.node, ("sh", "-c", _IF_THERE, site.tool("xcatprobe"), interface))
     return Action(Exec(site.node, argv), reads="deployment.probed", by_hand=(plain,))
 
 

@@ -17,6 +17,7 @@ from hamnd.model.work import Action, Exec, Look
 
 NAME = "guard.conf"
 PROGRAM = "/usr/sbin/hamn-guard"
+_ASSERT = '[ ! -x "$0" ] || "$0" assert --reason "takeover by hand"'
 FOLDER = f"{__file__.rpartition('/dialects/')[0]}/guard"
 """Where the guard, its units and its drop-ins lie in this installation."""
 
@@ -78,8 +79,8 @@ def conf(site: Site) -> str:
 
 
 def assert_here(site: Site) -> Action:
-    """Return the operator's own way to raise the epoch: at the console, without hamnd."""
-    argv = (PROGRAM, "assert", "--reason", "takeover by hand")
+    """Return the operator's own way to raise the epoch, where the guard is installed."""
+    argv = ("sh", "-c", _ASSERT, PROGRAM)
     return Action(Exec(site.node, argv))
 
 

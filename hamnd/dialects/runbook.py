@@ -11,6 +11,7 @@ from hamnd.model.site import Site
 from hamnd.model.work import Action, Exec
 
 FILE = "runbook.txt"
+MARKDOWN = "runbook.md"
 DOCUMENT = "runbook.json"
 
 _SEND = 'f=$1; shift; exec "$@" <"$f"'
@@ -21,13 +22,15 @@ _TAKE = (
 """Nothing takes the place of a whole one but a whole one."""
 
 
-def copy_name(site: Site) -> str:
+def copy_name(site: Site, file: str = FILE) -> str:
     """Return what the partner calls it: a hamnd over there writes a runbook of its own."""
-    return f"runbook-{site.node}.txt"
+    name, _, kind = file.partition(".")
+    return f"{name}-{site.node}.{kind}"
 
 
-def leave(site: Site) -> Action:
+def leave(site: Site, file: str = FILE) -> Action:
     """Return the action that copies it into hamnd's own state directory on the partner (law 1)."""
-    taken = quote(("sh", "-c", _TAKE, "hamnd-runbook", site.paths.state_dir, copy_name(site)))
-    words = (f"{site.paths.state_dir}/{FILE}", *ssh_argv(site, site.partner.name), taken)
-    return Action(Exec(site.node, ("sh", "-c", _SEND, "hamnd-runbook", *words)), is_repeatable=True)
+    words = ("hamnd-runbook", site.paths.state_dir, copy_name(site, file))
+    taken = quote(("sh", "-c", _TAKE, *words))
+    sent = (f"{site.paths.state_dir}/{file}", *ssh_argv(site, site.partner.name), taken)
+    return Action(Exec(site.node, ("sh", "-c", _SEND, "hamnd-runbook", *sent)), is_repeatable=True)

@@ -13,7 +13,7 @@ import csv
 import re
 from collections.abc import Mapping
 
-from hamnd.dialects.shell import last_lines, unanswered, unreadable
+from hamnd.dialects.shell import last_lines, quote, unanswered, unreadable
 from hamnd.model.names import ManyValued, Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
@@ -104,12 +104,15 @@ def write_probe(site: Site) -> Action:
 def remove_probe(site: Site) -> Action:
     """Return the action that removes the probe node; done also when there is none."""
     argv = client_argv(site, None, "rmdef", "-t", "node", "-o", PROBE_NODE)
-    return Action(Exec(site.node, argv), reads="xcat.probe_removed")
+    plain = Exec(site.node, ("sh", "-c", f"{quote(argv)} || :"))
+    return Action(Exec(site.node, argv), reads="xcat.probe_removed", by_hand=(plain,))
 
 
 def check_probe_gone(site: Site) -> Action:
     """Return an action that only reads: nothing of an earlier probe may pass for a new one."""
-    return Action(Exec(site.node, _read_probe(site)), reads="xcat.probe_absent")
+    request = Exec(site.node, _read_probe(site))
+    plain = Exec(site.node, ("sh", "-c", f"! {quote(request.argv)} 2>/dev/null"))
+    return Action(request, reads="xcat.probe_absent", by_hand=(plain,))
 
 
 def probe_present(site: Site) -> Look:

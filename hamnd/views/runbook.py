@@ -19,6 +19,13 @@ if TYPE_CHECKING:
 SCHEMA = "hamnd.runbook/1"
 WIDTH = 98
 
+WHY = "say where and why this is not what the guide of 2010 says, or what cannot be taken back."
+HOW = (
+    "Lines with $ are run, lines with ? only look and say what they have to find, lines with ! "
+    f"{WHY}"
+)
+HOW_MARKDOWN = f"Blocks are run, lists only look and say what they have to find, lines with ! {WHY}"
+
 NOTES_DB2 = """\
 promote: The guide writes USER xcatdb USING and the password: a command line is read by everybody.
  Run as the instance owner, Db2 asks for none.
@@ -121,7 +128,38 @@ def render_runbook(document: Document) -> list[str]:
     return [*lines, "", *_tail(document)]
 
 
-def _head(document: Document) -> list[str]:
+def render_runbook_markdown(document: Document) -> list[str]:
+    """Return the same as Markdown: what is run in blocks of sh, what is looked at in lists."""
+    title, *told = _head(document, HOW_MARKDOWN)
+    lines = [f"# {title}", "", *told]
+    for number, step in enumerate(listed(document, "steps"), 1):
+        head, *rest = _step_lines(step, number, document)
+        lines += ["", f"## {head}", ""]
+        is_open = False
+        for line in rest:
+            text, is_run = line.strip(), line.startswith("   $ ")
+            if is_run is not is_open:
+                lines.append("```sh" if is_run else "```")
+                is_open = is_run
+            lines += _in_markdown(line, text, is_run)
+        lines += ["```"] if is_open else []
+    return [*lines, "", *_tail(document)]
+
+
+def _in_markdown(line: str, text: str, is_run: bool) -> list[str]:
+    """Return one line of a step; a long remark goes on where the line before it ended."""
+    if is_run:
+        return [text.removeprefix("$ ")]
+    if text.startswith("! "):
+        return ["", f"**!** {text[2:]}"]
+    if text.startswith("? "):
+        return ["", f"- look: `` {text[2:]} ``"]
+    if text.startswith("-> "):
+        return [f"  finds: {text[3:]}"]
+    return [f"  {text}" if line.startswith("     ") else text]
+
+
+def _head(document: Document, how: str = HOW) -> list[str]:
     node, partner = document.get("node"), document.get("partner")
     addresses = ", ".join(str(one) for one in document.get("addresses") or [])
     lines = [
@@ -130,9 +168,8 @@ def _head(document: Document) -> list[str]:
         "",
     ]
     lines += _told(
-        f"Everything is run as root on {node}. Lines with $ are run, lines with ? only look and "
-        "say what they have to find, lines with ! say where and why this is not what the guide of "
-        "2010 says. Go on only when every ? of a step finds what it should."
+        f"Everything is run as root on {node}. {how} Go on only when every look of a step finds "
+        "what it should."
     )
     if document.get("own_address_ends"):
         way_in = document.get("console") or f"the console of {node}"

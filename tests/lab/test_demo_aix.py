@@ -200,7 +200,10 @@ async def test_a_returned_primary_is_held_off_and_follows() -> None:
             there.turn(one.world.site, name, Status.ACTIVE, one.world.now())
 
         async def can_be_taken_in() -> bool:
-            return "digest" in (await one.ask("plan", {"kind": "rejoin"})).document
+            document = (await one.ask("plan", {"kind": "rejoin"})).document
+            return "digest" in document and all(
+                gate["verdict"] == "pass" for gate in document["gates"]
+            )
 
         await one.until(can_be_taken_in, "the plan rejoin")
         status = await carry_out(one, "rejoin")

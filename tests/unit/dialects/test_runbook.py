@@ -26,8 +26,8 @@ def site(folder: Path) -> Site:
     return any_site(tools={"ssh": str(ssh)}, paths=Paths(state_dir=str(here)))
 
 
-def leave(where: Site) -> subprocess.CompletedProcess[str]:
-    request = runbook.leave(where).request
+def leave(where: Site, file: str = runbook.FILE) -> subprocess.CompletedProcess[str]:
+    request = runbook.leave(where, file).request
     assert isinstance(request, Exec)
     assert request.host == where.node
     return subprocess.run(request.argv, capture_output=True, text=True, timeout=30, check=False)
@@ -35,11 +35,15 @@ def leave(where: Site) -> subprocess.CompletedProcess[str]:
 
 def test_it_lies_on_the_partner_under_the_name_of_the_node_that_takes_over(tmp_path: Path) -> None:
     where = site(tmp_path)
-    (tmp_path / "here" / "runbook.txt").write_text("1. fence\n2. promote\n")
-    for _ in range(2):
-        assert leave(where).returncode == 0
-    (copy,) = (tmp_path / "there").iterdir()
-    assert (copy.name, copy.read_text()) == (f"runbook-{where.node}.txt", "1. fence\n2. promote\n")
+    for file in (runbook.FILE, runbook.MARKDOWN):
+        (tmp_path / "here" / file).write_text(f"1. fence\n2. promote ({file})\n")
+        for _ in range(2):
+            assert leave(where, file).returncode == 0
+    copies = {one.name: one.read_text() for one in (tmp_path / "there").iterdir()}
+    assert copies == {
+        f"runbook-{where.node}.txt": "1. fence\n2. promote (runbook.txt)\n",
+        f"runbook-{where.node}.md": "1. fence\n2. promote (runbook.md)\n",
+    }
 
 
 @pytest.mark.parametrize("text", [None, ""])
@@ -58,4 +62,5 @@ def test_nothing_whole_is_replaced_by_nothing(tmp_path: Path, text: str | None) 
 def test_it_is_copied_every_hour(tmp_path: Path) -> None:
     (routine,) = paper_routines(Terms(site(tmp_path), Policy()))
     assert (routine.name, routine.schedule) == ("runbook", "23 * * * *")
-    assert routine.actions == (runbook.leave(site(tmp_path)),)
+    here = site(tmp_path)
+    assert routine.actions == (runbook.leave(here), runbook.leave(here, runbook.MARKDOWN))

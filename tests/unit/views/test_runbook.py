@@ -13,7 +13,7 @@ from hamnd.core.plans.by_hand import takeover_by_hand
 from hamnd.core.policy import Terms
 from hamnd.dialects.aix.nim import TYPES
 from hamnd.settings import load
-from hamnd.views.runbook import render_runbook, runbook_document
+from hamnd.views.runbook import render_runbook, render_runbook_markdown, runbook_document
 from tests.unit.settings.configs import MINIMAL
 
 DB2 = "su - xcatdb -c 'LC_ALL=C LANG=C {}'"
@@ -159,3 +159,24 @@ def test_a_refused_configuration_and_an_empty_disk_say_so(
     assert "is refused" in capsys.readouterr().err
     assert main(["runbook", "--state-dir", str(tmp_path)]) == 6
     assert "hamnctl runbook --config" in capsys.readouterr().err
+
+
+def test_as_markdown_it_runs_the_same_commands_and_looks_at_the_same(checkout: Path) -> None:
+    loaded = load(text_of(checkout))
+    assert loaded.site is not None
+    assert loaded.policy is not None
+    terms = Terms(loaded.site, loaded.policy)
+    document = runbook_document(takeover_by_hand(terms), terms.site)
+    plain, marked = render_runbook(document), render_runbook_markdown(document)
+    assert marked.count("```") == marked.count("```sh") > 10
+    inside, runs = False, []
+    for line in marked:
+        if line.startswith("```"):
+            inside = line != "```"
+        elif inside:
+            runs.append(line)
+    assert runs == [line[5:] for line in plain if line.startswith("   $ ")]
+    looks = [line[5:] for line in plain if line.startswith("   ? ")]
+    assert [line[11:-3] for line in marked if line.startswith("- look: ")] == looks
+    heads = [line[3:] for line in marked if line.startswith("## ")]
+    assert heads == [line for line in plain if re.match(r"\d+\. ", line)]
