@@ -64,6 +64,7 @@ complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -l json -d 'print o
 complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -l socket -r -F -d 'control socket of the daemon'
 complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -l state-dir -r -F -d 'folder of the journal'
 complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -l config -r -F -d 'write it from this configuration, or - for stdin'
+complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -l markdown -d 'print it as Markdown'
 complete -c hamnctl -n __fish_use_subcommand -a plan -d 'Plan a takeover and show the card; changes nothing'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -s h -l help -d 'show this help message and exit'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l json -d 'print one JSON document'

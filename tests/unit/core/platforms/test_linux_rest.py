@@ -111,7 +111,8 @@ def test_units_start_at_boot_only_behind_the_guard() -> None:
     assert "boot" not in steps()
     assert "boot" not in steps(guard=exited(1))
     assert "boot" not in steps(guard=exited(1, "hamn-guard is not before: xcatd\n"))
-    (line,) = previews(steps(guard=GUARD)["boot"])
+    line, forgets = previews(steps(guard=GUARD)["boot"])
+    assert forgets.endswith("/enabled-before"), "what an earlier plan noted is settled by it"
     assert " enable hamn-address -- xcatd -- named bind9 named-chroot -- dhcpd " in line
 
 
