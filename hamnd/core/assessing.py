@@ -28,7 +28,6 @@ from hamnd.core.health.rule import (
 )
 from hamnd.core.health.watch import Watch, is_clock_set
 from hamnd.core.health.yielding import judge_yielding
-from hamnd.core.parity import judge_parity
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
@@ -106,9 +105,7 @@ def _required_of_both(state: NodeState, now: Instant, terms: Terms) -> tuple[Con
     """Return what two nodes need to stand in for each other; in a run it moves."""
     if state.state is State.TAKING_OVER:
         return ()
-    is_active = state.state is State.ACTIVE
-    parity = () if is_active else judge_parity(state.watch, now, terms)
-    return (*parity, *judge_requirements(state.watch, is_active, now, terms))
+    return judge_requirements(state.watch, state.state is State.ACTIVE, now, terms)
 
 
 def _on_another_clock(question: LossQuestion) -> LossQuestion:

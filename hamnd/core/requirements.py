@@ -14,7 +14,7 @@ from ipaddress import ip_address, ip_interface
 from hamnd.core.gates import plan_command
 from hamnd.core.health.watch import Watch
 from hamnd.core.kept import KEPT
-from hamnd.core.parity import parity_looks
+from hamnd.core.parity import judge_parity, parity_looks
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import proof_age_max_s
@@ -79,6 +79,7 @@ def judge_requirements(
     at = None if theirs is None else theirs.finished.wall_s
     resolve, ssh = _names(here, there, terms), _ssh(there, terms)
     return (
+        *judge_parity(watch, now, terms),
         Condition("NamesResolve", *resolve, now.wall_s, at, "looks at both nodes"),
         Condition("SshBothWays", *ssh, now.wall_s, at, "ssh"),
         _same_subnet(watch, now, terms),

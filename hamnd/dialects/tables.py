@@ -22,9 +22,9 @@ read_it() { told=$(tabdump "$1" 2>&1); }
 tell() { echo "== $1"; printf '%s\\n' "$told" | awk "NR == 1 || $2" | head -n 500; }
 one_of() { for one; do printf '%s%s' "$bar" "$one" | sed 's/[.]/[.]/g'; bar='|'; done; }
 named() { printf '%s\\n' "$told" | awk "$1" | sed -n 's/^"\\([^"]*\\)".*/\\1/p'; }
-keys='master|nameservers|ntpservers|logservers|installloc|dhcpinterfaces|dnsinterfaces'
+keys='nameservers|ntpservers|logservers|installloc|dhcpinterfaces|dnsinterfaces'
 read_it site || { printf '%s\\n' "$told"; exit 1; }
-tell site "/^\\"($keys)\\",/"
+tell site "/^\\"($keys)\\",/ || /^\\"master\\",/"
 read_it networks && tell networks 1
 read_it policy && tell policy '/trusted/'
 names=$(one_of "$@")
