@@ -69,6 +69,7 @@ def test_a_takeover_loses_no_more_than_was_said(site: DumpPair) -> None:
 def test_a_dump_that_was_given_the_live_name_by_hand_is_adopted(site: DumpPair) -> None:
     """Given a dead primary, when somebody renames the restored copy and takes the address by hand,
     behind hamnd's back, then hamnd is Active and says so; it runs no step."""
+    assert "the last dump is restored beside the live database" in site.explained()
     site.faults.off("mn1")
     site.wait_state("PrimaryDown")
     swap = ("xcatdb RENAME TO xcatdb_old", "xcatdb_hamnd RENAME TO xcatdb")

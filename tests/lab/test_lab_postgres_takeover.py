@@ -184,4 +184,5 @@ def test_on_an_idle_pair_a_heartbeat_is_missed_at_once(lab: Lab) -> None:
     )
     assert took_s < 25
     assert site.second.sql("SELECT status FROM pg_stat_wal_receiver") == "streaming"
+    assert "says streaming, but nothing came" in site.explained()
     assert "heartbeat:postgresql" in site.hamnctl("history", "--all").text

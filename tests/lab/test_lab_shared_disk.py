@@ -142,6 +142,7 @@ def test_a_disk_that_is_not_granted_is_not_mounted(group: GroupPair) -> None:
 def test_a_disk_that_was_mounted_by_hand_is_adopted(site: DiskPair) -> None:
     """Given a dead primary, when somebody mounts the disk on mn2 and takes the address by hand,
     behind hamnd's back, then hamnd is Active and says so; it runs no step."""
+    assert "this node could mount the disk, and does not" in site.explained()
     site.faults.off("mn1")
     site.wait_state("PrimaryDown")
     site.attach(site.lab["mn2"])

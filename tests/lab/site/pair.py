@@ -248,6 +248,10 @@ class Pair:
         argv, environment = self.command(*words)
         return self.lab[node].ask(*argv, environment=environment, timeout_s=timeout_s)
 
+    def explained(self, name: str = "replication") -> str:
+        """Return what `hamnctl explain` says of it, in one line."""
+        return " ".join(self.hamnctl("explain", name).text.split())
+
     def start_hamnctl(self, *words: str, node: str = STANDBY) -> Process:
         """Start hamnctl on a node, and leave it to itself."""
         argv, environment = self.command(*words)
