@@ -1,7 +1,7 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: generated help demo test check matrix bench bench-files lab lab-test nights packages aix-bundle venv clean
+.PHONY: generated help demo test check matrix bench bench-files bench-peers lab lab-test nights packages aix-bundle venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
@@ -16,6 +16,7 @@ help:
 	@echo "make check                the same without the tests"
 	@echo "make matrix               every crash and every fault in every phase of a takeover; minutes"
 	@echo "make bench                measure against the budgets, print JSON"
+	@echo "make bench-peers          hamnd beside repmgr: same hosts, database and faults (root on Linux)"
 	@echo "make nights               between real hosts: a night for every row of faults (root on Linux)"
 	@echo "make lab-test             every story between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"
@@ -73,6 +74,9 @@ generated: $(VENV)/.dev
 
 bench-files: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench.files
+
+bench-peers: $(VENV)/.dev
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
 lab: $(VENV)/.dev
 	@$(BIN)/python -m tests.lab.site $(ARGS)

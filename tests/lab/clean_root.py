@@ -18,6 +18,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import pytest
+
 PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
 MAKE_S = 500
 RUN_S = 240
@@ -137,8 +139,10 @@ def begin_root(checkout: Path, folder: Path) -> subprocess.Popen[str]:
     )  # fmt: skip
 
 
-def packages(checkout: Path, shared: Path) -> Packages:
+def packages(checkout: Path, folders: pytest.TempPathFactory) -> Packages:
     """Build the packages in a folder that all workers of this run share; the first one builds."""
+    base = folders.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hamnd-packages"
     shared.mkdir(exist_ok=True)
     found = Packages(shared / "first", shared / "again", shared / "second")
     with (shared / "lock").open("w") as lock:

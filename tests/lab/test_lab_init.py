@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
+from collections.abc import Iterator
 
 import pytest
 
@@ -28,6 +29,12 @@ FILE = "/etc/hamnd/proposed.toml"
 
 def hamnd(host: Host, *arguments: str) -> Done:
     return host.ask("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", *arguments, timeout_s=90)
+
+
+@pytest.fixture
+def lab() -> Iterator[Lab]:
+    with Lab() as one:
+        yield one
 
 
 def test_both_nodes_propose_one_pair_and_never_overwrite_it(lab: Lab) -> None:

@@ -34,7 +34,7 @@ def made(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pack
     lower = tmp_path_factory.mktemp("clean") / "root"
     making = begin_root(checkout, lower)
     try:
-        found = packages(checkout, tmp_path_factory.getbasetemp().parent / "hamnd-packages")
+        found = packages(checkout, tmp_path_factory)
         said, _ = making.communicate(timeout=MAKE_S)
     finally:
         making.kill()

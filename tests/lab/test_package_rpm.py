@@ -36,7 +36,7 @@ ALLOWED = {
 
 @pytest.fixture(scope="module")
 def built(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> Packages:
-    return packages(checkout, tmp_path_factory.getbasetemp().parent / "hamnd-packages")
+    return packages(checkout, tmp_path_factory)
 
 
 @pytest.fixture
