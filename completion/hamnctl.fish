@@ -58,6 +58,7 @@ complete -c hamnctl -n '__fish_seen_subcommand_from report' -l json -d 'print on
 complete -c hamnctl -n '__fish_seen_subcommand_from report' -l socket -r -F -d 'control socket of the daemon'
 complete -c hamnctl -n '__fish_seen_subcommand_from report' -l state-dir -r -F -d 'folder of the journal'
 complete -c hamnctl -n '__fish_seen_subcommand_from report' -l markdown -d 'complete, for the ticket'
+complete -c hamnctl -n '__fish_seen_subcommand_from report' -l html -d 'a page with its timeline drawn'
 complete -c hamnctl -n __fish_use_subcommand -a runbook -d 'Print the whole takeover by hand, with this site'"'"'s values'
 complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -s h -l help -d 'show this help message and exit'
 complete -c hamnctl -n '__fish_seen_subcommand_from runbook' -l json -d 'print one JSON document'

@@ -27,7 +27,9 @@ def configure(parser: argparse.ArgumentParser, command: str) -> None:
         )
     else:
         parser.add_argument("id", nargs="?", metavar="ID", help="digest of a plan; the latest run")
-        parser.add_argument("--markdown", action="store_true", help="complete, for the ticket")
+        form = parser.add_mutually_exclusive_group()
+        form.add_argument("--markdown", action="store_true", help="complete, for the ticket")
+        form.add_argument("--html", action="store_true", help="a page with its timeline drawn")
 
 
 def _count(text: str) -> int:
@@ -70,6 +72,7 @@ def _history(session: Session, journal: JournalReader) -> int:
 
 def _report(session: Session, journal: JournalReader) -> int:
     from hamnd.views.report import (
+        render_report_html,
         render_report_markdown,
         render_report_text,
         report_digests,
@@ -85,8 +88,9 @@ def _report(session: Session, journal: JournalReader) -> int:
         known = f"known: {', '.join(digests)}" if digests else "hamnctl history"
         raise Stop(exits.FAILED, f"hamnctl: {told}.", known)
     document = report_document(entries, found[-1])
-    if session.args.markdown and not session.screen.as_json:
-        session.screen.say(render_report_markdown(document).rstrip("\n").split("\n"))
+    render = render_report_html if session.args.html else render_report_markdown
+    if (session.args.markdown or session.args.html) and not session.screen.as_json:
+        session.screen.say(render(document).rstrip("\n").split("\n"))
     else:
         session.screen.show(document, render_report_text(document, session.screen.width))
     return exits.OK

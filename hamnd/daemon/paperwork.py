@@ -15,7 +15,7 @@ from hamnd.core.policy import Terms
 from hamnd.dialects import guard, runbook, running
 from hamnd.journal import open_journal
 from hamnd.model.site import Site
-from hamnd.views.report import render_report_markdown, report_document
+from hamnd.views.report import render_report_html, render_report_markdown, report_document
 from hamnd.views.runbook import render_runbook, render_runbook_markdown, runbook_document
 
 REPORTS = "reports"
@@ -23,7 +23,7 @@ DIGEST_SHOWN = 12
 
 
 def write_report(state_dir: Path, digest: str) -> Path | None:
-    """Write the report of one run as Markdown and as JSON, and return the former. Blocking.
+    """Write the report of one run as Markdown, JSON and HTML, and return the first. Blocking.
 
     None: the journal does not know this run, for it was begun anew since; what was written about
     it before stays.
@@ -40,6 +40,7 @@ def write_report(state_dir: Path, digest: str) -> Path | None:
     folder.mkdir(mode=0o750, exist_ok=True)
     name = digest[:DIGEST_SHOWN]
     _replace(folder / f"{name}.json", json.dumps(document, indent=2, sort_keys=True) + "\n")
+    _replace(folder / f"{name}.html", render_report_html(document))
     return _replace(folder / f"{name}.md", render_report_markdown(document))
 
 

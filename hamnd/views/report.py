@@ -12,9 +12,12 @@ from typing import Any
 
 from hamnd.model.plan import HOME
 from hamnd.views.history import JournalEntry, details, sentence_of
+from hamnd.views.report_drawn import render_report_html
+from hamnd.views.report_follow import covered_s, follow_ups
 from hamnd.views.report_text import render_report_markdown, render_report_text
 
 __all__ = [
+    "render_report_html",
     "render_report_markdown",
     "render_report_text",
     "report_digests",
@@ -28,6 +31,8 @@ ENDS = ("run_finished", "run_aborted", "run_concluded")
 XCAT_STEPS = frozenset(
     {"xcatd", "dns", "dhcp", "http", "tftp", "consoles", "service-nodes", "osdeploy"}
 )
+
+ENGINE_STEPS = frozenset({"promote", "db-stop", "db-rehome", "quiesce", "replicate"})
 
 
 def report_digests(entries: Iterable[JournalEntry]) -> list[str]:
@@ -59,7 +64,7 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
         times["active_at"] = None  # what this node became later is another run's
     times["died_at"] = _whole(told.get("died_at") or told.get("down_since")) or times["died_at"]
     successor = _successor(entries, digest)
-    return {
+    report = {
         "schema": SCHEMA,
         "found": own is not None,
         "digest": digest,
@@ -93,6 +98,7 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
             for e in _timeline(entries, times, ours)
         ],
     }
+    return {**report, "follow_ups": follow_ups(report, entries) if own is not None else []}
 
 
 def _confirmation(entries: Iterable[JournalEntry], digest: str) -> JournalEntry | None:
@@ -196,6 +202,7 @@ def _steps(ours: Sequence[JournalEntry]) -> list[dict[str, Any]]:
             record.step,
             {
                 "id": record.step,
+                "kind": _kind(record.step),
                 "outcome": "running",
                 "sentence": "",
                 "started_at": int(entry.wall_s),
@@ -206,6 +213,12 @@ def _steps(ours: Sequence[JournalEntry]) -> list[dict[str, Any]]:
         )
         _fold_step(step, entry)
     return list(steps.values())
+
+
+def _kind(step_id: str) -> str:
+    """Whose commands a step has: the engine's, xCAT's, or others."""
+    name = step_id.removeprefix(HOME)
+    return "engine" if name in ENGINE_STEPS else "xcat" if name in XCAT_STEPS else "other"
 
 
 def _fold_step(step: dict[str, Any], entry: JournalEntry) -> None:
@@ -235,11 +248,10 @@ def _durations(
     machine = _between(times["confirmed_at"], times["active_at"] or times["ended_at"])
     spent = {"engine_s": 0.0, "xcat_s": 0.0, "other_s": 0.0}
     for step in steps:
-        took = sum(c["duration_s"] or 0.0 for c in step["commands"])
-        name = step["id"].removeprefix(HOME)
-        kind = "engine_s" if name == "promote" else "other_s"
-        spent["xcat_s" if name in XCAT_STEPS else kind] += took
+        spent[f"{step['kind']}_s"] += sum(c["duration_s"] or 0.0 for c in step["commands"])
     paused = sum(pause["lasted_s"] or 0 for pause in _pauses(ours))
+    ran = _between(times["confirmed_at"], times["ended_at"] or times["active_at"])
+    spent["hamnd_s"] = 0.0 if ran is None else max(0.0, ran - paused - covered_s(ours))
     return {
         "human_s": human,
         "machine_s": machine,

@@ -24,6 +24,7 @@ from hamnd.views.text import (
 
 MARKS = {"done": "*", "not_done": "!", "unknown": "?", "skipped": "-"}
 HEAD_WIDTH = 26
+FOLLOW_UPS = "What is left to do"
 WITHOUT_LOSS = {
     "undo": "nothing is lost by it: it takes back what was done before the point of no return",
     "setup": "nothing is lost by it: the primary was copied, and what the standby had is kept",
@@ -101,11 +102,13 @@ def _head_line(what: str, when_: str, note: str, width: int) -> list[str]:
 
 
 def spent(document: Document) -> str:
-    """Say where the machine time went: the commands of the engine, of xCAT, all else."""
+    """Say where the machine time went: commands of the engine, of xCAT, all else, and hamnd."""
     parts: dict[str, Any] = lookup(document, "spent") or {}
     text = f"commands: engine {short_duration(parts.get('engine_s') or 0.0)}"
     text += f", xCAT {short_duration(parts.get('xcat_s') or 0.0)}"
     text += f", other {short_duration(parts.get('other_s') or 0.0)}"
+    if parts.get("hamnd_s") is not None:
+        text += f"; hamnd {short_duration(parts['hamnd_s'])}"
     paused = document.get("paused_s")
     return f"({text}; paused {span(paused)})" if paused else f"({text})"
 
@@ -161,7 +164,7 @@ def _listed_text(document: Document, width: int) -> list[str]:
 
 
 def sections(document: Document) -> list[tuple[str, list[str]]]:
-    """Return the lists of the report: evidence, overrides, pauses, skipped steps, refusals."""
+    """Return the lists of the report: evidence, overrides, pauses, what is left to do."""
     overrides = [
         f"gate {one.get('gate')}: {one.get('reason')} ({one.get('by')})"
         for one in listed(document, "overrides")
@@ -180,6 +183,7 @@ def sections(document: Document) -> list[tuple[str, list[str]]]:
         ("Pauses", pauses),
         ("Skipped steps", skipped),
         ("Refused before", [str(line) for line in document.get("refusals") or []]),
+        (FOLLOW_UPS, [str(line) for line in document.get("follow_ups") or []]),
     ]
 
 
@@ -213,7 +217,7 @@ def render_report_markdown(document: Document) -> str:
             lines += _command(step, command)
     lines += ["", "## Timeline (UTC)", ""]
     lines += [
-        f"- {clock(one.get('at'))} {_by(one)}{one.get('says')}"
+        f"- {clock(one.get('at'))} {by_whom(one)}{one.get('says')}"
         for one in listed(document, "timeline")
     ]
     return "\n".join(lines) + "\n"
@@ -229,7 +233,8 @@ def _command(step: Document, command: Document) -> list[str]:
             f"    {command.get('preview')}", ""]  # fmt: skip
 
 
-def _by(one: Document) -> str:
+def by_whom(one: Document) -> str:
+    """Say in front of a record who did it; hamnd itself is not named."""
     return "" if one.get("by") in ("", "hamnd", None) else f"[{one['by']}] "
 
 

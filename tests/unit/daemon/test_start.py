@@ -181,6 +181,7 @@ def test_a_report_is_written_whole_for_people_and_for_programs(tmp_path: Path) -
     assert path.read_text()
     assert json.loads(path.with_suffix(".json").read_text())["schema"] == "hamnd.report/1"
     assert sorted(one.name for one in path.parent.iterdir()) == [
+        "7f3a91c20000.html",
         "7f3a91c20000.json",
         "7f3a91c20000.md",
     ]
