@@ -8,9 +8,11 @@ is taken apart and put together anew; the readers' meaning is tested beside each
 from __future__ import annotations
 
 import contextlib
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,7 +29,8 @@ from hamnd.errors import PermanentError
 from hamnd.model.instant import Instant
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
-from hamnd.model.work import Action, Ending, Look, Looked, Report
+from hamnd.model.site import FenceSite
+from hamnd.model.work import Action, Ending, Look, Looked, Reading, Report
 from hamnd.settings import load
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -35,8 +38,7 @@ CONFIGS = sorted((ROOT / "config").glob("hamnd.*.toml"))
 WORDS_MAX = 40
 TEXT_MAX = 4000
 
-SILENCE_IS_THE_ANSWER = ("silen", "reach.", "clear", "gone", "claimed")
-"""Of these readers some take no answer for what they look for."""
+NO_ANSWER = [one for one in Ending if one not in (Ending.EXITED, Ending.REFUSED)]
 
 
 @cache
@@ -60,8 +62,10 @@ def asked() -> tuple[Look | Action, ...]:
         loaded = load(path.read_text())
         assert loaded.site is not None
         assert loaded.policy is not None
-        for one in _of(Terms(loaded.site, loaded.policy)):
-            found.setdefault(f"{type(one).__name__} {one.reads}", one)
+        over_ssh = replace(loaded.site, fence=FenceSite(ssh=True))
+        for site in (loaded.site, over_ssh):
+            for one in _of(Terms(site, loaded.policy)):
+                found.setdefault(f"{type(one).__name__} {one.reads}", one)
     return tuple(found.values())
 
 
@@ -101,16 +105,26 @@ REPORTS = st.builds(
 @settings(max_examples=3000, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
 @given(one=st.sampled_from(asked()), report=REPORTS)
-def test_no_output_of_any_tool_makes_a_reader_fail_or_believe_in_silence(
-    one: Look | Action, report: Report
-) -> None:
-    reading = read_look(Looked(one, report)) if isinstance(one, Look) else read_action(one, report)
-    assert reading.sentence
-    is_answer = report.ending in (Ending.EXITED, Ending.REFUSED)
-    if not is_answer and not any(word in one.reads for word in SILENCE_IS_THE_ANSWER):
-        assert reading.verdict is not Verdict.PASS, "no answer is not yes"
-    if report.ending in (Ending.LOST, Ending.TIMED_OUT) and not isinstance(one, Look):
-        assert reading.verdict is Verdict.UNKNOWN, "sent, and not known: look again (law 5)"
+def test_no_output_of_any_tool_makes_a_reader_fail(one: Look | Action, report: Report) -> None:
+    assert _read(one, report).sentence
+
+
+@pytest.mark.parametrize("ending", NO_ANSWER)
+def test_no_answer_is_no_yes_and_what_was_sent_may_have_happened(ending: Ending) -> None:
+    """Laws 2 and 5, for every look and action there is."""
+    report = Report(ending, Instant(10.0, 1e9), Instant(11.0, 1e9 + 1), stdout="", detail="odd")
+    for one in asked():
+        verdict = _read(one, report).verdict
+        if isinstance(one, Look):
+            assert verdict is not Verdict.PASS, one.reads
+        elif ending in (Ending.LOST, Ending.TIMED_OUT):
+            assert verdict is Verdict.UNKNOWN, one.reads
+        else:
+            assert verdict is not Verdict.PASS, one.reads
+
+
+def _read(one: Look | Action, report: Report) -> Reading:
+    return read_look(Looked(one, report)) if isinstance(one, Look) else read_action(one, report)
 
 
 def test_the_fuzz_reaches_nearly_every_reader() -> None:
