@@ -44,10 +44,9 @@ BUGS = (
     ),
     Bug(
         "unknown-taken-as-down",
-        "health/rule.py",
-        "    return track.silent_since if is_recent(track.silent_last, now, freshness_s(policy)) "
-        "else None\n",
-        "    return track.silent_since\n",
+        "health/watch.py",
+        "    if answer is Answer.SILENT:\n",
+        "    if answer is not Answer.ANSWERED:\n",
     ),
     Bug(
         "rerun-of-an-unknown-outcome",

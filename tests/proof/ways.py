@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from hamnd.core.events import ClearRequested, DiskObserved, Halted
-from hamnd.model.names import Mode, RunStatus, State, Verdict
+from hamnd.model.names import Mode, Probe, RunStatus, State, Verdict
 from tests.unit.core.onlooker import Onlooker
 from tests.unit.core.story import Story
 
@@ -67,6 +67,16 @@ def _die(moment: Moment) -> None:
 def _come_back(moment: Moment) -> None:
     moment.story.world.come_back()
     moment.story.world.fence = "on"
+
+
+def _probes_fail(moment: Moment) -> None:
+    """No program of ours can be started or sent; whoever else can tell hears nothing either."""
+    world = moment.story.world
+    world.probes = {
+        probe: word if probe is Probe.GATEWAY else "cut" for probe, word in world.probes.items()
+    }
+    world.witnesses = {"sn01": "silent", "sn02": "silent"}
+    world.lose_link(moment.story.now_s)
 
 
 def _witnesses(word: str, *names: str) -> Move:
@@ -139,6 +149,7 @@ MOVES: dict[str, Move] = {
     "primary dies": _die,
     "primary answers": _come_back,
     "primary freezes": lambda moment: moment.story.world.freeze(),
+    "our probes fail": _probes_fail,
     "window ends": lambda moment: moment.story.world.end_window(),
     "controller fails": _world("fence", "fails"),
     "controller lies": _world("fence_lies", True),

@@ -22,6 +22,7 @@ from hamnd.core.progress import Run
 from hamnd.core.state import Decision, NodeState
 from hamnd.model.names import (
     Answer,
+    Cause,
     FenceGrade,
     LossVerdict,
     Mode,
@@ -48,6 +49,8 @@ class Onlooker:
     unlooked: set[str] = field(default_factory=set)
     """Steps whose action may have happened and was not looked at since."""
     agreed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    was_silent: bool = False
+    """Whether the primary ever did not answer what was really sent to it."""
 
     def watch(self, story: Story) -> Story:
         """Judge every decision of this story from now on."""
@@ -67,6 +70,7 @@ class Onlooker:
     def look_around(self) -> None:
         """Judge what must hold at any time."""
         self._unknown_is_never_down()
+        self._only_silence_is_death()
         self._taking_over_has_a_run()
         self._everything_has_its_limit()
         self._a_liar_proves_nothing()
@@ -74,6 +78,7 @@ class Onlooker:
     def judge(self, before: NodeState, event: Event, decision: Decision) -> None:
         """Every decision, from outside."""
         after = decision.state
+        self.was_silent |= "silent" in self.story.world.probes.values()
         self._confirmation(before, event, after)
         self._refusal(before, decision)
         if isinstance(event, ActionCompleted) and event.attempt == self.attempts.get(event.step):
@@ -201,6 +206,14 @@ class Onlooker:
         for sight in state.watch.witnesses.values():
             if sight.sees is Answer.ANSWERED and sight.asked is not None:
                 assert sight.asked <= since, f"down, but {sight.name} reaches it"
+
+    def _only_silence_is_death(self) -> None:
+        """Law 2: what could not be asked was not silent; only the device's word stands for it."""
+        state = self.story.state
+        grades = [one.grade for one in state.assessment.evidence]
+        is_down = state.state is State.PRIMARY_DOWN and state.cause is not Cause.SERVICE
+        if is_down and not self.was_silent:
+            assert FenceGrade.POWER_OFF in grades, "down, but nobody was ever silent"
 
     def _taking_over_has_a_run(self) -> None:
         """Laws 1 and 5."""
