@@ -36,6 +36,7 @@ from hamnd.views.verdict import loss_words
 from hamnd.views.ways import gates_lead_on
 
 if TYPE_CHECKING:
+    from hamnd.model.names import PlanKind
     from hamnd.model.plan import Plan, Step
     from hamnd.model.site import Site
     from hamnd.model.work import Action, Look
@@ -89,7 +90,7 @@ def plan_document(
             "peer_window_remaining_s": remaining,
         },
         "gates": [run_facts.gate_part(gate) for gate in plan.gates],
-        "steps": [_step(step, site) for step in plan.steps],
+        "steps": [_step(step, plan.kind, site) for step in plan.steps],
         "eta": dict(eta) if eta else {"p50_s": None, "p95_s": None, "n": 0, "unknown": []},
         "generated_at": int(now_wall),
         "node": site.node,
@@ -121,11 +122,14 @@ def _window(end: int | None, now_wall: float, skew_s: float) -> tuple[int | None
     return (None, None) if end is None else facts.window_here(end, now_wall, skew_s)
 
 
-def _step(step: Step, site: Site) -> dict[str, Any]:
+def _step(step: Step, kind: PlanKind, site: Site) -> dict[str, Any]:
+    from hamnd.views.dated import differences
+
     return {
         "id": step.id,
         "title": step.title,
         "guide": step.guide,
+        "differs": differences(step.id, kind, site),
         "host": step.host,
         "depends_on": list(step.depends_on),
         "after": list(step.after),
@@ -323,7 +327,18 @@ def _steps(document: Document, width: int) -> list[str]:
             lines.append(f"  -- {NO_WAY_BACK} ".ljust(width - 2, "-"))
         lines += _group_lines(group, number, width)
         number += len(group)
+        if document.get("kind") == "setup":  # done once, in peace: there is room for the reasons
+            lines += [line for step in group for line in _reasons(step, width, 20)]
     return lines
+
+
+def _reasons(step: Document, width: int, indent: int) -> list[str]:
+    """Say why a step is not as in the guide."""
+    return [
+        line
+        for one in step.get("differs") or []
+        for line in fold(f"! {one}", width, indent=indent + 2, first=indent)
+    ]
 
 
 def _groups(steps: list[Document]) -> list[list[Document]]:
@@ -391,6 +406,7 @@ def _step_in_full(step: Document, number: int, width: int) -> list[str]:
     facts = [f"after {waits}" if waits else "at once", f"limit {span(step.get('timeout_s'))}"]
     facts += [] if step.get("reversible", True) else [NO_WAY_BACK]
     lines += fold("; ".join(facts), width, indent=3, first=3)
+    lines += _reasons(step, width, 3)
     for action in listed(step, "actions"):
         lines.append(f"   $ {action.get('preview')}")
         for one in listed(action, "lines"):

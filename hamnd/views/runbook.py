@@ -1,7 +1,7 @@
 """The break-glass runbook: the whole takeover by hand, with this site's real values (design §8).
 
-Owns how the steps are written down for somebody who has nothing but a console, and where and why
-they differ from the guide of 2010. Must not build a step (core.plans).
+Owns how the steps are written down for somebody who has nothing but a console. Must not build a
+step (core.plans) nor know where the guide is dated (dated).
 """
 
 from __future__ import annotations
@@ -9,6 +9,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from hamnd.model.names import PlanKind
+from hamnd.views.dated import differences
 from hamnd.views.text import Document, fold, listed
 
 if TYPE_CHECKING:
@@ -25,41 +27,6 @@ HOW = (
     f"{WHY}"
 )
 HOW_MARKDOWN = f"Blocks are run, lists only look and say what they have to find, lines with ! {WHY}"
-
-NOTES_DB2 = """\
-promote: The guide writes USER xcatdb USING and the password: a command line is read by everybody.
- Run as the instance owner, Db2 asks for none.
-promote: The guide goes to BY FORCE at once. BY FORCE PEER WINDOW ONLY comes first: while the window
- is open nothing is lost. Plain BY FORCE may lose what the primary wrote last: that is a decision,
- not a step.
-db-stop: The guide stops HADR without looking. Only a database whose role is PRIMARY by now may be
- stopped: STOP HADR on a standby ends the standby.
-db-rehome: The guide leaves HADR_LOCAL_HOST and HADR_REMOTE_HOST as they were: after the move they
- name the wrong machines.
-db-rehome: After SQL1117N the guide ends with a rollforward to completion. Never do that: it makes
- the database independent of its partner, for good. START HADR AS STANDBY resumes a standby.
-xcatd: The guide starts xcatd as soon as Db2 runs. Activate the database and SELECT from it first:
- started on one that does not open, xcatd never comes up.
-"""
-"""Where the steps differ from the guide because of the engine (db2-hadr.md §10, §11)."""
-
-NOTES_AIX = """\
-identity: The guide ends mktcpip with -s and an empty word. -s takes no value: nothing empty is
- passed.
-identity: mktcpip ends every session over this node's own address at once, and edits /etc/hosts.
- Work at the console, and keep a copy of that file.
-osdeploy: The guide takes places from lsdef -t osimage -l, which has only names: they come from
- lsnim -l on the primary, while it lives. For each osimage IMG; leave out what it does not have.
- lpp_source is for standalone nodes only.
-"""
-"""The same because of the platform (aix.md §3.1, §5)."""
-
-NOTES = """\
-fence: The guide takes the database over first and shuts the primary down second. A primary that
- still lives would go on writing, and there would be two: it is off before the takeover is forced.
-dns: The guide says makedns; after an address has moved it has to be makedns -n.
-"""
-"""The same on every site: the step, a colon, the reason; a line that begins blank goes on."""
 
 
 def runbook_document(steps: Iterable[Step], site: Site) -> dict[str, Any]:
@@ -93,7 +60,7 @@ def _step(step: Step, site: Site) -> dict[str, Any]:
         "guide": step.guide,
         "host": step.host,
         "reversible": step.reversible,
-        "differs": _notes(step.id, site),
+        "differs": differences(step.id, PlanKind.TAKEOVER, site),
         "before": [_look(one, site) for one in step.preconditions],
         "commands": commands,
         "after": [_look(one, site) for one in step.postconditions],
@@ -110,14 +77,6 @@ def _by_hand(one: Action | Look, site: Site) -> list[str]:
     if one.by_hand is None:
         return [shell.preview(one.request, site)]
     return [shell.preview(request, site) for request in one.by_hand]
-
-
-def _notes(step_id: str, site: Site) -> list[str]:
-    text = NOTES
-    text += NOTES_DB2 if site.engine == "db2" else ""
-    text += NOTES_AIX if site.platform.value == "aix" else ""
-    pairs = [line.partition(": ") for line in text.replace("\n ", " ").splitlines()]
-    return [reason for step, _, reason in pairs if step == step_id]
 
 
 def render_runbook(document: Document) -> list[str]:
