@@ -104,7 +104,7 @@ ROWS = (
         during=_on("kill_process", STANDBY, "xcatd.py"),
         after=_on("kill_process", STANDBY, "xcatd.py"),
         says={
-            Phase.BEFORE: "database of mn1",
+            Phase.BEFORE: "restart the database on mn1",
             Phase.DURING: "xcatd is not running (nothing listens on its port)",
         },
         at=("step_finished", "xcatd"),
