@@ -58,8 +58,8 @@ BUGS = (
     Bug(
         "stale-digest-accepted",
         "confirming.py",
-        "    worse = what_became_worse(shown, fresh, turn.terms)\n",
-        "    worse: tuple[str, ...] = ()\n",
+        "if one.digest == event.digest), None)\n",
+        "if one.digest == event.digest), next(iter(turn.state.plans), None))\n",
     ),
     Bug(
         "stale-fence-evidence",

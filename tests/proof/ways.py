@@ -159,6 +159,7 @@ MOVES: dict[str, Move] = {
     "steps get lost": _steps_go("lost"),
     "steps work": _steps_go("done"),
     "confirm": _confirm,
+    "another digest": lambda moment: moment.story.confirm("0000-0000"),
     "override": _override,
     "retry": lambda moment: moment.story.retry(),
     "skip fence": lambda moment: moment.story.skip("fence"),
@@ -195,6 +196,7 @@ def key(moment: Moment) -> tuple[object, ...]:
 ROOTS: dict[str, Callable[[Story], object]] = {
     "peer": Story.in_peer,
     "down": Story.primary_down,
+    "shown": lambda story: story.primary_down().plan(),
     "at fence": lambda story: story.taking_over("fence"),
     "at promote": lambda story: story.taking_over("promote"),
     "at identity": lambda story: story.taking_over("identity"),
