@@ -38,6 +38,9 @@ FLEETING = ("seen:processes",)
 """What is only true for a moment: it is looked at anew while a plan may be made from it."""
 FLEETING_AGE_MAX_S = 5.0
 
+UNREAD_S = 60.0
+"""How often is asked again what changes seldom and could not be told."""
+
 LOST_AFTER_S = 30.0
 """A look that did not come home within its own limit and this much more is given up."""
 
@@ -181,15 +184,14 @@ def _close_looks(
 
 
 def _seldom_due(state: NodeState, now: Instant, terms: Terms) -> Mapping[str, Look]:
-    """Return what changes seldom and was not told lately."""
-    sent = state.timing.last_sent
-    return {
-        topic: look
-        for topic, (look, interval_s) in seldom_looks(terms).items()
-        if (at := sent.get(topic)) is None
-        or now.since(at) >= interval_s
-        or _is_unread(state, topic)
-    }
+    """Return what changes seldom and was not told lately; what was not told at all is due soon."""
+    sent, due = state.timing.last_sent, {}
+    for topic, (look, interval_s) in seldom_looks(terms).items():
+        at = sent.get(topic)
+        age_max_s = min(interval_s, UNREAD_S) if _is_unread(state, topic) else interval_s
+        if at is None or now.since(at) >= age_max_s:
+            due[topic] = look
+    return due
 
 
 def _held_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:

@@ -44,7 +44,7 @@ def test_a_crontab_that_was_read_is_not_read_every_second() -> None:
 
 
 @pytest.mark.parametrize(("age_s", "was_read", "is_asked"), [
-    (1800.0, True, False), (4000.0, True, True), (1800.0, False, True),
+    (1800.0, True, False), (4000.0, True, True), (1800.0, False, True), (30.0, False, False),
 ])  # fmt: skip
 def test_the_software_of_both_nodes_is_asked_once_an_hour(
     age_s: float, was_read: bool, is_asked: bool
