@@ -1,20 +1,22 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: generated help demo test check matrix bench bench-files bench-peers lab lab-test nights packages aix-bundle venv clean
+.PHONY: generated help demo test check matrix bench bench-files bench-peers lab lab-test nights soak packages aix-bundle venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
 PYTEST_ARGS =
 WORKERS = 2
-STORIES = matrix crashes guard resume life takeover
+NIGHTS = $(BIN)/pytest -q -n $(WORKERS) --dist load tests/lab/test_lab_matrix.py \
+  tests/lab/test_lab_crashes.py tests/lab/test_lab_takeover.py tests/lab/test_life_whole.py
 
 help:
 	@echo "make demo [ARGS=--auto]   a simulated pair of management nodes to break and to take over"
 	@echo "make test                 format, lint, types, borders between rooms, tests"
 	@echo "make check                the same without the tests"
 	@echo "make matrix               every crash and every fault in every phase of a takeover; minutes"
+	@echo "make soak                 every way on two moves deep, a whole day of polls; an hour"
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make bench-peers          hamnd beside repmgr: same hosts, database and faults (root on Linux)"
 	@echo "make nights               between real hosts: a night for every row of faults (root on Linux)"
@@ -46,23 +48,28 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# The whole nights between real hosts are targets of their own, `make nights` the shortest of them,
-# until they were seen green several times on a machine that others use as well.
+# Whole stories between real hosts: one night for every row of faults, crashes, a takeover and a life
+# in `make test`, every one of them in `make lab-test`. Each night is a test of its own: they are
+# shared out one by one.
 test: check
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore-glob='tests/lab/test_lab_*' \
 	  --ignore-glob='tests/lab/test_life_*' $(PYTEST_ARGS)
+	$(NIGHTS) $(PYTEST_ARGS)
 
 nights: $(VENV)/.dev
-	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile $(STORIES:%=tests/lab/test_lab_%.py) $(PYTEST_ARGS)
+	$(NIGHTS) $(PYTEST_ARGS)
 
 lab-test: $(VENV)/.dev
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/lab/test_lab_*.py tests/lab/test_life_*.py $(PYTEST_ARGS)
 
 matrix: $(VENV)/.dev
 	HAMND_MATRIX=1 $(BIN)/pytest tests/lab/test_demo_kills.py $(PYTEST_ARGS)
-	HAMND_MATRIX=1 $(BIN)/pytest -v -n $(WORKERS) --dist load \
+	HAMND_MATRIX=1 $(BIN)/pytest -v -n $(WORKERS) --dist load tests/proof/test_planted.py \
 	  tests/lab/test_lab_matrix.py tests/lab/test_lab_crashes.py tests/lab/test_life_whole.py \
 	  $(PYTEST_ARGS)
+
+soak: $(VENV)/.dev
+	HAMND_DEPTH=2 HAMND_HOURS=24 $(BIN)/pytest -v -s -n $(WORKERS) --dist load tests/proof $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)
