@@ -28,6 +28,11 @@ SHELL_FILES = (
     "aix-src/src-unregister",
     ".ci/venv",
     ".ci/install",
+    "packaging/wheels",
+    "packaging/stage",
+    "packaging/build",
+    "packaging/files/package",
+    "packaging/files/compile",
 )
 DROP_INS = (
     "hamn-guard.conf",

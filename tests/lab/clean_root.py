@@ -21,7 +21,7 @@ from pathlib import Path
 import pytest
 
 PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
-MAKE_S = 500
+MAKE_S = 900
 RUN_S = 240
 
 IN_NAMESPACE = """
@@ -103,10 +103,9 @@ class CleanRoot:
 
 @dataclass(frozen=True, slots=True)
 class Packages:
-    """What packaging/build made: one version, the one after it, and the first a second time."""
+    """The folders with what packaging/build made: a version, and the one after it."""
 
     first: Path
-    again: Path
     second: Path
 
     @staticmethod
@@ -132,7 +131,7 @@ def begin_root(checkout: Path, folder: Path) -> subprocess.Popen[str]:
     )
     return subprocess.Popen(
         ["mmdebstrap", "--mode=root", "--variant=essential", "--format=directory",
-         "--dpkgopt=force-unsafe-io", f"--include={names}",
+         "--dpkgopt=force-unsafe-io", '--aptopt=Acquire::Retries "3"', f"--include={names}",
          release["VERSION_CODENAME"].strip('"'), folder],
         env={**os.environ, "PATH": PLACES}, text=True,
         stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
@@ -144,36 +143,44 @@ def packages(checkout: Path, folders: pytest.TempPathFactory) -> Packages:
     base = folders.getbasetemp()
     shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "hamnd-packages"
     shared.mkdir(exist_ok=True)
-    found = Packages(shared / "first", shared / "again", shared / "second")
+    found = Packages(shared / "first", shared / "second")
     with (shared / "lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not (shared / "done").exists():
-            _build_all(checkout, shared, found)
+            copy = _copied(checkout, shared / "checkout")
+            _build(copy, found.first)
+            (copy / EXTRA).write_text('"""Only the next version has this."""\n')
+            logrotate = copy / "packaging/files/logrotate"
+            logrotate.write_text(logrotate.read_text().replace("rotate 8", "rotate 9"))
+            wheels = _wheels(found.first, shared)
+            _build(copy, found.second, RELEASE="2", WHEELS=str(wheels))
             (shared / "done").touch()
     return found
 
 
-def _build_all(checkout: Path, shared: Path, into: Packages) -> None:
-    copy = shared / "checkout"
+def build_again(checkout: Path, folder: Path, first: Path) -> Path:
+    """Build what `first` has elsewhere on the clock and on disk, for a careful user."""
+    copy = _copied(checkout, folder / "checkout")
+    wheels = _wheels(first, folder)
+    _build(copy, folder / "again", umask=0o077, TZ="Asia/Tokyo", WHEELS=str(wheels))
+    return folder / "again"
+
+
+def _copied(checkout: Path, copy: Path) -> Path:
     for name in PARTS:
         source = checkout / name
         if source.is_dir():
             shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy2(source, copy / name)
-    _build(copy, into.first)
-    wheels = str(_unpacked(Packages.only(into.first, ".tar"), shared) / "wheels")
-    # Elsewhere on the clock, and for a careful user.
-    _build(copy, into.again, umask=0o077, TZ="Asia/Tokyo", WHEELS=wheels)
-    (copy / EXTRA).write_text('"""Only the next version has this."""\n')
-    logrotate = copy / "packaging/files/logrotate"
-    logrotate.write_text(logrotate.read_text().replace("rotate 8", "rotate 9"))
-    _build(copy, into.second, RELEASE="2", WHEELS=wheels)
+    return copy
 
 
-def _unpacked(bundle: Path, folder: Path) -> Path:
+def _wheels(built: Path, folder: Path) -> Path:
+    """Unpack the bundle of a build and return its wheels."""
+    bundle = Packages.only(built, ".tar")
     subprocess.run(["tar", "-C", folder, "-xf", bundle], check=True)
-    return folder / bundle.stem
+    return folder / bundle.stem / "wheels"
 
 
 def _build(checkout: Path, folder: Path, *, umask: int = 0o022, **environment: str) -> None:

@@ -14,13 +14,21 @@ from pathlib import Path
 
 import pytest
 
-from tests.lab.clean_root import EXTRA, MAKE_S, CleanRoot, Packages, begin_root, packages
+from tests.lab.clean_root import (
+    EXTRA,
+    MAKE_S,
+    CleanRoot,
+    Packages,
+    begin_root,
+    build_again,
+    packages,
+)
 from tests.lab.site.fixtures import needs_lab
 
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1500),
     needs_lab("dh", "dpkg-buildpackage", "fakeroot", "rpmbuild", "mmdebstrap"),
 ]
 
@@ -102,6 +110,17 @@ def test_what_an_administrator_looks_for_is_there(root: CleanRoot) -> None:
     assert "good" in root.run("hamnctl", "check-config", sample)
 
 
+def test_the_ssh_program_takes_the_place_of_the_library_and_hamnd_says_so(root: CleanRoot) -> None:
+    """Given no asyncssh, then init proposes to do without, and what asks for it is refused."""
+    proposed = root.run("hamnd", "init")
+    assert 'transport = "openssh"' in proposed
+    assert 'operators = "hamnd"' in proposed
+    sample = "/usr/share/hamnd/config/hamnd.postgresql.toml"
+    said = root.ask("hamnctl", "check-config", sample, "--here")
+    assert said.code == 2
+    assert "installed without the library asyncssh" in said.text
+
+
 def test_a_system_without_a_new_enough_python_says_what_to_install(root: CleanRoot) -> None:
     root.run("mv", "/usr/bin/python3.11", "/usr/bin/python3.9")
     said = root.ask("hamnctl", "status")
@@ -163,11 +182,13 @@ def test_a_purge_of_what_was_never_used_leaves_nothing(root: CleanRoot) -> None:
     assert [one for one in left.split() if not one.startswith("/var/lib/dpkg")] == []
 
 
-def test_two_builds_are_the_same_byte_by_byte(built: Packages) -> None:
+def test_two_builds_are_the_same_byte_by_byte(
+    built: Packages, checkout: Path, tmp_path: Path
+) -> None:
     """Given another umask, time zone, folder and time, when it is built again, all is the same."""
     first, again = (
         {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in folder.iterdir()}
-        for folder in (built.first, built.again)
+        for folder in (built.first, build_again(checkout, tmp_path, built.first))
     )
     assert len(first) == 3
     assert first == again

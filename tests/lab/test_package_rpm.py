@@ -19,7 +19,7 @@ from tests.lab.site.fixtures import needs_lab
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
-    pytest.mark.timeout(900),
+    pytest.mark.timeout(1500),
     needs_lab("dh", "dpkg-buildpackage", "fakeroot", "rpmbuild", "rpmlint"),
 ]
 
