@@ -13,7 +13,16 @@ from typing import Any, Protocol
 
 from hamnd.model.instant import Instant
 from hamnd.model.record import Record
+from hamnd.model.site import Site
 from hamnd.model.work import Action, Exec, Fence, FenceStatus, Look, Pull, Reach, Read, Report, Swap
+
+Placed = Callable[[Site], Site]
+"""Returns a configured site with its hosts where they are reached at this moment."""
+
+
+def as_configured(site: Site) -> Site:
+    """Return the site as it is configured: nothing in it moves."""
+    return site
 
 
 class Clock(Protocol):

@@ -19,7 +19,7 @@ from hamnd.dialects import rsync
 from hamnd.model.copying import Progress
 from hamnd.model.site import Site
 from hamnd.model.work import Exec, Pull, Report
-from hamnd.ports import CommandRunner
+from hamnd.ports import CommandRunner, Placed, as_configured
 
 PROGRESS_INTERVAL_S = 1.0
 PROGRESS_BYTES_MAX = 4096
@@ -30,8 +30,15 @@ OnProgress = Callable[[str, Progress], None]
 class WorkerPuller:
     """Runs the worker on this node (port `Puller`)."""
 
-    def __init__(self, site: Site, local: CommandRunner, on_progress: OnProgress) -> None:
-        """Take the runner of this node, and who is told how far a pull is."""
+    def __init__(
+        self,
+        site: Site,
+        local: CommandRunner,
+        on_progress: OnProgress,
+        placed: Placed = as_configured,
+    ) -> None:
+        """Take the runner of this node, who is told how far a pull is, and where hosts are."""
+        self._placed = placed
         self._site = site
         self._local = local
         self._on_progress = on_progress
@@ -40,7 +47,7 @@ class WorkerPuller:
         """Pull once. What a worker left undone the next one goes on with."""
         where = f"PYTHONPATH={Path(hamnd.__file__).parent.parent}"
         argv = ("env", where, sys.executable, "-m", "hamnd.pulling")
-        job = json.dumps(rsync.job_of(request, self._site))
+        job = json.dumps(rsync.job_of(request, self._placed(self._site)))
         exec_ = Exec(self._site.node, argv, stdin=job)
         told = Path(rsync.folder_of(self._site, request.name)) / rsync.PROGRESS
         await asyncio.to_thread(told.unlink, missing_ok=True)

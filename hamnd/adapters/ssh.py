@@ -16,13 +16,13 @@ import contextlib
 import signal
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from hamnd.dialects.shell import endpoint, remote_line
 from hamnd.model.instant import Instant
 from hamnd.model.site import Site
 from hamnd.model.work import Ending, Exec, Report
-from hamnd.ports import Clock
+from hamnd.ports import Clock, Placed, as_configured
 
 if TYPE_CHECKING:
     import asyncssh
@@ -154,15 +154,23 @@ class AsyncsshRunner:
     """Runs programs on one host (port `CommandRunner`)."""
 
     def __init__(
-        self, site: Site, host: str, clock: Clock, on_lost: Callable[[str], None] | None = None
+        self,
+        site: Site,
+        host: str,
+        clock: Clock,
+        on_lost: Callable[[str], None] | None = None,
+        placed: Placed = as_configured,
     ) -> None:
         """Take the host's name; `on_lost(host)` is called when its connection breaks.
+
+        `placed` tells at any time where the hosts of the site are.
 
         Raises:
             PermanentError: the site has no host of that name.
         """
         self._endpoint = endpoint(site, host)
         self._site = site
+        self._placed = placed
         self._host = host
         self._ssh = site.ssh
         self._clock = clock
@@ -295,6 +303,11 @@ class AsyncsshRunner:
         longer than the limit of a probe. After a failure the next attempt waits a little; a call
         that cannot wait gets the last reason.
         """
+        now = endpoint(self._placed(self._site), self._host)
+        if now != self._endpoint:
+            self._endpoint, self._failure = now, None
+            if self._line is not None:  # it lives in another place now
+                self._retire(self._line)
         if self._line is not None:
             return self._line
         if self._opening is None:
@@ -360,7 +373,7 @@ class AsyncsshRunner:
                     self._endpoint.port,
                     username=self._endpoint.user,
                     client_factory=Client,
-                    known_hosts=known,
+                    known_hosts=self._pinned(known),
                     client_keys=[key],
                     agent_path=None,
                     config=None,
@@ -392,6 +405,14 @@ class AsyncsshRunner:
             raise _NotConnectedError(f"{self._host}: nothing was sent: {error}") from error
         return line
 
+    def _pinned(self, known: asyncssh.SSHKnownHosts) -> Any:
+        """Return what the host's key is compared with: those of its alias alone, if it has one.
+
+        asyncssh itself would take the key of whoever is known by that address, too.
+        """
+        alias = self._endpoint.key_alias
+        return known.match(alias, "", None) if alias else known
+
     def _lost(self, line: _Line) -> None:
         """Forget a connection that broke; one that never served or that we gave up is no news."""
         is_news = self._line is line and not line.is_retired
@@ -401,7 +422,8 @@ class AsyncsshRunner:
 
     def _host_key_problem(self, known: asyncssh.SSHKnownHosts) -> str:
         address, port = self._endpoint.address, self._endpoint.port
-        keys = known.match(address, address, port)[0]
+        alias = self._endpoint.key_alias
+        keys = known.match(alias, "", None)[0] if alias else known.match(address, address, port)[0]
         file = self._ssh.known_hosts_file
         if keys:
             return (
@@ -409,7 +431,7 @@ class AsyncsshRunner:
                 "another machine answers there, or it was installed anew; nothing was sent"
             )
         return (
-            f"{self._host}: {file} has no key for {address}; nothing was sent "
+            f"{self._host}: {file} has no key for {alias or address}; nothing was sent "
             f"(compare and add: ssh-keyscan -p {port} {address})"
         )
 

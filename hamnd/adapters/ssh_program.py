@@ -17,7 +17,7 @@ from dataclasses import replace
 from hamnd.dialects.shell import endpoint, remote_line, ssh_argv
 from hamnd.model.site import Site
 from hamnd.model.work import Ending, Exec, Report
-from hamnd.ports import Clock, CommandRunner
+from hamnd.ports import Clock, CommandRunner, Placed, as_configured
 
 BEGAN = "hamnd-remote-began"
 ENDED = "hamnd-remote-ended"
@@ -58,15 +58,22 @@ _NOTHING_SENT = re.compile(
 class OpensshRunner:
     """Runs programs on one host (port `CommandRunner`)."""
 
-    def __init__(self, site: Site, host: str, runner: CommandRunner, clock: Clock) -> None:
-        """Take the runner of this node, which starts ssh.
+    def __init__(
+        self,
+        site: Site,
+        host: str,
+        runner: CommandRunner,
+        clock: Clock,
+        placed: Placed = as_configured,
+    ) -> None:
+        """Take the runner of this node, which starts ssh; `placed` tells where hosts are.
 
         Raises:
             PermanentError: the site has no host of that name.
         """
         self._endpoint = endpoint(site, host)
         self._site = site
-        self._argv = ssh_argv(site, host)
+        self._placed = placed
         self._node = site.node
         self._known_hosts_file = site.ssh.known_hosts_file
         self._connect_timeout_s = site.ssh.connect_timeout_s
@@ -81,7 +88,9 @@ class OpensshRunner:
             f"echo {BEGAN} >&2\n{line}\nhamnd_code=$?\n"
             f"printf '\\n%s %s\\n' {ENDED} $hamnd_code >&2\nexit $hamnd_code"
         )
-        program, *options = self._argv
+        site = self._placed(self._site)
+        self._endpoint = endpoint(site, self._host)
+        program, *options = ssh_argv(site, self._host)
         # The first of two values counts for ssh. It must give up before we end it, or nobody could
         # tell whether the command was sent.
         connect_s = max(1, min(math.ceil(self._connect_timeout_s), math.floor(timeout_s - 0.5)))
@@ -136,8 +145,9 @@ class OpensshRunner:
             )
         elif "Host key verification failed" in text:
             port, address = self._endpoint.port, self._endpoint.address
+            named = self._endpoint.key_alias or address
             why = (
-                f"{self._known_hosts_file} has no key for {address} "
+                f"{self._known_hosts_file} has no key for {named} "
                 f"(compare and add: ssh-keyscan -p {port} {address})"
             )
         detail = f"{self._host}: nothing was sent: {why}"

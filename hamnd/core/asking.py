@@ -11,7 +11,7 @@ from functools import lru_cache
 
 from hamnd.core.commands import Command, ProbeRound, SetReachInterval, TakeLook
 from hamnd.core.health.assessment import Assessment
-from hamnd.core.health.rule import does_answer
+from hamnd.core.health.rule import HOST_PROBES, does_answer
 from hamnd.core.plans.switchover import from_partner
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
@@ -21,14 +21,15 @@ from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.requirements import holding_looks, seldom_looks
 from hamnd.core.state import NodeState
-from hamnd.core.whereabouts import is_about_partner, is_partner_displaced
+from hamnd.core.whereabouts import OWN, is_about_partner, is_partner_displaced, placed
 from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
 from hamnd.model.instant import Instant
 from hamnd.model.names import Probe, Rhythm, RunStatus, State, Status
 from hamnd.model.plan import Step
-from hamnd.model.work import Ending, Look
+from hamnd.model.site import IdentityMode
+from hamnd.model.work import Ending, Look, Report
 
-TERMS_KEPT = 4
+TERMS_KEPT = 8
 """How many terms' looks are remembered; a reload replaces the terms."""
 
 PROGRESS = "progress:"
@@ -51,7 +52,7 @@ def on_tick(
     """Return what a beat of this rhythm sends."""
     match rhythm:
         case Rhythm.REACH:
-            state, commands = _round(state, terms)
+            state, commands = _round(state, now, terms)
             if state.assessment.is_suspicious or state.watch.doubts:
                 state, more = _close_looks(state, now, terms)
                 commands = (*commands, *more)
@@ -97,21 +98,25 @@ def _their_looks(state: NodeState, now: Instant, terms: Terms) -> Mapping[str, L
 
 def platform_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
     """Return the platform's takeover steps, built from what was last seen of this node."""
-    return _steps(state, terms, "seen:")
+    return platform_of(terms.site).steps(terms.site, terms.policy, seen_here(state))
 
 
-def their_steps(state: NodeState, terms: Terms) -> tuple[Step, ...]:
-    """Return the same steps of the partner, built from what was last seen of that node."""
-    return _steps(state, from_partner(terms), "theirs:")
+def seen_here(state: NodeState) -> Mapping[str, Report]:
+    """Return what was last seen of this node, by the platform's own keys."""
+    return _seen(state, "seen:")
 
 
-def _steps(state: NodeState, terms: Terms, prefix: str) -> tuple[Step, ...]:
-    seen = {
+def seen_there(state: NodeState) -> Mapping[str, Report]:
+    """Return what was last seen of the partner, by the platform's own keys."""
+    return _seen(state, "theirs:")
+
+
+def _seen(state: NodeState, prefix: str) -> Mapping[str, Report]:
+    return {
         topic.removeprefix(prefix): report
         for topic, report in state.watch.reports.items()
         if topic.startswith(prefix)
     }
-    return platform_of(terms.site).steps(terms.site, terms.policy, seen)
 
 
 @lru_cache(maxsize=TERMS_KEPT)
@@ -143,7 +148,10 @@ def progress_looks(state: NodeState) -> Mapping[str, Look]:
 
 def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Leave out what asks at the partner's own address once that may be this node's own."""
-    looks = slow_looks(terms)
+    looks = slow_looks(placed(terms, state))
+    if terms.site.identity_mode is IdentityMode.PRIMARY_ADDRESS:
+        # Where the partner is hangs on it: seen as often as the partner is asked.
+        looks = {**looks, OWN: _seen_looks(terms)[OWN]}
     if going := progress_looks(state):
         looks = {**looks, **going}
     is_alone = state.assessment.is_protected is not Status.TRUE
@@ -234,14 +242,20 @@ def _partner_round(terms: Terms) -> tuple[tuple[Probe, Look], ...]:
     return reach.partner_round(terms.site, terms.policy.probe_timeout_s)
 
 
-def _round(state: NodeState, terms: Terms) -> tuple[NodeState, tuple[Command, ...]]:
+def _round(state: NodeState, now: Instant, terms: Terms) -> tuple[NodeState, tuple[Command, ...]]:
     """One reach round; all its probes start together and may outlast the next beat."""
     number = state.timing.round_number + 1
-    probes = _partner_round(terms)
-    if is_partner_displaced(state, terms):
+    probes = _partner_round(placed(terms, state))
+    if is_partner_displaced(state, terms) or (number % 2 and _may_claim(state, now, terms)):
         probes = reach.address_round(terms.site)
     timing = replace(state.timing, round_number=number)
     return replace(state, timing=timing), (ProbeRound(number, probes),)
+
+
+def _may_claim(state: NodeState, now: Instant, terms: Terms) -> bool:
+    """Whether the partner is silent where it belongs now, so that it may come back as it was."""
+    is_heard = any(does_answer(state.watch, one, now, terms.policy) for one in HOST_PROBES)
+    return state.is_exchanged and state.state is State.ACTIVE and not is_heard
 
 
 def pace(

@@ -10,7 +10,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core import run as runs
-from hamnd.core.asking import platform_steps, their_steps
+from hamnd.core.asking import platform_steps, seen_here, seen_there
 from hamnd.core.examining import finding_of
 from hamnd.core.gates import Earlier, Question
 from hamnd.core.guarding import newest_epoch
@@ -60,7 +60,8 @@ def draft_of(turn: Turn, request: PlanRequest, shown: Plan | None = None) -> Dra
         reach_class(turn),
         turn.now.wall_s,
         newest_epoch(state, turn.terms),
-        their_steps=their_steps(state, turn.terms),
+        seen=seen_here(state),
+        their_seen=seen_there(state),
         claims={} if kept is None else _claims(kept, newest_epoch(state, turn.terms)),
         continues="" if kept is None else kept.plan.digest,
         settled_loss=None if kept is None else runs.settled_loss(kept),

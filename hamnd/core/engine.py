@@ -59,7 +59,7 @@ from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
-from hamnd.core.whereabouts import credible
+from hamnd.core.whereabouts import credible, forget_own, note_own, present
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Phase, Rhythm, RunStatus, State
 from hamnd.model.record import Record
@@ -71,14 +71,16 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     Raises:
         InvariantViolation: a law of design §2 would be broken; nothing may be carried out.
     """
-    turn = Turn(state, now, terms)
+    turn = Turn(state, now, present(terms, state))
     _fold(turn, event)
-    turn.state = replace(turn.state, assessment=assess(turn.state, now, terms))
+    _note_own(turn, terms)
+    turn.state = replace(turn.state, assessment=assess(turn.state, now, turn.terms))
     holds.end_expired(turn)
     _act_on(turn, event)
     follow_epoch(turn)
     follow_rows(turn)
     follow_run(turn)
+    turn.state = forget_own(state, turn.state, terms)
     routines.yield_to_run(turn)
     rehearsing.follow_rehearsal(turn)
     copying.begin_overdue(turn, event)
@@ -87,8 +89,15 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     _ask(turn, event)
     _remember(turn)
     decision = turn.decision()
-    invariants.check(state, event, decision, terms)
+    invariants.check(state, event, decision, turn.terms)
     return decision
+
+
+def _note_own(turn: Turn, configured: Terms) -> None:
+    """From here on the partner is where this node's own addresses say that it is."""
+    noted = note_own(turn.state, configured)
+    if noted.is_exchanged != turn.state.is_exchanged:
+        turn.state, turn.terms, turn.persist = noted, present(configured, noted), True
 
 
 def _fold(turn: Turn, event: Event) -> None:

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from types import MappingProxyType
 
 from hamnd.model.names import FenceGrade
-from hamnd.model.site import Site
+from hamnd.model.site import IdentityMode, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,3 +72,11 @@ class Terms:
 
     site: Site
     policy: Policy
+
+
+@lru_cache(maxsize=8)
+def exchanged(terms: Terms) -> Terms:
+    """Return the terms once both nodes have exchanged their addresses, where they ever do."""
+    if terms.site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
+        return terms
+    return Terms(terms.site.exchanged(), terms.policy)

@@ -92,7 +92,7 @@ def judge_requirements(
 
 def _names(here: Acquaintance | None, there: Acquaintance | None, terms: Terms) -> Judged:
     """Each node has to know both names, its own too: databases resolve their own host's."""
-    site = terms.site
+    site = terms.site.named
     wrong = []
     for told, host in ((here, site.node), (there, site.partner.name)):
         for node in (site.primary, site.standby):

@@ -73,6 +73,7 @@ class Durable:
     hold: Hold | None = None
     rehearsal: Rehearsal | None = None
     rehearsed_at: float | None = None
+    is_exchanged: bool = False
 
 
 @cache
@@ -115,6 +116,7 @@ def durable(state: NodeState) -> Durable:
         hold=state.hold,
         rehearsal=state.rehearsal,
         rehearsed_at=state.rehearsed_at,
+        is_exchanged=state.is_exchanged,
     )
 
 
@@ -170,6 +172,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         hold=kept.hold,
         rehearsal=kept.rehearsal,
         rehearsed_at=kept.rehearsed_at,
+        is_exchanged=kept.is_exchanged,
         watch=watch,
     )
 

@@ -166,6 +166,8 @@ class NodeState:
     rehearsal: Rehearsal | None = None
     """The latest rehearsal, or the one under way."""
     rehearsed_at: float | None = None
+    is_exchanged: bool = False
+    """Whether the two nodes have exchanged the addresses that they are configured with."""
     """When a rehearsal last ended well."""
     hook: HookOutcome | None = None
     """The last hook's outcome since this process began."""

@@ -13,7 +13,9 @@ import structlog
 
 from hamnd import wire
 from hamnd.core.copies import routine_name
+from hamnd.core.policy import Terms
 from hamnd.core.state import Decision
+from hamnd.core.whereabouts import present
 from hamnd.daemon.runtime import Runtime, SetAside
 from hamnd.errors import HamndError, InvariantViolation, JournalError, OutcomeUnknown
 from hamnd.model.copying import CopyKind
@@ -81,10 +83,15 @@ class ControlHandler:
             yield self.status()
             await self._runtime.wait_changed(version, wire.WATCH_INTERVAL_S)
 
+    @property
+    def _terms(self) -> Terms:
+        """The configuration in force, with the addresses that the two nodes have now."""
+        return present(self._runtime.terms, self._runtime.state)
+
     def status(self) -> dict[str, Any]:
         """Return the one status document of this moment."""
         runtime = self._runtime
-        document = status_document(runtime.state, self._clock.now(), runtime.terms)
+        document = status_document(runtime.state, self._clock.now(), self._terms)
         document["files"] = self._files(document["files"])
         refused = runtime.refused_reload
         return {**document, "reload": None if refused is None else refused.as_json()}
@@ -98,7 +105,7 @@ class ControlHandler:
         return min((at for at in times if at is not None), default=None)
 
     def _look(self, verb: Verb) -> dict[str, Any]:
-        state, terms, now = self._runtime.state, self._runtime.terms, self._clock.now()
+        state, terms, now = self._runtime.state, self._terms, self._clock.now()
         match verb:
             case Verb.READY:
                 return ready_document(state, now, terms)
@@ -122,14 +129,14 @@ class ControlHandler:
     def _plan_document(self, plan: Plan) -> dict[str, Any]:
         runtime = self._runtime
         eta = eta_of(runtime.state.finished, plan)
-        now, terms = self._clock.now(), runtime.terms
+        now, terms = self._clock.now(), self._terms
         skew = skew_s(runtime.state.watch)
         document = plan_document(plan, now.wall_s, terms.site, eta, skew)
         return {**document, "files": files_parts(runtime.state, now, terms)}
 
     def _run_document(self) -> dict[str, Any]:
         runtime = self._runtime
-        state, site = runtime.state, runtime.terms.site
+        state, site = runtime.state, self._terms.site
         return run_document(state.run, self._clock.now(), site, state.finished)
 
     async def _change(self, verb: Verb, body: Mapping[str, Any], caller: Caller) -> Response:

@@ -39,6 +39,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.routines import routines_of
 from hamnd.core.snapshot import dump, restore
 from hamnd.core.state import NodeState
+from hamnd.core.whereabouts import placed_site, present
 from hamnd.daemon.configuration import (
     Configuration,
     RefusedReload,
@@ -108,7 +109,7 @@ class Service:
             loop.add_signal_handler(number, self._stop.set)
         loop.add_signal_handler(signal.SIGHUP, self._reload.set)
         site = self._first_terms.site
-        wiring = Wiring(self._clock, effective_user(), self._lost, self._moved)
+        wiring = Wiring(self._clock, effective_user(), self._lost, self._moved, self._placed)
         self._wiring = wiring
         self._boot_id = await read_boot_id(wiring.local(site), site.node)
         settings = JournalSettings(
@@ -186,7 +187,8 @@ class Service:
     async def _serve(self) -> None:
         """Tick and answer until told to stop, then let what acts come home."""
         runtime = self._runtime
-        await _tell_guard(self._first_terms.site)
+        here = present(self._first_terms, runtime.state)
+        await _tell_guard(here.site)
         runtime.spawn(self._reloading(), "reload")
         policy = self._first_terms.policy
         self._ticks.start()
@@ -198,7 +200,7 @@ class Service:
         await runtime.has_begun()
         async with self._pages.served(self._first_terms.site.metrics):
             log.info("started", version=__version__, node=self._first_terms.site.node)
-            await self._write_runbook(self._first_terms)
+            await self._write_runbook(here)
             self._ticks.at(*RUNBOOK_ANEW, self._renew_runbook)
             await self._stop.wait()
             log.info("draining")
@@ -240,6 +242,9 @@ class Service:
     def _moved(self, name: str, progress: Progress) -> None:
         self._runtime.post(CopyMoved(name, progress))
 
+    def _placed(self, site: Site) -> Site:
+        return placed_site(site, self._runtime.state)
+
     def _lost(self, host: str) -> None:
         self._runtime.post(ConnectionLost(host))
 
@@ -267,7 +272,8 @@ class Service:
             await asyncio.to_thread(write_run, state_dir, self._run_line)
 
     def _renew_runbook(self) -> None:
-        self._runtime.spawn(self._write_runbook(self._runtime.terms), "runbook")
+        here = present(self._runtime.terms, self._runtime.state)
+        self._runtime.spawn(self._write_runbook(here), "runbook")
 
     async def _write_runbook(self, terms: Terms) -> None:
         """Leave the takeover by hand on the disk; without it hamnd works on, and says so."""
@@ -340,9 +346,10 @@ class Service:
         finally:
             unused = retired if self._wired is wired else wired
             self._runtime.spawn(retire(unused, self._executor), "retire")
-        await _tell_guard(new.site)
+        here = present(new, self._runtime.state)
+        await _tell_guard(here.site)
         log.info("reloaded", changed=summary)
-        await self._write_runbook(new)
+        await self._write_runbook(here)
 
 
 async def _tell_guard(site: Site) -> None:

@@ -24,7 +24,7 @@ from hamnd.adapters.world import Adapters, RoutingWorld
 from hamnd.daemon.executor import Executor
 from hamnd.model.copying import Progress
 from hamnd.model.site import Site, Transport
-from hamnd.ports import Clock, CommandRunner, World
+from hamnd.ports import Clock, CommandRunner, Placed, World, as_configured
 
 log = structlog.get_logger(__name__)
 
@@ -62,6 +62,8 @@ class Wiring:
     """Called with the host when its persistent connection breaks: a hint, not evidence."""
     on_progress: Callable[[str, Progress], None] = lambda _name, _progress: None
     """Called with how far the pull of a set is."""
+    placed: Placed = as_configured
+    """Where the hosts of a site are at this moment."""
 
     def local(self, site: Site) -> LocalRunner:
         """Return a runner for this node."""
@@ -77,7 +79,7 @@ class Wiring:
         if site.fence.agent is not None:
             fence = AgentFence(site.fence, site.node, local, self.clock)
         reacher = SocketReacher(self.clock, Path.home() / CLIENT_CREDENTIAL)
-        puller = WorkerPuller(site, local, self.on_progress)
+        puller = WorkerPuller(site, local, self.on_progress, self.placed)
         adapters = Adapters(runners, reacher, LocalFiles(self.clock), fence, puller)
         world = RoutingWorld(site.node, adapters, self.clock)
         return Wired(world, tuple(reversed(runners.values())))
@@ -85,9 +87,9 @@ class Wiring:
     def _remote(self, site: Site, host: str, local: CommandRunner) -> CommandRunner:
         match site.ssh.transport:
             case Transport.ASYNCSSH:
-                return AsyncsshRunner(site, host, self.clock, self.on_lost)
+                return AsyncsshRunner(site, host, self.clock, self.on_lost, self.placed)
             case Transport.OPENSSH:
-                return OpensshRunner(site, host, local, self.clock)
+                return OpensshRunner(site, host, local, self.clock, self.placed)
 
 
 async def retire(old: Wired, executor: Executor) -> None:

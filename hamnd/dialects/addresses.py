@@ -161,6 +161,19 @@ def take6(site: Site, service: ServiceAddress) -> Action:
     )
 
 
+def taken(site: Site, service: ServiceAddress) -> tuple[Action, ...]:
+    """Return what takes one address and tells the neighbours; for IPv6 the kernel does both."""
+    if service.is_ipv6:
+        return (take6(site, service),)
+    return (add_address(site, service), announce(site, service))
+
+
+def free(site: Site, service: ServiceAddress) -> Look:
+    """Return a look that expects nobody to answer for the address, of either family."""
+    asked = address_free6 if service.is_ipv6 else address_free
+    return asked(site, service)
+
+
 def add_address(site: Site, service: ServiceAddress) -> Action:
     """Return the action that takes the address, until the next boot only."""
     return Action(

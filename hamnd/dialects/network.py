@@ -106,6 +106,15 @@ def parse_files(report: Report) -> Mapping[str, str] | None:
     return found
 
 
+def told_files(texts: Mapping[str, str]) -> str:
+    """Return what the look at the files would tell of these texts."""
+    coded = {
+        path: base64.b64encode(text.encode(errors="surrogateescape")).decode()
+        for path, text in texts.items()
+    }
+    return "".join(f"{path} {text}\n" for path, text in coded.items()) + "done\n"
+
+
 def swap(host: str, path: str, text: str, words: tuple[str, str]) -> Edit | None:
     """Return the edit that puts one word in the place of another in a file; None: not in there.
 

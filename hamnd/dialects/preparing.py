@@ -32,7 +32,11 @@ _TAKE_KEY = (
     "{ grep -qxFf ~/.ssh/hamnd.key ~/.ssh/authorized_keys 2>/dev/null || "
     "cat ~/.ssh/hamnd.key >>~/.ssh/authorized_keys; }; code=$?; rm -f ~/.ssh/hamnd.key; exit $code"
 )
-_HOST_KEY = 'ssh-keyscan -T 5 -p "$2" "$1" 2>/dev/null'
+_HOST_KEY = (
+    'ssh-keyscan -T 5 -p "$2" "$1" 2>/dev/null | '
+    'if [ -n "$3" ]; then sed "s/^[^# ][^ ]* /$3,$1 /"; else cat; fi'
+)
+"""With a name beside the address where the name stays with the machine and the address does not."""
 _TAKE_HOST_KEY = (
     'umask 077; mkdir -p "$(dirname "$1")" && cat >"$1.new" && [ -s "$1.new" ] && '
     'cat "$1.new" >>"$1"; code=$?; rm -f "$1.new"; exit $code'
@@ -79,9 +83,8 @@ def let_log_in(site: Site, host: Node, other: Node) -> tuple[Action, ...]:
     where = endpoint(site, other.name)
     key = Exec(host.name, ("sh", "-c", _KEY, "hamnd-key", site.ssh.key_file))
     take = Exec(other.name, ("sh", "-c", _TAKE_KEY, "hamnd-take-key"))
-    scan = Exec(
-        other.name, ("sh", "-c", _HOST_KEY, "hamnd-host-key", where.address, str(where.port))
-    )
+    asked = (where.address, str(where.port), where.key_alias)
+    scan = Exec(other.name, ("sh", "-c", _HOST_KEY, "hamnd-host-key", *asked))
     keep = Exec(
         host.name, ("sh", "-c", _TAKE_HOST_KEY, "hamnd-take-host-key", site.ssh.known_hosts_file)
     )
@@ -106,7 +109,8 @@ def on_link(site: Site) -> Look:
 
 
 def _names(site: Site) -> tuple[str, ...]:
-    return tuple(word for one in (site.primary, site.standby) for word in (one.address, one.name))
+    hosts = (site.named.primary, site.named.standby)
+    return tuple(word for one in hosts for word in (one.address, one.name))
 
 
 def _piped(site: Site, name: str, one: Exec, other: Exec) -> Action:

@@ -140,15 +140,14 @@ def address_round(site: Site) -> tuple[tuple[Probe, Look], ...]:
     (lab.md §5); IPv6 has nothing like it, so there only our own path is asked.
     """
     gateway = ping(site, "the gateway", site.gateway)
-    address = site.partner.address
-    ours = [one for one in site.identity if one.address == address and not one.is_ipv6]
-    if not ours:
+    moving = site.moving
+    if moving is None or moving.is_ipv6:
         return ((Probe.GATEWAY, gateway),)
-    options = ("-D", "-c", "1", "-w", "1", "-I", ours[0].interface)
+    options = ("-D", "-c", "1", "-w", "1", "-I", moving.interface)
     look = Look(
-        Exec(site.node, (site.tool("arping"), *options, address)),
+        Exec(site.node, (site.tool("arping"), *options, moving.address)),
         reads=CLAIMED,
-        expects=f"whether another host claims {address}",
+        expects=f"whether another host claims {moving.address}",
         timeout_s=4.0,
     )
     return (Probe.PING, look), (Probe.GATEWAY, gateway)

@@ -50,6 +50,8 @@ class Endpoint:
     address: str
     port: int
     user: str
+    key_alias: str = ""
+    """By which name its host key is known; empty: by its address."""
 
 
 def quote(argv: Sequence[str]) -> str:
@@ -88,7 +90,9 @@ def endpoint(site: Site, host: str) -> Endpoint:
     """Return where ssh reaches a host. Raises PermanentError for a name the site does not have."""
     for node in (site.primary, site.standby):
         if node.name == host:
-            return Endpoint(node.address, node.ssh_port, site.ssh.user)
+            # Where own addresses are exchanged, a host key is the machine's at every address.
+            alias = node.name if site.identity_spare else ""
+            return Endpoint(node.address, node.ssh_port, site.ssh.user, alias)
     for witness in site.witnesses:
         if witness.name == host:
             return Endpoint(witness.address, witness.ssh_port, witness.user)
@@ -103,6 +107,7 @@ def ssh_argv(site: Site, host: str) -> tuple[str, ...]:
         "StrictHostKeyChecking=yes",
         f"UserKnownHostsFile={site.ssh.known_hosts_file}",
         f"ConnectTimeout={max(1, ceil(site.ssh.connect_timeout_s))}",
+        *((f"HostKeyAlias={where.key_alias}",) if where.key_alias else ()),
     )
     return (
         site.tool("ssh"),

@@ -7,7 +7,7 @@ Owns `Site` and its parts, plain values without raw TOML. Must not know files or
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from types import MappingProxyType
 
@@ -15,6 +15,7 @@ from hamnd.model.epoch import WhenUnknown
 from hamnd.model.filesets import FileSet
 from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
+from hamnd.model.shared_disk import SharedDiskSite
 
 EMPTY: Mapping[str, str] = MappingProxyType({})
 
@@ -192,29 +193,6 @@ class MariaSite:
     gap_bytes_max: int = 16_777_216
     sync_hold_s: float = 20.0
     """So long after the last reading nobody at the primary has ended its waiting for us."""
-
-
-@dataclass(frozen=True, slots=True)
-class SharedFilesystem:
-    """One file system on the shared disk."""
-
-    device: str
-    mountpoint: str
-    options: str = "defaults"
-
-
-@dataclass(frozen=True, slots=True)
-class SharedDiskSite:
-    """A disk that both nodes can reach, and one at a time has mounted (guide §2)."""
-
-    volume_group: str | None = None
-    unit: str | None = None
-    """The database's service, started once the disk is mounted."""
-    reserve: tuple[str, ...] = ()
-    """The site's own command that reserves the disk for the node it runs on."""
-    reservation_check: tuple[str, ...] = ()
-    """The site's own command that ends with 0 when this node alone holds the reservation."""
-    filesystems: tuple[SharedFilesystem, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -406,6 +384,8 @@ class Site:
     identity_mode: IdentityMode = IdentityMode.SERVICE_ADDRESS
     identity_console: str = ""
     """How a person reaches this node while its addresses change."""
+    identity_spare: str = ""
+    """What the old primary is reached by while two living nodes exchange their addresses."""
     identity_confirm_s: float = 60.0
     """How long a new identity may take to be proven; then the one before comes back by itself."""
     journal_reserve_mib: int = 16
@@ -432,7 +412,27 @@ class Site:
     @property
     def takes_primary_address(self) -> bool:
         """Whether a takeover on this node takes over the partner's own address and name."""
-        return self.is_on_standby and self.identity_mode is IdentityMode.PRIMARY_ADDRESS
+        is_moving = self.identity_mode is IdentityMode.PRIMARY_ADDRESS
+        return is_moving and all(one.address != self.own.address for one in self.identity)
+
+    @property
+    def moving(self) -> ServiceAddress | None:
+        """The address of a node that is the management node's own, in mode primary_address."""
+        own = (self.primary.address, self.standby.address)
+        return next((one for one in self.identity if one.address in own), None)
+
+    def exchanged(self) -> Site:
+        """Return the site once its two nodes have exchanged their addresses; names stay."""
+        primary = replace(self.primary, address=self.standby.address)
+        standby = replace(self.standby, address=self.primary.address)
+        return replace(self, primary=primary, standby=standby)
+
+    @property
+    def named(self) -> Site:
+        """The site by the addresses that its nodes' names have: a name moves with its address."""
+        moving = self.moving
+        is_exchanged = moving is not None and moving.address == self.standby.address
+        return self.exchanged() if is_exchanged else self
 
     @property
     def is_on_standby(self) -> bool:

@@ -136,12 +136,46 @@ def _takes_primary_address(values: Values, tables: list[dict[str, Any]]) -> Iter
             value=f'"{own}"',
             hint="write a table for each address of the primary, its own among them",
         )
+    yield from _spare(values, tables)
     if values.single.get("identity.console") is None:
         yield warning(
             "identity.console",
             "sessions over the standby's own address end at a takeover, and the card names no "
             "other way in",
             hint='for example "bmc-mn2, serial over LAN"',
+        )
+
+
+def _spare(values: Values, tables: list[dict[str, Any]]) -> Iterator[Problem]:
+    """The spare address is near the primary's own, and nobody's."""
+    spare, own = values.single.get("identity.spare"), values.single.get("primary.address")
+    if spare is None:
+        if values.single.get("platform") == "aix":  # there nothing is exchanged yet
+            return
+        yield warning(
+            "identity.spare",
+            "is not set: a living primary cannot hand over in mode primary_address, so there is "
+            "no switchover, drill or failback",
+            hint="name a free address of the cluster network",
+        )
+        return
+    others = {table.get("address"): "is an address that moves" for table in tables}
+    others |= {
+        one.get("address"): "is a witness's address" for one in values.tables.get("witness", [])
+    }
+    nodes = _node_addresses(values.single)
+    others |= {text: f"is the {role}'s own address" for text, role in nodes.items()}
+    others[values.single.get("network.gateway")] = "is the gateway's address"
+    if spare in others:
+        yield error("identity.spare", others[spare], value=f'"{spare}"')
+    moved = next((one for one in tables if own is not None and one.get("address") == own), {})
+    prefix = moved.get("prefix")
+    if own is None or prefix is None or prefix > ip_address(own).max_prefixlen:
+        return
+    network = ip_interface(f"{own}/{prefix}").network
+    if ip_address(spare) not in network:
+        yield error(
+            "identity.spare", f"is not in {network}, the primary's network", value=f'"{spare}"'
         )
 
 

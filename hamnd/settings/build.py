@@ -14,6 +14,7 @@ from hamnd.core.policy import Policy
 from hamnd.model.epoch import WhenUnknown
 from hamnd.model.mariadb import Product
 from hamnd.model.names import FenceGrade
+from hamnd.model.shared_disk import SharedDiskSite, SharedFilesystem
 from hamnd.model.site import (
     Db2Site,
     DumpSite,
@@ -31,8 +32,6 @@ from hamnd.model.site import (
     PostgresSite,
     ServiceAddress,
     Services,
-    SharedDiskSite,
-    SharedFilesystem,
     Shield,
     Site,
     SiteStep,
@@ -65,6 +64,12 @@ def _set(table: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in table.items() if value is not None}
 
 
+def _spare(single: Mapping[str, Any]) -> str:
+    """Return the spare address where it has a use: a service address is given up without one."""
+    is_moving = single["identity.mode"] == IdentityMode.PRIMARY_ADDRESS
+    return single["identity.spare"] or "" if is_moving else ""
+
+
 def _site(values: Values) -> Site:
     single = values.single
     tools = _under(single, "tools")
@@ -78,6 +83,7 @@ def _site(values: Values) -> Site:
         identity=tuple(ServiceAddress(**table) for table in values.tables["identity.address"]),
         identity_mode=IdentityMode(single["identity.mode"]),
         identity_console=single["identity.console"] or "",
+        identity_spare=_spare(single),
         identity_confirm_s=single["identity.confirm_s"],
         gateway=single["network.gateway"],
         db2=Db2Site(**_under(single, "replication.db2")),

@@ -107,6 +107,16 @@ IDENTITY = (
         example="bmc-xcatmn2, serial over LAN",
     ),
     Key(
+        "identity.spare",
+        kinds.address,
+        "Mode primary_address: a free address of the cluster network, by which the old primary is "
+        "reached while two living nodes exchange their addresses. Without one nothing is handed "
+        "over.",
+        "Name one that nobody has and DHCP gives to nobody.",
+        default=None,
+        example="10.1.0.250",
+    ),
+    Key(
         "identity.confirm_s",
         kinds.seconds(10, 600),
         "How long the new identity may take until the gateway, and a witness of its network, see "

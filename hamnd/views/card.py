@@ -42,6 +42,9 @@ if TYPE_CHECKING:
     from hamnd.model.work import Action, Look
     from hamnd.views.run_facts import Eta
 
+EXCHANGES = ("exchange", "home-exchange")
+"""Steps with which both nodes end up with the other one's address."""
+
 SCHEMA = "hamnd.plan/1"
 GATE_MARKS = {"pass": GOOD, "block": BAD, "unknown": UNKNOWN, "overridden": BAD}
 LABEL_WIDTH = 17
@@ -105,11 +108,16 @@ def plan_document(
 
 
 def _sessions(plan: Plan, site: Site) -> str | None:
-    """Say what ends besides: whoever works over the address that this node gives up."""
+    """Say what ends besides: whoever works over an address that a node gives up."""
+    own = site.own
+    way_in = site.identity_console or f"the console of {site.node}, which the site does not name"
+    if any(one.id in EXCHANGES for one in plan.steps):
+        return (
+            f"every session over {own.address} and {site.partner.address} will end: the nodes "
+            f"exchange them; the run goes on without it. Way in: {way_in}"
+        )
     if plan.kind.value != "takeover" or not site.takes_primary_address:
         return None
-    own = next(one for one in (site.primary, site.standby) if one.name == site.node)
-    way_in = site.identity_console or f"the console of {site.node}, which the site does not name"
     return (
         f"every session over {site.node}'s own address {own.address} will end; the run goes on "
         f"without it. Way in: {way_in}"

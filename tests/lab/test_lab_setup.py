@@ -6,6 +6,7 @@ found done. What the engines' steps do alone is tested beside each engine.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -16,7 +17,7 @@ from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.maria import CREDENTIALS, PROGRAMS, Maria
 from tests.lab.site.maria_pair import MariaPair
 from tests.lab.site.names import PRIMARY, STANDBY
-from tests.lab.site.pair import TIMES, Db2Pair, Pair
+from tests.lab.site.pair import SERVICE_ADDRESS, TIMES, Db2Pair, Pair
 from tests.lab.site.pg_pair import PostgresPair
 from tests.lab.site.postgres import Postgres
 from tests.lab.site.sqlite_pair import SqlitePair
@@ -56,16 +57,22 @@ class TwoMaria(MariaPair):
         xcat.install(self.lab, "mysql")
 
 
-def make(lab: Lab, engine: str) -> Pair:
+def make(
+    lab: Lab,
+    engine: str,
+    change: Callable[[str], str] = str,
+    address: str = SERVICE_ADDRESS,
+) -> Pair:
+    """Return a site whose standby has nothing yet; `address` is what makes a node the manager."""
     match engine:
         case "postgresql":
-            return TwoPostgres(lab)
+            return TwoPostgres(lab, change, address)
         case "db2":
-            return Db2Pair(lab, replace(TIMES, is_paired=False))
+            return Db2Pair(lab, replace(TIMES, is_paired=False), change, address)
         case "mariadb":
-            return TwoMaria(lab)
+            return TwoMaria(lab, change, address)
         case _:
-            return SqlitePair(lab)
+            return SqlitePair(lab, change, address)
 
 
 def writable(site: Pair) -> tuple[str, ...]:

@@ -16,8 +16,9 @@ from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.maria import PROGRAMS
 from tests.lab.site.maria_truth import start_read_only
-from tests.lab.site.names import PRIMARY, STANDBY
-from tests.lab.site.pair import Pair
+from tests.lab.site.names import CLUSTER, MANAGERS, PRIMARY, STANDBY
+from tests.lab.site.pair import SERVICE_ADDRESS, Pair
+from tests.lab.test_lab_identity import INTERFACES, OWN, PRIMARYS, holds, primary_address
 from tests.lab.test_lab_setup import make, set_up, writable
 
 __all__ = ["lab"]
@@ -28,21 +29,55 @@ pytestmark = [
     needs_lab("crontab", "postgres", "sqlite3", *PROGRAMS, *xcat.PROGRAMS),
 ]
 
-ENGINES = ["postgresql", "db2", "mariadb", "sqlite"] if os.environ.get(MATRIX) else ["postgresql"]
+EVERY = [
+    (engine, mode)
+    for engine in ("postgresql", "db2", "mariadb", "sqlite")
+    for mode in ("service_address", "primary_address")
+]
+PLAYED = EVERY if os.environ.get(MATRIX) else EVERY[:2]
+SPARE = f"{CLUSTER.prefix}.30"
+
+
+def exchanging(text: str) -> str:
+    """The guide's way, with the address that the old primary takes first."""
+    return primary_address(text).replace("confirm_s = 20\n", f'confirm_s = 20\nspare = "{SPARE}"\n')
+
+
+def in_mode(lab: Lab, engine: str, mode: str) -> Pair:
+    """Return the site; in the guide's way each host's own files say who it is at its next boot."""
+    if mode == "service_address":
+        return make(lab, engine)
+    for name in MANAGERS:
+        lab[name].write("/etc/network/interfaces", INTERFACES.replace(OWN, CLUSTER.address(name)))
+    site = make(lab, engine, exchanging, PRIMARYS)
+    for name in MANAGERS:
+        cfgloc = lab[name].path("/etc/xcat/cfgloc")
+        cfgloc.write_text(cfgloc.read_text().replace(SERVICE_ADDRESS, PRIMARYS))
+    return site
+
+
+def return_as_standby(site: Pair, mode: str) -> None:
+    """Its power is back. In the guide's way a person gave it, at its console, what is free now."""
+    if mode == "primary_address":
+        etc = site.lab.folder / "disks" / PRIMARY / "upper" / "etc"
+        site.lab.keep("sed", "-i", f"s/{PRIMARYS}/{OWN}/", str(etc / "network/interfaces"))
+        site.lab.keep("sh", "-c", f'echo "{STANDBY}" >"$1"', "name", str(etc / "hostname"))
+    site.faults.on(PRIMARY)
 
 
 def serves(site: Pair, node: str) -> None:
     """Who manages the cluster, by its own truth and a service node's."""
     assert (writable(site), site.owners()) == ((node,), [node])
-    assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+    where = {"XCATHOST": f"{site.service_address}:3001"}
+    assert "cn1" in site.lab["sn1"].run("lsdef", environment=where)
 
 
-@pytest.mark.parametrize("engine", ENGINES)
-def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str) -> None:
+@pytest.mark.parametrize(("engine", "mode"), PLAYED)
+def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str, mode: str) -> None:
     """Given two hosts, when the operator sets the pair up, drills, loses the primary, takes over
-    and hands back once it returned, then it is in Peer as configured, and at no time were two
-    databases writable for the operator to choose from."""
-    site = make(lab, engine)
+    and hands back once it returned, then it is in Peer as configured, and each host has its own
+    address and name again."""
+    site = in_mode(lab, engine, mode)
     if engine == "mariadb":
         start_read_only(site.lab[PRIMARY])  # it comes back as a replica to be
     site.watch()
@@ -60,8 +95,12 @@ def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str)
     site.carry_out("takeover", STANDBY, *words)
     site.wait_state("Active")
     assert site.owners() == [STANDBY]
-    site.faults.on(PRIMARY)
+    return_as_standby(site, mode)
     wait_until(lambda: "digest" in site.ask("plan", "failback"), "it can be taken in", 180)
     site.carry_out("failback", PRIMARY)
     site.wait_state("Peer", limit_s=180)
     serves(site, PRIMARY)
+    for name in MANAGERS:
+        assert holds(site.lab, name, CLUSTER.address(name))
+        assert not holds(site.lab, name, SPARE)
+        assert site.lab[name].run("hostname").strip() == name

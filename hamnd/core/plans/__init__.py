@@ -15,6 +15,7 @@ from hamnd.core.raising import RAISED
 from hamnd.model.epoch import Claim, Epoch
 from hamnd.model.names import Cause
 from hamnd.model.plan import Loss, Step
+from hamnd.model.work import Report
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +29,10 @@ class Draft:
     now_wall_s: float
     epoch: Epoch
     """The newest epoch that is known."""
-    their_steps: tuple[Step, ...] = ()
-    """The partner's platform steps, for what hands over to it."""
+    seen: Mapping[str, Report] = field(default_factory=dict)
+    """What was last seen of this node, by the platform's keys."""
+    their_seen: Mapping[str, Report] = field(default_factory=dict)
+    """The same of the partner."""
     claims: Mapping[str, Claim] = field(default_factory=dict)
     """What the forerunner claimed, by step; the number is the next one where that is not done."""
     continues: str = ""

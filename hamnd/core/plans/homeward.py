@@ -14,8 +14,15 @@ from hamnd.core.plans import Draft
 from hamnd.core.plans.alone import with_alone
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.rejoin import build_rejoin
-from hamnd.core.plans.switchover import HANDED_OVER, from_partner, switchover_steps
-from hamnd.core.policy import Terms
+from hamnd.core.plans.switchover import (
+    HANDED_OVER,
+    Sides,
+    from_partner,
+    sides_of,
+    switchover_steps,
+)
+from hamnd.core.platforms import platform_of
+from hamnd.core.policy import Terms, exchanged
 from hamnd.core.raising import RAISED
 from hamnd.dialects import shell
 from hamnd.model.epoch import Claim
@@ -59,10 +66,37 @@ def build_drill(draft: Draft) -> Plan:
         PermanentError: this site cannot hand over; the message says why.
     """
     terms = draft.question.terms
-    there = switchover_steps(terms, draft.platform_steps, draft.claim)
-    steps = with_alone(draft, (*there, *_homeward_steps(draft, there, draft.claim.number)))
+    there = switchover_steps(terms, sides_of(draft), draft.claim)
+    home = _homeward_steps(_exchanged(draft), there, draft.claim.number)
+    steps = with_alone(draft, (*there, *home))
     handed_over = replace(draft, settled_loss=HANDED_OVER)
     return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
+
+
+def _exchanged(draft: Draft) -> Draft:
+    """Return what the way home is made from, once the way there has exchanged the addresses."""
+    terms = draft.question.terms
+    there, platform = from_partner(terms), platform_of(terms.site)
+    return replace(
+        draft,
+        question=replace(draft.question, terms=exchanged(terms)),
+        seen=platform.as_exchanged(terms.site, draft.seen, draft.their_seen),
+        their_seen=platform.as_exchanged(there.site, draft.their_seen, draft.seen),
+    )
+
+
+def _homeward_sides(draft: Draft) -> Sides:
+    """Return both sides of the way home: this node lets go, the partner takes over.
+
+    Raises:
+        PermanentError: this identity cannot be handed over; the message says what to do.
+    """
+    here = draft.question.terms
+    there, platform = from_partner(here), platform_of(here.site)
+    return Sides(
+        platform.steps(there.site, there.policy, draft.their_seen),
+        platform.hand_over(here.site, here.policy, draft.seen, draft.their_seen),
+    )
 
 
 def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple[Step, ...]:
@@ -79,7 +113,7 @@ def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple
     # Raised by the forerunner already, or after all that is raised before it: never one number
     # for two owners.
     claim = kept if kept is not None and kept.number <= draft.epoch.number else fresh
-    steps = switchover_steps(there, draft.their_steps, claim, terms.site.node)
+    steps = switchover_steps(there, _homeward_sides(draft), claim, terms.site.node)
     return tuple(_homeward(_over_there(step, there), terms, waits) for step in steps)
 
 

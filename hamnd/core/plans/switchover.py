@@ -8,7 +8,7 @@ the old primary. Must not know commands.
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from hamnd.core.declared import anchors, with_declared
@@ -17,7 +17,7 @@ from hamnd.core.plans.alone import with_alone
 from hamnd.core.plans.assembling import assemble
 from hamnd.core.plans.ordering import in_order
 from hamnd.core.platforms import platform_of
-from hamnd.core.policy import Terms
+from hamnd.core.policy import Terms, exchanged
 from hamnd.core.raising import claiming, raise_epoch, telling_again
 from hamnd.core.replication import Switchover
 from hamnd.core.replication.registry import engine_of
@@ -31,6 +31,11 @@ from hamnd.model.site import Site
 WITHOUT = ("shield", "fence")
 """Steps of a takeover that are against a machine which may come back as primary."""
 
+BEFORE_MOVING = ("quiesce", "promote", "db-stop", "db-stop-partner")
+"""Steps of engines that come before any address moves."""
+SERVES_AGAIN = "db-rehome"
+"""The step with which this node's own database serves under its new address."""
+
 HANDED_OVER = Loss(
     LossVerdict.ZERO_PROVEN,
     ("the primary hands over all that it has before this node is promoted",),
@@ -43,38 +48,93 @@ def build_switchover(draft: Draft) -> Plan:
     Raises:
         PermanentError: engine or platform cannot hand over.
     """
-    steps = switchover_steps(draft.question.terms, draft.platform_steps, draft.claim)
+    steps = switchover_steps(draft.question.terms, sides_of(draft), draft.claim)
     handed_over = replace(draft, settled_loss=HANDED_OVER)
     alone = with_alone(draft, steps)
     return assemble(handed_over, "graceful", alone, FenceGrade.RELEASED)
 
 
-def switchover_steps(
-    terms: Terms, platform_steps: tuple[Step, ...], claim: Claim, *told: str
-) -> tuple[Step, ...]:
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """What the two platforms contribute: of the node that takes over, of the one that lets go."""
+
+    taking: tuple[Step, ...]
+    letting_go: tuple[Step, ...]
+
+
+def sides_of(draft: Draft) -> Sides:
+    """Return both sides of a switchover to this node.
+
+    Raises:
+        PermanentError: this identity cannot be handed over; the message says what to do.
+    """
+    there = from_partner(draft.question.terms)
+    platform = platform_of(there.site)
+    letting_go = platform.hand_over(there.site, there.policy, draft.their_seen, draft.seen)
+    return Sides(draft.platform_steps, letting_go)
+
+
+def switchover_steps(terms: Terms, sides: Sides, claim: Claim, *told: str) -> tuple[Step, ...]:
     """Return the steps, each after what it depends on; the epoch is raised before the promotion.
 
     `told` are nodes that are told of the new epoch first, besides the one that serves by it.
     """
-    there = from_partner(terms)
-    stop, release = platform_of(there.site).hand_over(there.site, there.policy)
-    own = [_serving(one) for one in platform_steps if one.id not in WITHOUT]
-    engine = [
-        claiming(_handing_over(one), claim) for one in engine_of(terms).steps(terms, Switchover())
-    ]
-    last = tuple(one.id for one in engine if one.id == "replicate")
-    own = [replace(one, after=(*one.after, *last)) if one.id == "verify" else one for one in own]
+    stop = next(one for one in sides.letting_go if one.id == "stop")
+    own = [_serving(one) for one in sides.taking if one.id not in WITHOUT]
+    engine = [claiming(_handing_over(one), claim) for one in _engine_steps(terms)]
+    going = [one for one in sides.letting_go if one is not stop]
+    if any(one.id == "unspare" for one in going):
+        engine, going = _moving(engine, going)
+        own = [_around_database(one, {step.id for step in engine}) for one in own]
+    else:
+        last = tuple(one.id for one in engine if one.id == "replicate")
+        own = [
+            replace(one, after=(*one.after, *last)) if one.id == "verify" else one for one in own
+        ]
     own = [telling_again(one, terms.site, claim) for one in own]
     promote = next(one for one in engine if one.id == "promote")
     raised = raise_epoch(terms.site, terms.policy, claim, *told)
     raised = replace(raised, depends_on=promote.depends_on)
-    known = with_salvage((stop, *own, raised, *engine, release), terms, does_ssh_answer=True)
+    known = with_salvage((stop, *own, raised, *engine, *going), terms, does_ssh_answer=True)
     # What was written until the last service stopped; and never beside what `sync` stages.
     known = tuple(
         replace(one, after=(*one.after, stop.id)) if one.id == "salvage" else one for one in known
     )
     known = with_sync(known, terms, first=stop.id)
     return in_order(with_declared(list(known), _declared(terms.site, known), terms.policy))
+
+
+def _engine_steps(terms: Terms) -> tuple[Step, ...]:
+    """Return the engine's steps, each with the addresses that both nodes have by then."""
+    engine, after = engine_of(terms), exchanged(terms)
+    before = {one.id: one for one in engine.steps(terms, Switchover())}
+    return tuple(
+        before[one.id] if one.id in BEFORE_MOVING else one
+        for one in engine.steps(after, Switchover())
+    )
+
+
+def _moving(engine: list[Step], going: list[Step]) -> tuple[list[Step], list[Step]]:
+    """The old primary's database follows from its new address, and rests while that changes."""
+    resting = tuple(one.id for one in engine if one.id == "db-stop-partner")
+    engine = [
+        one
+        if one.id in (*BEFORE_MOVING, SERVES_AGAIN)
+        else replace(one, after=(*one.after, "unspare"))
+        for one in engine
+    ]
+    going = [
+        replace(one, after=(*one.after, *resting)) if one.id == "release" else one for one in going
+    ]
+    return engine, going
+
+
+def _around_database(step: Step, engine: set[str]) -> Step:
+    """A database that has to be stopped for it stands still while this node's address changes."""
+    needed = {"identity": "db-stop", "xcatd": SERVES_AGAIN}.get(step.id)
+    if needed is None or needed not in engine:
+        return step
+    return replace(step, depends_on=(*step.depends_on, needed))
 
 
 def _declared(site: Site, known: tuple[Step, ...]) -> Site:
@@ -106,7 +166,7 @@ def _serving(step: Step) -> Step:
     return replace(step, depends_on=depends_on, after=after, needs_fence=True)
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=8)
 def from_partner(terms: Terms) -> Terms:
     """Return the same site as the partner sees it: what is done over there is built from it."""
     return Terms(replace(terms.site, node=terms.site.partner.name), terms.policy)

@@ -48,11 +48,32 @@ class Platform(Protocol):
         """Return every address of this node, by the look `addresses`; None when not known."""
         ...
 
-    def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
-        """Return the steps `stop` and `release` of the node that lets go, seen from that node.
+    def hand_over(
+        self,
+        site: Site,
+        policy: Policy,
+        seen: Mapping[str, Report],
+        theirs: Mapping[str, Report],
+    ) -> tuple[Step, ...]:
+        """Return `stop`, `release` and what goes with it, of the node that lets go.
+
+        Args:
+            site: The site as seen from that node.
+            policy: Time limits of the steps.
+            seen: The latest reports of `looks` of that node, by key.
+            theirs: Those of the node that takes over.
 
         Raises:
             PermanentError: this identity cannot be handed over; the message says what to do.
+        """
+        ...
+
+    def as_exchanged(
+        self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]
+    ) -> Mapping[str, Report]:
+        """Return what `looks` would bring home from a node that had what the other one has.
+
+        `site` is seen from that node, before they exchanged.
         """
         ...
 

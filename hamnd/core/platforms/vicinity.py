@@ -22,8 +22,7 @@ def told(text: str) -> Report:
 
 def name_of(site: Site) -> str:
     """Return the host name that moves together with the primary's own address."""
-    named = (one.name for one in site.identity if one.address == site.primary.address)
-    return next(named, site.primary.name)
+    return site.primary.name if site.moving is None else site.moving.name
 
 
 def asking_host(site: Site) -> str:

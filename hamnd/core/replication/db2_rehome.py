@@ -26,11 +26,12 @@ def rehome_steps(terms: Terms) -> tuple[Step, ...]:
 def exchange_steps(terms: Terms) -> tuple[Step, ...]:
     """Return what both databases need when their hosts exchange addresses, this one being primary.
 
+    The terms are those of either side of the exchange; a step means the addresses of its own time.
     This one serves as soon as it is up, without HADR: nobody waits for the standby. Taken back, the
     standby starts first, and so no primary has to be started by force.
     """
     site = terms.site
-    local, remote = site.primary.address, site.standby.address
+    local, remote = _hosts(site)
     stop = replace(
         _stop(terms),
         depends_on=("promote",),
@@ -83,7 +84,7 @@ def _rehome_partner(terms: Terms) -> Step:
     """Start the standby's instance under its new name, and HADR with the exchanged hosts."""
     site = terms.site
     old = site.partner.name
-    local, remote = site.standby.address, site.primary.address
+    remote, local = _hosts(site)
     return Step(
         id="db-rehome-partner",
         title=f"start Db2 on {old} as standby of {remote}",
@@ -146,7 +147,7 @@ def _stop(terms: Terms) -> Step:
 def _rehome(terms: Terms) -> Step:
     """Start the instance under its new name, and prove that the database works there."""
     site = terms.site
-    local, remote = site.primary.address, site.standby.address
+    local, remote = _hosts(site)
     return Step(
         id="db-rehome",
         title=f"start Db2 on {local} and prove that it writes",
@@ -174,5 +175,10 @@ def _rehome(terms: Terms) -> Step:
 
 def host_name(site: Site) -> str:
     """Return the host name that moves together with the primary's own address."""
-    named = (one.name for one in site.identity if one.address == site.primary.address)
-    return next(named, site.primary.name)
+    return site.primary.name if site.moving is None else site.moving.name
+
+
+def _hosts(site: Site) -> tuple[str, str]:
+    """Return the address of the management node, and that of its standby, once this one took it."""
+    own, theirs = site.own.address, site.partner.address
+    return (theirs, own) if site.takes_primary_address else (own, theirs)

@@ -38,13 +38,16 @@ for place in $places; do
   mount -o remount,bind,ro "$R$to"
 done
 for u in postgres:postgresql mysql:mysqld bind:named; do chown "${u%:*}" "$R/run/${u#*:}" 2>/dev/null || :; done
-hostname "$name"
+hostname "$(cat "$R/etc/hostname")"
 cd "$R"
 pivot_root . oldroot
 umount -l /oldroot
 cd /
 # A killed machine left these; pids are small here and soon used again.
 rm -f /var/lib/postgresql/*/*/postmaster.pid /var/lab/*/postmaster.pid
+# What its own network file says counts, as on any host that was given another address.
+own=$(sed -n 's/^ *address //p' /etc/network/interfaces 2>/dev/null | head -n 1)
+[ -z "$own" ] || set -- "eth0=$own" "${@:2}"
 ip link set lo up
 # The wires are plugged in from outside, late on a busy machine; whoever boots this gives up at last.
 for pair in "$@"; do

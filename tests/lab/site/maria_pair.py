@@ -5,11 +5,13 @@ Owns the assembly. MUST NOT judge: what hamnd says is compared with the writer's
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.lab.site import xcat
 from tests.lab.site.hosts import Lab
 from tests.lab.site.maria import SOCKET, Maria, Writer, make_pair
 from tests.lab.site.names import PRIMARY, STANDBY
-from tests.lab.site.pair import Pair
+from tests.lab.site.pair import SERVICE_ADDRESS, Pair
 
 MARIADB = f"""\
 [replication]
@@ -24,9 +26,16 @@ class MariaPair(Pair):
 
     replication = MARIADB
 
-    def __init__(self, lab: Lab, *, semi_sync: bool = False) -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        change: Callable[[str], str] = str,
+        service_address: str = SERVICE_ADDRESS,
+        *,
+        semi_sync: bool = False,
+    ) -> None:
         self.semi_sync = semi_sync
-        super().__init__(lab)
+        super().__init__(lab, change, service_address)
 
     def replicate(self) -> None:
         """Make the servers; each comes up again with its host, as on any site."""

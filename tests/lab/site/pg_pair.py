@@ -5,11 +5,13 @@ Owns the assembly. MUST NOT judge: what hamnd says is compared with the writer's
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from tests.lab.site import xcat
 from tests.lab.site.hosts import Lab
 from tests.lab.site.names import PRIMARY, STANDBY
 from tests.lab.site.needs import postgres_bin
-from tests.lab.site.pair import Pair
+from tests.lab.site.pair import SERVICE_ADDRESS, Pair
 from tests.lab.site.postgres import DATABASE, Postgres, Writer, data_of, make_pair
 
 POSTGRESQL = f"""\
@@ -39,10 +41,18 @@ def over_postgres(more: str = "") -> str:
 class PostgresPair(Pair):
     """xCAT over PostgreSQL; `synchronous`: every commit waits for mn2's disk."""
 
-    def __init__(self, lab: Lab, *, synchronous: bool = False, more: str = "") -> None:
+    def __init__(
+        self,
+        lab: Lab,
+        change: Callable[[str], str] = str,
+        service_address: str = SERVICE_ADDRESS,
+        *,
+        synchronous: bool = False,
+        more: str = "",
+    ) -> None:
         self.synchronous = synchronous
         self.replication = over_postgres(more)
-        super().__init__(lab)
+        super().__init__(lab, change, service_address)
 
     def replicate(self) -> None:
         """Make the servers; each comes up again with its host, as on any site."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.lab.site import xcat
 from tests.lab.site.hosts import Host, Lab, Process, wait_until
 from tests.lab.site.names import MANAGERS, PRIMARY, STANDBY
-from tests.lab.site.pair import Pair
+from tests.lab.site.pair import SERVICE_ADDRESS, Pair
 
 WRITER = Path(__file__).with_name("sqlite_writer.py")
 ROWS = "/etc/xcat/lab_rows.sqlite"
@@ -58,11 +58,12 @@ class SqlitePair(Pair):
         self,
         lab: Lab,
         change: Callable[[str], str] = str,
+        service_address: str = SERVICE_ADDRESS,
         schedule: str = "*/2 * * * * *",
         stale_after_s: int = 20,
     ) -> None:
         self.replication = SQLITE.format(schedule=schedule, stale_after_s=stale_after_s)
-        super().__init__(lab, change)
+        super().__init__(lab, change, service_address)
 
     def replicate(self) -> None:
         """Make the primary's tables; the standby has none until a copy is switched in."""

@@ -308,6 +308,37 @@ async def test_an_unknown_host_key_sends_nothing(build: Build, far: Far) -> None
 
 
 @transports
+async def test_where_addresses_move_a_host_is_known_by_its_name(build: Build, far: Far) -> None:
+    """The key that is known for the address is another machine's: whoever had it before."""
+    site = replace(far.site(), identity_spare="127.0.0.9")
+    known = Path(site.ssh.known_hosts_file)
+    other = asyncssh.generate_private_key("ssh-ed25519").export_public_key()
+    own = far.host_key.export_public_key()
+    at = f"[127.0.0.1]:{far.port} ".encode()
+    known.write_bytes(at + other + b"aixmn1 " + own)
+    assert (await run(build, site, "true")).ending is Ending.EXITED
+    known.write_bytes(at + own + b"aixmn1 " + other)
+    report = await run(build, site, "true")
+    assert report.ending is Ending.COULD_NOT_RUN
+    assert "is not the one in" in report.detail
+
+
+async def test_a_host_that_moved_is_asked_where_it_is_now(far: Far) -> None:
+    """Given a connection to where it was, the next command goes to the other address."""
+    here = replace(far.site(), identity_spare="127.0.0.9")
+    Path(here.ssh.known_hosts_file).write_bytes(b"aixmn1 " + far.host_key.export_public_key())
+    moved = replace(here, primary=replace(here.primary, address="localhost"))
+    places = [here, here, moved]
+    runner = AsyncsshRunner(here, "aixmn1", CLOCK, placed=lambda _site: places.pop(0))
+    try:
+        for _ in range(3):
+            assert (await runner.run(Exec("aixmn1", ("true",)), 10)).exit_code == 0
+    finally:
+        await runner.close()
+    assert len(far.connections) == 2
+
+
+@transports
 async def test_a_refused_login_sends_nothing(build: Build, far: Far) -> None:
     site = far.site()
     other = asyncssh.generate_private_key("ssh-ed25519")

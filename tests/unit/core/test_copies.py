@@ -27,7 +27,8 @@ from hamnd.core.replication.copies import judge_loss, judge_promotion
 from hamnd.dialects.readers import READERS
 from hamnd.model.health import Replication
 from hamnd.model.names import FenceGrade, LossVerdict, Status, Verdict
-from hamnd.model.site import SharedDiskSite, SharedFilesystem, SqliteSite
+from hamnd.model.shared_disk import SharedDiskSite, SharedFilesystem
+from hamnd.model.site import SqliteSite
 from hamnd.model.work import Ending, Report
 from tests.unit.core.builders import WALL, at, report, site, terms
 

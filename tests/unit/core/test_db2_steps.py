@@ -7,18 +7,19 @@ from dataclasses import replace
 import pytest
 
 from hamnd.core.plans.ordering import in_order
-from hamnd.core.policy import Terms
+from hamnd.core.policy import Terms, exchanged
 from hamnd.core.replication import Rejoin, Setup, Switchover, Task, Way
 from hamnd.core.replication.db2 import ENGINE
 from hamnd.dialects.readers import READERS
 from hamnd.dialects.shell import preview
 from hamnd.model.plan import Step
-from hamnd.model.site import IdentityMode
+from hamnd.model.site import IdentityMode, ServiceAddress
 from tests.unit.core.builders import site, terms
 
 ALIAS = terms()
-GUIDES_WAY = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS))
-HOME = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS, node="aixmn1"))
+MOVING = (ServiceAddress("en1", site().primary.address, 26, "aixmn1"),)
+GUIDES_WAY = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS, identity=MOVING))
+HOME = terms(site(identity_mode=IdentityMode.PRIMARY_ADDRESS, identity=MOVING, node="aixmn1"))
 AS_IT_IS = Rejoin(Way.REINTEGRATE, "diverged-after-5000")
 ANEW = Rejoin(Way.RESEED, "diverged-after-5000", "log from 5000 to 7000")
 TASKS = (Switchover(), AS_IT_IS, ANEW, Setup())
@@ -68,7 +69,7 @@ def test_an_alias_address_leaves_hadr_alone() -> None:
     assert "takeover hadr on db XCATDB'" in (lines(steps["promote"])[0] + "'")
 
 
-@pytest.mark.parametrize(("where", "new", "old"), [(GUIDES_WAY, 2, 1), (HOME, 1, 2)])
+@pytest.mark.parametrize(("where", "new", "old"), [(exchanged(GUIDES_WAY), 2, 1), (HOME, 1, 2)])
 def test_an_exchange_of_addresses_restarts_hadr_on_both(where: Terms, new: int, old: int) -> None:
     """Whoever becomes the management node gets its address, the other one the standby's."""
     steps = by_id(where, Switchover())

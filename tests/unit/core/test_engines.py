@@ -29,7 +29,8 @@ from hamnd.core.replication import (
 from hamnd.core.replication.registry import ENGINES
 from hamnd.model.names import Verdict
 from hamnd.model.plan import Step
-from hamnd.model.site import PostgresSite, SharedDiskSite, SharedFilesystem, Site
+from hamnd.model.shared_disk import SharedDiskSite, SharedFilesystem
+from hamnd.model.site import PostgresSite, Site
 from hamnd.model.work import Exec, Look
 from hamnd.views.replication import MEANINGS
 from tests.unit.core.builders import site, terms

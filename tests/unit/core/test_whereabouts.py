@@ -16,13 +16,21 @@ from hamnd.core.health.rule import (
 )
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
-from hamnd.core.whereabouts import is_partner_displaced
+from hamnd.core.whereabouts import (
+    OWN,
+    forget_own,
+    is_partner_displaced,
+    note_own,
+    placed,
+    present,
+)
 from hamnd.dialects import reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Probe, Rhythm
+from hamnd.model.names import Outcome, PlanKind, Probe, Rhythm
 from hamnd.model.site import IdentityMode, ServiceAddress, Witness
 from hamnd.model.work import Ending, Look, Looked, Report
 from tests.builders import Pair, pair
+from tests.unit.dialects.reports import exited
 from tests.unit.dialects.test_addresses_elsewhere import NOBODY, SOMEBODY
 
 SILENCE = f"{NOBODY}"
@@ -44,6 +52,15 @@ def displaced(step_id: str = "xcatd") -> tuple[NodeState, Terms, Instant]:
     assert run is not None
     steps = {**run.steps, "identity": replace(run.steps["identity"], has_acted=True)}
     return replace(one.state, run=replace(run, steps=steps)), terms, one.now
+
+
+def holding(state: NodeState, *held: str) -> NodeState:
+    """This node was seen to have these addresses."""
+    text = "".join(
+        f"2: en1    inet {one}/26 brd 9.114.47.127 scope global en1\\ x\n" for one in held
+    )
+    reports = {**state.watch.reports, OWN: exited(0, text)}
+    return replace(state, watch=replace(state.watch, reports=reports))
 
 
 def later(now: Instant, seconds: float) -> Instant:
@@ -71,12 +88,12 @@ def test_it_is_displaced_from_the_first_action_on_and_never_in_the_other_mode() 
     assert is_partner_displaced(state, terms)
     alias = replace(terms.site, identity_mode=IdentityMode.SERVICE_ADDRESS)
     assert not is_partner_displaced(state, replace(terms, site=alias))
-    on_primary = replace(terms.site, node=terms.site.primary.name)
-    assert not is_partner_displaced(state, replace(terms, site=on_primary))
     assert state.run is not None
     fresh = {**state.run.steps, "identity": replace(state.run.steps["identity"], has_acted=False)}
     before = replace(state, run=replace(state.run, steps=fresh))
-    assert not is_partner_displaced(before, terms)
+    assert is_partner_displaced(before, terms), "nobody looked at this node's addresses yet"
+    assert not is_partner_displaced(holding(before, terms.site.standby.address), terms)
+    assert is_partner_displaced(holding(before, terms.site.primary.address), terms)
 
 
 def test_nothing_is_asked_at_an_address_that_may_be_our_own() -> None:
@@ -126,3 +143,81 @@ def test_another_host_that_claims_the_address_is_heard() -> None:
     heard = latest_host_answer(decision.state.watch)
     assert heard is not None
     assert heard > now
+
+
+# Two living nodes exchange their addresses.
+
+SPARE = "9.114.47.105"
+ORDER = ("spare", "release", "identity", "settle", "exchange", "unspare")
+
+
+def exchanging(*done: str, kind: PlanKind = PlanKind.SWITCHOVER) -> tuple[NodeState, Terms]:
+    """A run that moves the addresses, so far; its steps have no actions of their own."""
+    state, terms, _ = displaced()
+    assert state.run is not None
+    undo = "undo-" if kind is PlanKind.UNDO else ""
+    half = ORDER if kind is PlanKind.SWITCHOVER else (*ORDER, *(f"home-{one}" for one in ORDER))
+    names = [f"{undo}{one}" for one in half]
+    plain = state.run.steps["identity"]
+    steps = {
+        one: replace(plain, outcome=Outcome.DONE if one in done else Outcome.PENDING)
+        for one in names
+    }
+    plan = replace(state.run.plan, request=replace(state.run.plan.request, kind=kind))
+    site = replace(terms.site, identity_spare=SPARE)
+    moved = replace(state, run=replace(state.run, plan=plan, steps=steps))
+    return holding(moved, site.standby.address), replace(terms, site=site)
+
+
+def partner_at(state: NodeState, terms: Terms) -> str:
+    return placed(terms, state).site.partner.address
+
+
+def test_the_partner_is_reached_where_it_is_at_every_moment_of_an_exchange() -> None:
+    _, terms = exchanging()
+    first, second = terms.site.primary.address, terms.site.standby.address
+    there = [partner_at(*exchanging(*ORDER[:n])) for n in range(len(ORDER) + 1)]
+    assert there == [first, SPARE, SPARE, SPARE, SPARE, second, second]
+    home = [f"home-{one}" for one in ORDER]
+    back = [
+        partner_at(*exchanging(*ORDER, *home[:n], kind=PlanKind.DRILL))
+        for n in range(len(home) + 1)
+    ]
+    assert back == [second, second, second, first, first, first, first]
+
+
+def test_what_is_taken_back_is_reached_where_it_still_is() -> None:
+    _, terms = exchanging()
+    first, second = terms.site.primary.address, terms.site.standby.address
+    done: list[str] = []
+    seen = []
+    for step_id in ("home-settle", "home-identity", *reversed(ORDER)):
+        seen.append(partner_at(*exchanging(*done, kind=PlanKind.UNDO)))
+        done.append(f"undo-{step_id}")
+    seen.append(partner_at(*exchanging(*done, kind=PlanKind.UNDO)))
+    assert seen == [first, second, second, SPARE, SPARE, SPARE, SPARE, first, first]
+
+
+def test_its_own_addresses_tell_whether_both_have_exchanged_theirs() -> None:
+    state, terms = exchanging()
+    first, second = terms.site.primary.address, terms.site.standby.address
+    assert not note_own(holding(state, first), terms).is_exchanged, "a run says more"
+    idle = replace(state, run=None)
+    taken = note_own(holding(idle, first), terms)
+    assert taken.is_exchanged
+    assert partner_at(taken, present(terms, taken)) == second
+    assert note_own(holding(taken, first, second), terms).is_exchanged, "both: nothing new"
+    assert not note_own(holding(taken, second), terms).is_exchanged
+
+
+def test_what_was_seen_of_both_nodes_is_forgotten_once_a_run_moved_them() -> None:
+    """A plan that is made from it would take the partner for what it was before."""
+    state, terms = exchanging(*ORDER)
+    told = {"theirs:files": exited(0, "done\n"), "seen:name": exited(0, "aixmn2\n")}
+    reports = {**state.watch.reports, **told}
+    state = replace(state, watch=replace(state.watch, reports=reports))
+    after = forget_own(state, replace(state, run=None), terms)
+    assert not {OWN, "theirs:files"} & set(after.watch.reports)
+    assert "seen:name" in after.watch.reports
+    assert forget_own(state, state, terms) is state
+    assert is_partner_displaced(after, terms), "until its own addresses were read anew"

@@ -18,7 +18,8 @@ from hamnd.dialects import shared_disk
 from hamnd.dialects.readers import read_action, read_look
 from hamnd.model.instant import Instant
 from hamnd.model.names import Verdict
-from hamnd.model.site import SharedDiskSite, SharedFilesystem, Site
+from hamnd.model.shared_disk import SharedDiskSite, SharedFilesystem
+from hamnd.model.site import Site
 from hamnd.model.work import Action, Ending, Exec, Look, Looked, Reading, Report
 from tests.builders import site as any_site
 

@@ -249,3 +249,31 @@ def test_an_address_that_nobody_can_prove_is_warned_of() -> None:
 def test_the_limit_of_the_proof_is_bounded(limit: str) -> None:
     text = changed('mode = "service_address"', f'mode = "service_address"\nconfirm_s = {limit}')
     assert [one.path for one in load(text).errors] == ["identity.confirm_s"]
+
+
+def with_spare(address: str) -> str:
+    own = GUIDES_WAY.replace('"10.1.0.2"', '"10.1.0.3"')
+    return own.replace('"primary_address"', f'"primary_address"\nspare = "{address}"')
+
+
+def test_a_spare_address_is_near_the_primarys_own_and_nobodys() -> None:
+    assert load(with_spare("10.1.0.9")).errors == ()
+    for address, said in (
+        ("10.1.0.3", "is the primary's own address"),
+        ("10.1.0.4", "is the standby's own address"),
+        ("192.0.2.1", "the primary's network"),
+    ):
+        refused = load(with_spare(address))
+        assert any(said in problem.line() for problem in refused.errors), address
+
+
+def test_without_a_spare_address_the_guides_way_warns_that_nothing_is_handed_over() -> None:
+    loaded = load(GUIDES_WAY.replace('"10.1.0.2"', '"10.1.0.3"'))
+    assert "identity.spare" in [problem.path for problem in loaded.warnings]
+    assert "identity.spare" not in [one.path for one in load(with_spare("10.1.0.9")).warnings]
+
+
+def test_a_spare_address_is_for_the_guides_way_alone() -> None:
+    loaded = load(changed('"service_address"', '"service_address"\nspare = "10.1.0.9"'))
+    assert loaded.site is not None
+    assert loaded.site.identity_spare == ""

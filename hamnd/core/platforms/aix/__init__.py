@@ -75,9 +75,23 @@ class Aix:
         """Return this node's own settings, and one osimage IMG that has every resource."""
         return {**assumed_settings(site), **assumed_nim(site)}
 
-    def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+    def hand_over(
+        self,
+        site: Site,
+        policy: Policy,
+        seen: Mapping[str, Report],
+        theirs: Mapping[str, Report],
+    ) -> tuple[Step, ...]:
         """Return how a node lets go of services and addresses; `site` is seen from it."""
+        del seen, theirs
         return stop(site, policy), release(site, policy)
+
+    def as_exchanged(
+        self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]
+    ) -> Mapping[str, Report]:
+        """Return what was seen: on AIX nothing is exchanged."""
+        del site, theirs
+        return seen
 
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return how a returned node is kept from serving; `site` is seen from it."""

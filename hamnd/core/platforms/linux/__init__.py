@@ -13,10 +13,12 @@ from dataclasses import replace
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
 from hamnd.core.platforms.linux.boot import boot, guard_there
 from hamnd.core.platforms.linux.deploying import osdeploy, service_nodes
+from hamnd.core.platforms.linux.exchanging import around, leave_own
 from hamnd.core.platforms.linux.fuse import fuse
 from hamnd.core.platforms.linux.identity import identity
+from hamnd.core.platforms.linux.lasting import as_exchanged, owned_by_taker, owned_once
 from hamnd.core.platforms.linux.preparing import guarded, prepare
-from hamnd.core.platforms.linux.releasing import hold_off, quiet, release, stop
+from hamnd.core.platforms.linux.releasing import hold_off, leave_alias, quiet, release, stop
 from hamnd.core.platforms.linux.services import CONSOLE_UNITS, consoles, dhcp, dns, xcatd
 from hamnd.core.platforms.linux.serving import served
 from hamnd.core.platforms.linux.settle import settle
@@ -75,14 +77,30 @@ class Linux:
         """Return every address of this node; None when they are not known."""
         return addresses.here(report)
 
-    def hand_over(self, site: Site, policy: Policy) -> tuple[Step, ...]:
+    def hand_over(
+        self,
+        site: Site,
+        policy: Policy,
+        seen: Mapping[str, Report],
+        theirs: Mapping[str, Report],
+    ) -> tuple[Step, ...]:
         """Return how a node lets go of services and addresses; `site` is seen from it."""
-        if site.identity_mode is IdentityMode.PRIMARY_ADDRESS:
-            raise PermanentError(
-                "identity: this hamnd does not exchange the addresses of two living nodes; shut "
-                f"{site.node} down in order, then plan a takeover"
-            )
-        return stop(site, policy), release(site, policy)
+        stopped = stop(site, policy)
+        if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
+            return stopped, release(site, policy, leave_alias(site))
+        for node, known in ((site.node, seen), (site.partner.name, theirs)):
+            if not all(one in known for one in ("addresses", *_own_looks(site))):
+                raise PermanentError(f"what {node} has of its own was not read yet: try again soon")
+        taker = replace(site, node=site.partner.name)
+        owned = owned_by_taker(taker, theirs) or owned_once(taker)
+        let_go = release(site, policy, leave_own(site, seen))
+        return (stopped, *around(site, policy, let_go, seen, owned))
+
+    def as_exchanged(
+        self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]
+    ) -> Mapping[str, Report]:
+        """Return what would be seen of a node that had what the other one has."""
+        return as_exchanged(site, seen, theirs)
 
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return how a returned node is kept from serving; `site` is seen from it."""
@@ -110,7 +128,7 @@ class Linux:
 
 
 def _own_looks(site: Site) -> Mapping[str, Look]:
-    """Return the looks at what this node gives up when it takes the primary's own identity."""
-    if not site.takes_primary_address:
+    """Return the looks at a node's own name and network files, where they may move."""
+    if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
         return {}
     return {"name": network.host_name(site), "files": network.files(site)}

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from hamnd.core.platforms.linux import lasting
 from hamnd.core.platforms.vicinity import gateway_of, name_of, neighbours
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, keeping, linux, network, reach
@@ -25,7 +26,7 @@ def identity(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
     renamed, renamed_back, named = _rename(site, seen)
     there = tuple(addresses.interface_there(site, one) for one in site.identity)
     removals = tuple(addresses.remove_address(site, one) for one in reversed(site.identity))
-    taken = tuple(action for one in site.identity for action in _take(site, one))
+    taken = tuple(action for one in site.identity for action in addresses.taken(site, one))
     taken = (*taken, *renamed)
     back = (*renamed_back, *removals)
     armed = keeping.arm(site, site.identity_confirm_s, _requests(back))
@@ -40,7 +41,7 @@ def identity(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         actions=(armed, *taken, keeping.keep(site)),
         keeps_at=1 + len(taken),
         readiness=(linux.programs(site, *_tools(site)), *there, *_readable(site)),
-        preconditions=(*there, *(_free(site, one) for one in site.identity)),
+        preconditions=(*there, *(addresses.free(site, one) for one in site.identity)),
         postconditions=(
             *(look for one in site.identity for look in _proofs(site, one, seen)),
             *named,
@@ -67,8 +68,7 @@ def _rename(
     own = report.stdout.strip() if report is not None else ""
     if not own:
         return (), (), proof
-    wanted = f"{name}.{own.partition('.')[2]}" if "." in own and "." not in name else name
-    renamed = (network.set_host_name(wanted, site),)
+    renamed = (network.set_host_name(lasting.qualified(name, own), site),)
     return renamed, (network.set_host_name(own, site),), proof
 
 
@@ -79,19 +79,6 @@ def _readable(site: Site) -> tuple[Look, ...]:
 def _tools(site: Site) -> tuple[str, ...]:
     tools = (site.tool("ip"), site.tool("arping"), site.tool("ping"), "setsid")
     return (*tools, "hostname") if site.takes_primary_address else tools
-
-
-def _take(site: Site, service: ServiceAddress) -> tuple[Action, ...]:
-    """Take one address and tell the neighbours; for IPv6 the kernel does both."""
-    if service.is_ipv6:
-        return (addresses.take6(site, service),)
-    return (addresses.add_address(site, service), addresses.announce(site, service))
-
-
-def _free(site: Site, service: ServiceAddress) -> Look:
-    if service.is_ipv6:
-        return addresses.address_free6(site, service)
-    return addresses.address_free(site, service)
 
 
 def _proofs(site: Site, service: ServiceAddress, seen: Mapping[str, Report]) -> tuple[Look, ...]:

@@ -6,6 +6,8 @@ and read back there (law 3), so `site` is seen from that node. Must not know the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hamnd.core.platforms.linux.boot import units_by_service
 from hamnd.core.platforms.linux.services import CONSOLE_UNITS, DHCP_UNITS
 from hamnd.core.platforms.vicinity import neighbours
@@ -36,29 +38,52 @@ def stop(site: Site, policy: Policy) -> Step:
     )
 
 
-def release(site: Site, policy: Policy) -> Step:
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """How addresses are given up, and how they come back."""
+
+    what: str
+    actions: tuple[Action, ...]
+    back: tuple[Action, ...]
+    proofs: tuple[Look, ...]
+    is_kept_last: bool = False
+    """Whether the last action makes final what the ones before it began."""
+
+
+def leave_alias(site: Site) -> GivenUp:
+    """Return how a node leaves an address that is no machine's own."""
+    return GivenUp(
+        what="the service address",
+        actions=tuple(addresses.remove_address(site, one) for one in site.identity),
+        back=(
+            *_taken(site),
+            *(addresses.announce(site, one) for one in site.identity if not one.is_ipv6),
+        ),
+        proofs=tuple(addresses.address_gone(site, one) for one in site.identity),
+    )
+
+
+def release(site: Site, policy: Policy, given_up: GivenUp) -> Step:
     """Give the addresses up, and have nothing of it start again at the next boot.
 
     It let go only once a third host of each network hears nobody there any more (law 3); where
     there is none, who takes the address asks for itself.
     """
     groups = units_by_service(site)
-    announced = tuple(addresses.announce(site, one) for one in site.identity if not one.is_ipv6)
+    disarmed = (linux.note_enabled(site, groups), linux.disable_each(site, groups))
+    actions = (*disarmed, *given_up.actions)
     return Step(
         id="release",
-        title=f"{site.node} gives up the service address and starts nothing at boot",
+        title=f"{site.node} gives up {given_up.what} and starts nothing at boot",
         guide="7",
         host=site.node,
         depends_on=("promote",),
-        actions=(
-            linux.note_enabled(site, groups),
-            linux.disable_each(site, groups),
-            *(addresses.remove_address(site, one) for one in site.identity),
-        ),
-        postconditions=(*_let_go(site), *_silent(site)),
+        actions=actions,
+        keeps_at=len(actions) - 1 if given_up.is_kept_last else None,
+        postconditions=(*_serves_nothing(site), *given_up.proofs, *_silent(site)),
         timeout_s=policy.step_timeout_s("release", 60.0),
         wait_s=20.0,
-        compensation=(*(_taken(site)), *announced, linux.enable_noted(site)),
+        compensation=(*given_up.back, linux.enable_noted(site)),
         lets_go=True,
     )
 
@@ -76,7 +101,10 @@ def hold_off(site: Site, policy: Policy) -> Step:
             linux.disable_each(site, groups),
             *(addresses.remove_address(site, one) for one in site.identity),
         ),
-        postconditions=_let_go(site),
+        postconditions=(
+            *_serves_nothing(site),
+            *(addresses.address_gone(site, one) for one in site.identity),
+        ),
         timeout_s=policy.step_timeout_s("hold-off", 120.0),
         wait_s=30.0,
     )
@@ -94,12 +122,11 @@ def quiet(site: Site) -> tuple[Look, ...]:
     )
 
 
-def _let_go(site: Site) -> tuple[Look, ...]:
-    """Read on the node itself: nothing serves, nothing will at boot, the addresses are gone."""
+def _serves_nothing(site: Site) -> tuple[Look, ...]:
+    """Read on the node itself: nothing serves the nodes, and nothing will at boot."""
     return (
         linux.disabled_each(site, units_by_service(site)),
         *(linux.none_active(site, *units) for units in _services(site)),
-        *(addresses.address_gone(site, one) for one in site.identity),
     )
 
 

@@ -7,27 +7,28 @@ loses its power in the middle comes back as what it was.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from ipaddress import ip_address, ip_interface
+from dataclasses import replace
 
+from hamnd.core.platforms.linux import lasting
+from hamnd.core.platforms.linux.lasting import Owned, Seen
 from hamnd.core.platforms.vicinity import name_of
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, network, reach
-from hamnd.dialects.addresses import Address
 from hamnd.model.plan import Step
-from hamnd.model.site import ServiceAddress, Site
-from hamnd.model.work import Action, Edit, Look, Report
+from hamnd.model.site import Site
+from hamnd.model.work import Action, Look
 
 
-def settle(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
+def settle(site: Site, policy: Policy, seen: Seen) -> Step:
     """Write the new identity down, and give the node's own addresses up."""
-    owned = _owned(site, seen)
-    edits = _edits(site, owned, seen)
+    owned = lasting.owned_by_taker(site, seen)
+    edits = lasting.edits(lasting.taken(site, owned), site, seen)
     given_up = tuple(
         network.give_up(site, own.address, own.prefix, own.interface) for _, own in owned
     )
     reloaded = (network.reload(site),) if edits else ()
-    back = tuple(Action(network.swap_back(one)) for one in reversed(edits))
+    kept = (replace(moved, address=own.address, prefix=own.prefix) for moved, own in owned)
+    own_back = tuple(action for one in kept for action in addresses.taken(site, one))
     ends = ", ".join(own.address for _, own in owned) or f"{site.node}'s own address"
     return Step(
         id="settle",
@@ -45,64 +46,18 @@ def settle(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         ),
         timeout_s=policy.step_timeout_s("settle", 60.0),
         wait_s=15.0,
-        compensation=(*back, *reloaded),
+        compensation=(*lasting.back(edits), *reloaded, *own_back),
         needs_fence=True,
     )
 
 
-def _owned(site: Site, seen: Mapping[str, Report]) -> tuple[tuple[ServiceAddress, Address], ...]:
-    """Return, for each address that moves, this node's own one in the same network."""
-    report = seen.get("addresses")
-    here = addresses.parse_addresses(report.stdout) if report is not None else ()
-    moving = {one.address for one in site.identity}
-    return tuple(
-        (service, one)
-        for service in site.identity
-        for one in here
-        if one.interface == service.interface
-        and one.address not in moving
-        and ip_address(one.address) in ip_interface(f"{service.address}/{service.prefix}").network
-    )
-
-
-def _edits(
-    site: Site,
-    owned: tuple[tuple[ServiceAddress, Address], ...],
-    seen: Mapping[str, Report],
-) -> tuple[Edit, ...]:
-    """Return the edits of every file that names an own address or the own name.
-
-    One word a time: a file with two of them is edited twice, the second time on what the first
-    edit made of it.
-    """
-    report = seen.get("files")
-    texts = dict((network.parse_files(report) if report is not None else None) or {})
-    words = [(own.address, moved.address) for moved, own in owned]
-    found: list[Edit] = []
-    for path, text in texts.items():
-        now = text
-        is_name_file = path == network.HOST_NAME_FILE
-        name = text.strip().splitlines()[-1:] if is_name_file else []
-        for old, new in [(one, name_of(site)) for one in name] if is_name_file else words:
-            edit = network.swap(site.node, path, now, (old, new))
-            if edit is not None and old != new:
-                found.append(edit)
-                now = network.swapped_text(now, edit)
-    return tuple(found)
-
-
-def _named_before(
-    site: Site, owned: tuple[tuple[ServiceAddress, Address], ...]
-) -> tuple[Look, ...]:
+def _named_before(site: Site, owned: Owned) -> tuple[Look, ...]:
     """What no file names today cannot be made to last: known long before it is needed."""
     return tuple(network.are_named_in_files(site, own.address) for _, own in owned)
 
 
 def _still_reached(site: Site) -> tuple[Look, ...]:
-    first = next(
-        (one for one in site.identity if one.address == site.primary.address and not one.is_ipv6),
-        None,
-    )
-    if first is None:
+    first = site.moving
+    if first is None or first.is_ipv6:
         return ()
     return (reach.ping(site, "the gateway", site.gateway, source=first.address),)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
+from typing import Any
 
 import pytest
 
 from hamnd.core.plans.rejoin import rejoin_steps
-from hamnd.core.plans.switchover import switchover_steps
+from hamnd.core.plans.switchover import Sides, from_partner, switchover_steps
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Policy, Terms
@@ -116,7 +117,9 @@ def of_every_plan(mode: str) -> list[Step]:
     found = [*takeover_steps(terms, graceful, own), *takeover_steps(terms, window, own)]
     found += engine_of(terms).steps(terms, Setup())
     if mode == "service_address":
-        found += switchover_steps(terms, own, Claim(2, "aixmn2", "aixmn1"))
+        there = from_partner(terms).site
+        sides = Sides(own, platform_of(there).hand_over(there, Policy(), {}, {}))
+        found += switchover_steps(terms, sides, Claim(2, "aixmn2", "aixmn1"))
         for way in (Way.REINTEGRATE, Way.RESEED):
             found += rejoin_steps(terms, Rejoin(way, "kept", "something"))
     return found
@@ -286,7 +289,7 @@ def test_a_node_that_lets_go_stops_nim_unless_the_other_is_its_alternate(
     mode: str, is_given_up: bool
 ) -> None:
     there = site("service_address", node="aixmn1", nim=Nim(mode, old_object="mn1_nim"))
-    stop, release = platform_of(there).hand_over(there, Policy())
+    stop, release = platform_of(there).hand_over(there, Policy(), {}, {})
     held = platform_of(there).hold_off(there, Policy())
     assert ("nimesis" in " ".join(ran(stop, there))) is is_given_up
     for step in (release, held):
@@ -301,7 +304,7 @@ def test_a_node_that_lets_go_stops_nim_unless_the_other_is_its_alternate(
 
 def test_a_step_back_starts_xcatd_with_its_environment() -> None:
     there = site("service_address", node="aixmn1")
-    stop, _ = platform_of(there).hand_over(there, Policy())
+    stop, _ = platform_of(there).hand_over(there, Policy(), {}, {})
     first = shell.preview(stop.compensation[0].request, there)
     assert "XCATROOT=/opt/xcat" in first
     request = stop.compensation[0].request
@@ -311,16 +314,17 @@ def test_a_step_back_starts_xcatd_with_its_environment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("what", "told"),
+    ("seen", "told"),
     [
-        ("hand_over", "shut aixmn1 down in order, then plan a takeover"),
-        ("hold_off", "give aixmn1 the standby's address and name at its console first"),
+        (({}, {}), "shut aixmn1 down in order, then plan a takeover"),
+        ((), "give aixmn1 the standby's address and name at its console first"),
     ],
 )
-def test_an_own_address_is_neither_handed_over_nor_held_off(what: str, told: str) -> None:
+def test_an_own_address_is_neither_handed_over_nor_held_off(seen: Any, told: str) -> None:
     there = site(node="aixmn1")
+    what = platform_of(there).hand_over if seen else platform_of(there).hold_off
     with pytest.raises(PermanentError, match=told):
-        getattr(platform_of(there), what)(there, Policy())
+        what(there, Policy(), *seen)
 
 
 def test_an_old_primary_that_became_the_standby_at_its_console_is_held_off() -> None:

@@ -96,7 +96,6 @@ def test_an_address_that_no_file_names_is_told_long_before_it_is_needed() -> Non
 def test_the_primary_itself_takes_nobodys_address() -> None:
     on_primary = site("aixmn1")
     assert "settle" not in steps(where=on_primary)
-    assert "files" not in platform_of(on_primary).looks(on_primary)
 
 
 def test_the_database_is_stopped_before_and_serves_again_after() -> None:

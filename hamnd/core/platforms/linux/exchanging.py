@@ -1,0 +1,157 @@
+"""How the old primary gives its own address and name up while it lives (mode primary_address).
+
+Owns the steps `spare`, `exchange` and `unspare` around `release`, carried out on the node that lets
+go, so `site` is seen from it. It is reached by the spare address from the end of `spare` on, and by
+what the standby had from the end of `exchange` on (core.whereabouts): what takes one address away
+comes over another one. Must not know `ip`.
+
+Giving the own address up is commit-confirmed as taking it is: a watcher on that node puts it back
+unless the node was read over its spare address in time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hamnd.core.platforms.linux import lasting
+from hamnd.core.platforms.linux.lasting import Owned, Seen
+from hamnd.core.platforms.linux.releasing import GivenUp
+from hamnd.core.platforms.vicinity import gateway_of
+from hamnd.core.policy import Policy
+from hamnd.dialects import addresses, keeping, network, reach
+from hamnd.errors import PermanentError
+from hamnd.model.plan import Step
+from hamnd.model.site import ServiceAddress, Site
+from hamnd.model.work import Action, Exec, Look
+
+
+def spare_of(site: Site) -> ServiceAddress:
+    """Return the spare address, beside the primary's own.
+
+    Raises:
+        PermanentError: the site names none.
+    """
+    if not site.identity_spare or site.moving is None:
+        raise PermanentError(
+            "identity.spare is not set: two living nodes cannot exchange their addresses; name a "
+            f"free one, or shut {site.node} down in order and plan a takeover"
+        )
+    return replace(site.moving, address=site.identity_spare, name="the spare address")
+
+
+def leave_own(site: Site, seen: Seen) -> GivenUp:
+    """Return how this node leaves its own addresses and name; both come back unless it is kept."""
+    report = seen.get("name")
+    own = report.stdout.strip() if report is not None else ""
+    away = tuple(
+        network.give_up(site, one.address, one.prefix, one.interface) for one in site.identity
+    )
+    back = tuple(one for each in site.identity for one in addresses.taken(site, each))
+    proofs = tuple(addresses.address_gone(site, one) for one in site.identity)
+    if own:
+        away = (*away, network.set_host_name(lasting.qualified(site.standby.name, own), site))
+        back = (*back, network.set_host_name(own, site))
+        proofs = (*proofs, network.is_named(site, site.standby.name))
+    requests = tuple(one.request for one in back if isinstance(one.request, Exec))
+    return GivenUp(
+        what="its own address and name",
+        actions=(keeping.arm(site, site.identity_confirm_s, requests), *away, keeping.keep(site)),
+        proofs=proofs,
+        back=(*back, keeping.drop(site)),
+        is_kept_last=True,
+    )
+
+
+def around(site: Site, policy: Policy, release: Step, seen: Seen, owned: Owned) -> tuple[Step, ...]:
+    """Return the step `release` with what keeps this node reachable, and makes it the standby.
+
+    Args:
+        site: The site as seen from this node.
+        policy: Time limits of the steps.
+        release: How it lets go.
+        seen: What was seen of this node.
+        owned: What the standby has of its own, and gives up.
+
+    Raises:
+        PermanentError: the site names no spare address.
+    """
+    spare = spare_of(site)
+    return (
+        _spare(site, policy, spare),
+        replace(release, depends_on=(*release.depends_on, "spare")),
+        _exchange(site, policy, seen, owned),
+        _unspare(site, policy, spare),
+    )
+
+
+def _spare(site: Site, policy: Policy, spare: ServiceAddress) -> Step:
+    return Step(
+        id="spare",
+        title=f"{site.node} is reached at {spare.address} too",
+        guide="7",
+        host=site.node,
+        depends_on=("promote",),
+        actions=addresses.taken(site, spare),
+        preconditions=(addresses.free(site, spare),),
+        postconditions=(addresses.address_up(site, spare),),
+        timeout_s=policy.step_timeout_s("spare", 30.0),
+        wait_s=10.0,
+        compensation=(network.give_up(site, spare.address, spare.prefix, spare.interface),),
+        undone=(addresses.address_gone(site, spare),),
+    )
+
+
+def _exchange(site: Site, policy: Policy, seen: Seen, owned: Owned) -> Step:
+    """The standby gave its own up: this node takes it, now and for its next boot."""
+    got = tuple(replace(one, address=own.address, prefix=own.prefix) for one, own in owned)
+    edits = lasting.edits(lasting.given(site, owned), site, seen)
+    reloaded = (network.reload(site),) if edits else ()
+    taken = tuple(action for one in got for action in addresses.taken(site, one))
+    names = ", ".join(one.address for one in got) or "the standby's address"
+    return Step(
+        id="exchange",
+        title=f"{site.node} takes {names} and is {site.standby.name} from its next boot on",
+        guide="7",
+        host=site.node,
+        depends_on=("release", "settle"),
+        actions=(*(Action(one) for one in edits), *reloaded, *taken),
+        readiness=(network.files(site),),
+        preconditions=tuple(addresses.free(site, one) for one in got),
+        postconditions=(
+            *(look for one in got for look in _proofs(site, one)),
+            *(network.are_named_in_files(site, one.address) for one in got),
+            network.are_named_in_files(site, site.standby.name),
+        ),
+        timeout_s=policy.step_timeout_s("exchange", 60.0),
+        wait_s=15.0,
+        compensation=(
+            *lasting.back(edits),
+            *reloaded,
+            *(network.give_up(site, one.address, one.prefix, one.interface) for one in got),
+        ),
+        undone=tuple(addresses.address_gone(site, one) for one in got),
+    )
+
+
+def _unspare(site: Site, policy: Policy, spare: ServiceAddress) -> Step:
+    return Step(
+        id="unspare",
+        title=f"{site.node} gives the spare address back",
+        guide="7",
+        host=site.node,
+        depends_on=("exchange",),
+        actions=(network.give_up(site, spare.address, spare.prefix, spare.interface),),
+        postconditions=(addresses.address_gone(site, spare),),
+        timeout_s=policy.step_timeout_s("unspare", 30.0),
+        wait_s=10.0,
+        compensation=addresses.taken(site, spare),
+    )
+
+
+def _proofs(site: Site, one: ServiceAddress) -> tuple[Look, ...]:
+    """It is up, and its gateway answers it, which has the gateway learn who has it now."""
+    gateway = gateway_of(site, one)
+    proven = (
+        () if gateway is None else (reach.ping(site, "the gateway", gateway, source=one.address),)
+    )
+    return (addresses.address_up(site, one), *proven)
