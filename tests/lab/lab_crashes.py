@@ -10,10 +10,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
+from itertools import zip_longest
 from typing import Any
 
 from tests.lab.lab_nights import TIMES
-from tests.lab.site.desk import Desk
+from tests.lab.site.db2 import OWNER
+from tests.lab.site.desk import Desk, Entry
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.names import PRIMARY, STANDBY
 from tests.lab.site.pair import Db2Pair
@@ -24,6 +26,8 @@ STEPS = (
     *("xcatd", "dns", "dhcp", "consoles", "verify"),
 )
 BACK_S = 120.0
+ACTIVATE = "db2 activate db XCATDB"
+"""What hamnd says to do about a standby whose host was rebooted."""
 ROUNDS_MAX = 12
 """Retries and successors that an operator may need; far fewer are."""
 
@@ -93,7 +97,7 @@ class Led:
     owners: list[str] = field(default_factory=list)
     lost: int = -1
     promotions: int = 0
-    """How often a takeover of the database was begun."""
+    """How often a takeover of the database was begun and not refused by it."""
     violations: list[str] = field(default_factory=list)
 
 
@@ -102,7 +106,7 @@ def _pair() -> Iterator[Db2Pair]:
     with Lab() as lab:
         site = Db2Pair(lab, TIMES)
         site.watch()
-        # As on any site, hamnd and its database come up with the host.
+        # As on any site, hamnd and the instance come up with the host; its database does not.
         lab[STANDBY].run("systemctl", "enable", "hamnd")
         Desk(site).wait_state("Peer")
         site.wait_ready()
@@ -133,25 +137,45 @@ def play(crash: Crash) -> Led:
         watcher.settle()
         led.writers, led.owners = site.db2.writable(), site.owners()
         led.lost = site.db2.lost(PRIMARY, STANDBY)
-        led.promotions = sum(
-            one.what == "action_started" and "takeover hadr" in (one.preview or "").lower()
-            for one in desk.entries()
-        )
+        led.promotions = _promotions(desk.entries())
     led.violations = watcher.violations
     return led
 
 
+def _promotions(entries: list[Entry]) -> int:
+    """Return how many takeovers of the database were begun and not refused by it."""
+    acts = [one for one in entries if one.what in ("action_started", "action_finished")]
+    promotes = [one for one in acts if one.step == "promote"]
+    return sum(
+        one.what == "action_started"
+        and "takeover hadr" in (one.preview or "").lower()
+        and (after is None or after.outcome != "not_done")
+        for one, after in zip_longest(promotes, promotes[1:])
+        if one is not None
+    )
+
+
 def _lead_on(site: Db2Pair, desk: Desk, led: Led) -> None:
-    """Do what the screen offers: retry, and where that cannot help a successor plan."""
+    """Do what the screen offers: retry, and where that cannot help a successor plan.
+
+    A standby whose host was rebooted is activated first, by hand, as the screen says too.
+    """
     for _ in range(ROUNDS_MAX):
         run = desk.wait_rest()
         if run is None:
             desk.wait_state("Active", limit_s=BACK_S)
             return
+        if ACTIVATE in desk.told() and ACTIVATE not in led.ways:
+            led.ways.append(ACTIVATE)
+            desk.host.ask("su", "-", OWNER, "-c", ACTIVATE, timeout_s=60)
         why = f"{run['paused_step']}: {run['reason']}"
         if led.ways and led.ways[-1] == f"retry after {why}":
             led.ways.append(f"continue after {why}")
             plan = desk.plan("--continue")
+            if "digest" in plan and plan["data_loss"]["verdict"] != "zero_proven":
+                # Who was rebooted cannot vouch for the window any more: the loss is the operator's.
+                verdict = plan["data_loss"]["verdict"]
+                plan = desk.plan("--continue", "--accept-loss", verdict)
             if "digest" in plan:
                 site.hamnctl("confirm", plan["digest"], "--name", STANDBY, "--detach")
         else:
