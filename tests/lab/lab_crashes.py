@@ -28,6 +28,7 @@ STEPS = (
 BACK_S = 120.0
 ACTIVATE = "db2 activate db XCATDB"
 """What hamnd says to do about a standby whose host was rebooted."""
+RESUME = "plan resume"
 ROUNDS_MAX = 12
 """Retries and successors that an operator may need; far fewer are."""
 
@@ -164,6 +165,10 @@ def _lead_on(site: Db2Pair, desk: Desk, led: Led) -> None:
         run = desk.wait_rest()
         if run is None:
             desk.wait_state("Active", limit_s=BACK_S)
+            if not site.db2.writable():  # it was over, and its host booted since
+                led.ways.append(RESUME)
+                wait_until(lambda: RESUME in desk.told(), f"it offers {RESUME}", BACK_S)
+                site.carry_out("resume", STANDBY)
             return
         if ACTIVATE in desk.told() and ACTIVATE not in led.ways:
             led.ways.append(ACTIVATE)

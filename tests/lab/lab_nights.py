@@ -262,7 +262,7 @@ def play(site: Db2Pair, *cells: Cell) -> Told:
     faults = {cell.phase: ROW[cell.row] for cell in cells}
     with Watcher(site.lab, site.db2.writable) as watcher:
         _before(site, desk, watcher, faults.get(Phase.BEFORE), told)
-        _during(site, desk, faults.get(Phase.DURING), told)
+        _during(site, desk, faults, told)
         if Phase.AFTER in faults:
             faults[Phase.AFTER].after(site)
             watcher.settle()
@@ -290,7 +290,8 @@ def _before(site: Db2Pair, desk: Desk, watcher: Watcher, row: Row | None, told: 
     desk.wait_state("PrimaryDown")
 
 
-def _during(site: Db2Pair, desk: Desk, row: Row | None, told: Told) -> None:
+def _during(site: Db2Pair, desk: Desk, faults: Mapping[Phase, Row], told: Told) -> None:
+    before, row = faults.get(Phase.BEFORE), faults.get(Phase.DURING)
     plan = desk.plan()
     told.verdict = plan["data_loss"]["verdict"]
     told.bound_s = plan["data_loss"]["seconds"]
@@ -306,6 +307,8 @@ def _during(site: Db2Pair, desk: Desk, row: Row | None, told: Told) -> None:
             told.pauses.append(f"{run['paused_step']}: {run['reason']}")
             if row is not None:
                 mend(site, row)
+            elif before is not None and not before.is_death:
+                site.faults.heal()  # what struck before the death is still there
             told.pauses += desk.retry_to_the_end()
     finally:
         told.confirmed = process.text()

@@ -146,6 +146,7 @@ def _clear(moment: Moment) -> None:
 MOVES: dict[str, Move] = {
     "1 s": lambda moment: moment.story.live(1.0),
     "15 s": lambda moment: moment.story.live(15.0),
+    "40 s": lambda moment: moment.story.live(40.0),
     "primary dies": _die,
     "primary answers": _come_back,
     "primary freezes": lambda moment: moment.story.world.freeze(),
@@ -163,6 +164,7 @@ MOVES: dict[str, Move] = {
     "override": _override,
     "retry": lambda moment: moment.story.retry(),
     "skip fence": lambda moment: moment.story.skip("fence"),
+    "skip promote": lambda moment: moment.story.skip("promote"),
     "abort": _abort,
     "conclude": lambda moment: moment.story.conclude(),
     "attest": lambda moment: moment.story.attest(),
@@ -193,12 +195,27 @@ def key(moment: Moment) -> tuple[object, ...]:
     return (state.state, state.mode, state.cause, about_run, evidence, verdict, about_world)
 
 
+def _promote_failed(story: Story) -> Story:
+    story.world.actions["promote"] = "refused"
+    return story.live(15.0)
+
+
+def _then_mute(story: Story) -> Story:
+    """The controller said off as often as it takes, and says nothing any more."""
+    story.world.fence = "off"
+    story.live(15.0)
+    story.world.fence = "fails"
+    return story
+
+
 ROOTS: dict[str, Callable[[Story], object]] = {
     "peer": Story.in_peer,
     "down": Story.primary_down,
     "shown": lambda story: story.primary_down().plan(),
     "at fence": lambda story: story.taking_over("fence"),
     "at promote": lambda story: story.taking_over("promote"),
+    "promote failed": lambda story: _promote_failed(story.taking_over("promote")),
+    "off, then mute": lambda story: _then_mute(story.primary_down()),
     "at identity": lambda story: story.taking_over("identity"),
     "at xcatd": lambda story: story.taking_over("xcatd"),
 }

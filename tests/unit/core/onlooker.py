@@ -15,6 +15,7 @@ from hamnd.core.events import (
     ClearRequested,
     ConfirmRequested,
     Event,
+    LookCompleted,
     RetryRequested,
     StepLooked,
 )
@@ -33,10 +34,12 @@ from hamnd.model.names import (
     RunStatus,
     State,
 )
-from hamnd.model.work import Ending, Exec
+from hamnd.model.work import Ending, Exec, FenceStatus, Looked
 from tests.unit.core.story import Story
 
 ORDER = list(FenceGrade)
+ROUND_S = 2.0
+"""What was assessed last may be as old as the pause between two rounds."""
 
 
 @dataclass
@@ -49,6 +52,8 @@ class Onlooker:
     unlooked: set[str] = field(default_factory=set)
     """Steps whose action may have happened and was not looked at since."""
     agreed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    off_at: tuple[float, ...] = ()
+    """When the controller said off, in a row: an "on" begins anew."""
     was_silent: bool = False
     """Whether the primary ever did not answer what was really sent to it."""
 
@@ -71,6 +76,8 @@ class Onlooker:
         """Judge what must hold at any time."""
         self._unknown_is_never_down()
         self._only_silence_is_death()
+        self._off_is_off_twice_and_lately()
+        self._promote_is_never_skipped()
         self._taking_over_has_a_run()
         self._everything_has_its_limit()
         self._a_liar_proves_nothing()
@@ -78,6 +85,7 @@ class Onlooker:
     def judge(self, before: NodeState, event: Event, decision: Decision) -> None:
         """Every decision, from outside."""
         after = decision.state
+        self._hear_controller(event)
         self.was_silent |= "silent" in self.story.world.probes.values()
         self._confirmation(before, event, after)
         self._refusal(before, decision)
@@ -92,6 +100,17 @@ class Onlooker:
                 self._action(decision, command)
         if after.mode is Mode.NORMAL and before.mode is Mode.OBSERVE_ONLY:
             assert isinstance(event, ClearRequested), "observe_only ended by itself"
+
+    def _hear_controller(self, event: Event) -> None:
+        """Note what the device itself answered, before anybody judged it."""
+        looked = event.looked if isinstance(event, StepLooked | LookCompleted) else ()
+        for one in (looked,) if isinstance(looked, Looked) else looked:
+            if isinstance(one.look.request, FenceStatus):
+                is_off = "off" in one.report.stdout.lower()
+                is_on = "on" in one.report.stdout.lower() and not is_off
+                at = one.report.finished.monotonic_s - self.story.now.monotonic_s
+                seen = (*self.off_at, self.story.now_s + at)[-8:]
+                self.off_at = seen if is_off else () if is_on else self.off_at
 
     def _confirmation(self, before: NodeState, event: Event, after: NodeState) -> None:
         """Laws 1 and 6: nothing is begun that was not confirmed as it was shown."""
@@ -214,6 +233,20 @@ class Onlooker:
         is_down = state.state is State.PRIMARY_DOWN and state.cause is not Cause.SERVICE
         if is_down and not self.was_silent:
             assert FenceGrade.POWER_OFF in grades, "down, but nobody was ever silent"
+
+    def _off_is_off_twice_and_lately(self) -> None:
+        """Design §4: power_off is two readings, the newer one not older than evidence may be."""
+        state, now_s = self.story.state, self.story.now_s
+        if FenceGrade.POWER_OFF in [one.grade for one in state.assessment.evidence]:
+            assert len(set(self.off_at)) > 1, "one reading is no proof"
+            age_s = now_s - self.off_at[-1]
+            assert age_s <= self.story.terms.policy.evidence_age_max_s + ROUND_S, "proof is stale"
+
+    def _promote_is_never_skipped(self) -> None:
+        """Design §5: without it there is no database to manage with."""
+        run = self.story.state.run
+        promote = None if run is None else run.steps.get("promote")
+        assert promote is None or promote.outcome is not Outcome.SKIPPED
 
     def _taking_over_has_a_run(self) -> None:
         """Laws 1 and 5."""
