@@ -76,7 +76,6 @@ class Onlooker:
         """Judge what must hold at any time."""
         self._unknown_is_never_down()
         self._only_silence_is_death()
-        self._off_is_off_twice_and_lately()
         self._promote_is_never_skipped()
         self._taking_over_has_a_run()
         self._everything_has_its_limit()
@@ -87,6 +86,7 @@ class Onlooker:
         after = decision.state
         self._hear_controller(event)
         self.was_silent |= "silent" in self.story.world.probes.values()
+        self._off_is_off_twice_and_lately()
         self._confirmation(before, event, after)
         self._refusal(before, decision)
         if isinstance(event, ActionCompleted) and event.attempt == self.attempts.get(event.step):
