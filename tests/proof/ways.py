@@ -123,6 +123,14 @@ def _abort(moment: Moment) -> None:
         moment.story.confirm()
 
 
+def _skip_it(moment: Moment) -> None:
+    """Whatever the run rests at is left out, and it goes on."""
+    run = moment.story.state.run
+    if run is not None and run.paused_step:
+        moment.story.skip(run.paused_step)
+        moment.story.retry()
+
+
 def _is_paused(story: Story) -> bool:
     run = story.state.run
     return run is not None and run.status is RunStatus.PAUSED
@@ -164,7 +172,7 @@ MOVES: dict[str, Move] = {
     "override": _override,
     "retry": lambda moment: moment.story.retry(),
     "skip fence": lambda moment: moment.story.skip("fence"),
-    "skip promote": lambda moment: moment.story.skip("promote"),
+    "skip it": _skip_it,
     "abort": _abort,
     "conclude": lambda moment: moment.story.conclude(),
     "attest": lambda moment: moment.story.attest(),
@@ -195,8 +203,16 @@ def key(moment: Moment) -> tuple[object, ...]:
     return (state.state, state.mode, state.cause, about_run, evidence, verdict, about_world)
 
 
-def _promote_failed(story: Story) -> Story:
-    story.world.actions["promote"] = "refused"
+def _failed(story: Story, step: str) -> Story:
+    """Its action is refused for good, and the run rests there."""
+    story.taking_over(step)
+    story.world.actions[step] = "refused"
+    return story.until(lambda: bool(story.state.run and story.state.run.paused_step), 900.0)
+
+
+def _lied_to(story: Story) -> Story:
+    """The controller says off of a primary that answers, long enough to be found out."""
+    story.world.fence = "off"
     return story.live(15.0)
 
 
@@ -214,7 +230,9 @@ ROOTS: dict[str, Callable[[Story], object]] = {
     "shown": lambda story: story.primary_down().plan(),
     "at fence": lambda story: story.taking_over("fence"),
     "at promote": lambda story: story.taking_over("promote"),
-    "promote failed": lambda story: _promote_failed(story.taking_over("promote")),
+    "promote failed": lambda story: _failed(story, "promote"),
+    "identity failed": lambda story: _failed(story, "identity"),
+    "a liar": lambda story: _lied_to(story.in_peer()),
     "off, then mute": lambda story: _then_mute(story.primary_down()),
     "at identity": lambda story: story.taking_over("identity"),
     "at xcatd": lambda story: story.taking_over("xcatd"),

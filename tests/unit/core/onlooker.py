@@ -54,6 +54,8 @@ class Onlooker:
     agreed: dict[str, tuple[str, ...]] = field(default_factory=dict)
     off_at: tuple[float, ...] = ()
     """When the controller said off, in a row: an "on" begins anew."""
+    has_lied: bool = False
+    """Whether it said off of a primary that answers, and not said on since."""
     was_silent: bool = False
     """Whether the primary ever did not answer what was really sent to it."""
 
@@ -111,6 +113,8 @@ class Onlooker:
                 at = one.report.finished.monotonic_s - self.story.now.monotonic_s
                 seen = (*self.off_at, self.story.now_s + at)[-8:]
                 self.off_at = seen if is_off else () if is_on else self.off_at
+                is_lie = is_off and "answers" in self._primary_words()
+                self.has_lied = is_lie or (self.has_lied and not is_on)
 
     def _confirmation(self, before: NodeState, event: Event, after: NodeState) -> None:
         """Laws 1 and 6: nothing is begun that was not confirmed as it was shown."""
@@ -238,9 +242,14 @@ class Onlooker:
         """Design §4: power_off is two readings, the newer one not older than evidence may be."""
         state, now_s = self.story.state, self.story.now_s
         if FenceGrade.POWER_OFF in [one.grade for one in state.assessment.evidence]:
+            assert not self.has_lied, "a liar proves nothing"
             assert len(set(self.off_at)) > 1, "one reading is no proof"
             age_s = now_s - self.off_at[-1]
             assert age_s <= self.story.terms.policy.evidence_age_max_s + ROUND_S, "proof is stale"
+
+    def _primary_words(self) -> list[str]:
+        probes = self.story.world.probes
+        return [word for probe, word in probes.items() if probe is not Probe.GATEWAY]
 
     def _promote_is_never_skipped(self) -> None:
         """Design §5: without it there is no database to manage with."""
