@@ -17,6 +17,8 @@ from hamnd.core.events import (
     Event,
     LookCompleted,
     RetryRequested,
+    RoundCompleted,
+    Started,
     StepLooked,
 )
 from hamnd.core.progress import Run
@@ -55,7 +57,8 @@ class Onlooker:
     off_at: tuple[float, ...] = ()
     """When the controller said off, in a row: an "on" begins anew."""
     has_lied: bool = False
-    """Whether it said off of a primary that answers, and not said on since."""
+    """Whether somebody answered after it said off, and it did not say on since."""
+    says_off_since: float | None = None
     was_silent: bool = False
     """Whether the primary ever did not answer what was really sent to it."""
 
@@ -87,10 +90,14 @@ class Onlooker:
         """Every decision, from outside."""
         after = decision.state
         self._hear_controller(event)
+        self._hear_primary(event)
         self.was_silent |= "silent" in self.story.world.probes.values()
         self._off_is_off_twice_and_lately()
         self._confirmation(before, event, after)
         self._refusal(before, decision)
+        if isinstance(event, Started):
+            is_held = after.run is None or after.run.status is not RunStatus.RUNNING
+            assert is_held, "a run went on by itself after a start"
         if isinstance(event, ActionCompleted) and event.attempt == self.attempts.get(event.step):
             self.under_way.discard(event.step)
             if event.report.ending is Ending.LOST:
@@ -113,8 +120,20 @@ class Onlooker:
                 at = one.report.finished.monotonic_s - self.story.now.monotonic_s
                 seen = (*self.off_at, self.story.now_s + at)[-8:]
                 self.off_at = seen if is_off else () if is_on else self.off_at
-                is_lie = is_off and "answers" in self._primary_words()
-                self.has_lied = is_lie or (self.has_lied and not is_on)
+                if is_on:
+                    self.says_off_since, self.has_lied = None, False
+                elif is_off and self.says_off_since is None:
+                    self.says_off_since = self.story.now_s
+
+    def _hear_primary(self, event: Event) -> None:
+        """Whoever answers a probe that came after "off" makes a liar of the controller."""
+        if not isinstance(event, RoundCompleted) or self.says_off_since is None:
+            return
+        late_s = self.says_off_since + self.story.terms.policy.probe_timeout_s
+        for probe, one in event.looked:
+            is_answer = (one.report.ending, one.report.exit_code) == (Ending.EXITED, 0)
+            if probe is not Probe.GATEWAY and is_answer and self.story.now_s > late_s:
+                self.has_lied = True
 
     def _confirmation(self, before: NodeState, event: Event, after: NodeState) -> None:
         """Laws 1 and 6: nothing is begun that was not confirmed as it was shown."""
@@ -246,10 +265,6 @@ class Onlooker:
             assert len(set(self.off_at)) > 1, "one reading is no proof"
             age_s = now_s - self.off_at[-1]
             assert age_s <= self.story.terms.policy.evidence_age_max_s + ROUND_S, "proof is stale"
-
-    def _primary_words(self) -> list[str]:
-        probes = self.story.world.probes
-        return [word for probe, word in probes.items() if probe is not Probe.GATEWAY]
 
     def _promote_is_never_skipped(self) -> None:
         """Design §5: without it there is no database to manage with."""
