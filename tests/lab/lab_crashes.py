@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from itertools import zip_longest
 from typing import Any
 
 from tests.lab.lab_nights import TIMES
@@ -144,16 +143,19 @@ def play(crash: Crash) -> Led:
 
 
 def _promotions(entries: list[Entry]) -> int:
-    """Return how many takeovers of the database were begun and not refused by it."""
-    acts = [one for one in entries if one.what in ("action_started", "action_finished")]
-    promotes = [one for one in acts if one.step == "promote"]
-    return sum(
-        one.what == "action_started"
-        and "takeover hadr" in (one.preview or "").lower()
-        and (after is None or after.outcome != "not_done")
-        for one, after in zip_longest(promotes, promotes[1:])
-        if one is not None
-    )
+    """Return how many takeovers of the database were begun that it did not refuse, and that were
+    not found to have come to nothing before the next one."""
+    count, is_open = 0, False
+    for one in (entry for entry in entries if entry.step == "promote"):
+        if one.what == "action_started" and "takeover hadr" in (one.preview or "").lower():
+            count, is_open = count + 1, True
+        came_to_nothing = (one.what, one.outcome) in NOTHING_CAME
+        if is_open and came_to_nothing:
+            count, is_open = count - 1, False
+    return count
+
+
+NOTHING_CAME = (("action_finished", "not_done"), ("step_looked", "not true"))
 
 
 def _lead_on(site: Db2Pair, desk: Desk, led: Led) -> None:
@@ -168,6 +170,8 @@ def _lead_on(site: Db2Pair, desk: Desk, led: Led) -> None:
             if not site.db2.writable():  # it was over, and its host booted since
                 led.ways.append(RESUME)
                 wait_until(lambda: RESUME in desk.told(), f"it offers {RESUME}", BACK_S)
+                can_plan = lambda: "digest" in site.ask("plan", "resume")  # noqa: E731
+                wait_until(can_plan, "its own database was read", BACK_S)
                 site.carry_out("resume", STANDBY)
             return
         if ACTIVATE in desk.told() and ACTIVATE not in led.ways:
