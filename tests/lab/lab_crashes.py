@@ -149,13 +149,11 @@ def _promotions(entries: list[Entry]) -> int:
     for one in (entry for entry in entries if entry.step == "promote"):
         if one.what == "action_started" and "takeover hadr" in (one.preview or "").lower():
             count, is_open = count + 1, True
-        came_to_nothing = (one.what, one.outcome) in NOTHING_CAME
-        if is_open and came_to_nothing:
+        is_refused = (one.what, one.outcome) == ("action_finished", "not_done")
+        is_not_so = one.outcome == "not true" and '"already"' in (one.evidence or "")
+        if is_open and (is_refused or is_not_so):
             count, is_open = count - 1, False
     return count
-
-
-NOTHING_CAME = (("action_finished", "not_done"), ("step_looked", "not true"))
 
 
 def _lead_on(site: Db2Pair, desk: Desk, led: Led) -> None:
