@@ -8,8 +8,9 @@ not told is unknown, and never a difference.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
-from hamnd.core.health.watch import Watch
+from hamnd.core.health.watch import REPORTS_KEPT, Watch
 from hamnd.core.kept import KEPT
 from hamnd.core.policy import Terms
 from hamnd.dialects import levels
@@ -17,6 +18,7 @@ from hamnd.dialects.levels import Software
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Status
+from hamnd.model.wording import first_of
 from hamnd.model.work import Look, Report
 
 SOFTWARE, DATABASE = "software", "database_level"
@@ -25,6 +27,8 @@ DIFFERS = "Differs"
 NAMED_MAX = 3
 
 Judged = tuple[Status, str, str]
+Verdicts = tuple[tuple[str, Judged, str], ...]
+"""Each with the condition's name and its source."""
 
 
 def parity_looks(terms: Terms) -> Mapping[str, Look]:
@@ -42,23 +46,32 @@ def parity_looks(terms: Terms) -> Mapping[str, Look]:
 
 def judge_parity(watch: Watch, now: Instant, terms: Terms) -> tuple[Condition, ...]:
     """Return one condition for each kind of program whose version both nodes have to share."""
-    ours, theirs = _both(watch, SOFTWARE)
-    here, there = _software(ours), _software(theirs)
-    at = None if theirs is None else theirs.finished.wall_s
-    found = [
-        Condition("ParityOs", *_system(here, there, terms), now.wall_s, at, "os-release, oslevel"),
-        Condition("ParityXcat", *_xcat(here, there, terms), now.wall_s, at, "packages of xCAT"),
-    ]
-    if levels.database(terms.site, terms.site.node) is not None:
-        ours, theirs = _both(watch, DATABASE)
+    found = []
+    for key, judge in ((SOFTWARE, _software_judged), (DATABASE, _database_judged)):
+        ours, theirs = watch.reports.get(f"seen:{key}"), watch.reports.get(f"{KEPT}{key}")
         at = None if theirs is None else theirs.finished.wall_s
-        judged = _database(ours, theirs, terms)
-        found.append(Condition("ParityDatabase", *judged, now.wall_s, at, "the database programs"))
+        found += [
+            Condition(name, *verdict, now.wall_s, at, source)
+            for name, verdict, source in judge(ours, theirs, terms)
+        ]
     return tuple(found)
 
 
-def _both(watch: Watch, key: str) -> tuple[Report | None, Report | None]:
-    return watch.reports.get(f"seen:{key}"), watch.reports.get(f"{KEPT}{key}")
+@lru_cache(maxsize=REPORTS_KEPT)
+def _software_judged(ours: Report | None, theirs: Report | None, terms: Terms) -> Verdicts:
+    here, there = _software(ours), _software(theirs)
+    return (
+        ("ParityOs", _system(here, there, terms), "os-release, oslevel"),
+        ("ParityXcat", _xcat(here, there, terms), "packages of xCAT"),
+    )
+
+
+@lru_cache(maxsize=REPORTS_KEPT)
+def _database_judged(ours: Report | None, theirs: Report | None, terms: Terms) -> Verdicts:
+    if levels.database(terms.site, terms.site.node) is None:
+        return ()
+    judged = _database(ours, theirs, terms)
+    return (("ParityDatabase", judged, "the database programs"),)
 
 
 def _software(report: Report | None) -> Software | None:
@@ -106,16 +119,13 @@ def _xcat(here: Software | None, there: Software | None, terms: Terms) -> Judged
         if here.packages.get(name) != there.packages.get(name)
     ]
     if differ:
-        told = f"{_some(differ)} -> install the same packages on {own} as on {partner}"
+        most = first_of(differ, NAMED_MAX, "; ")
+        told = f"{most} -> install the same packages on {own} as on {partner}"
         return Status.FALSE, DIFFERS, told
     odd = sorted(here.changed ^ there.changed)
     if odd:
-        told = f"changed on one node only, or gone: {_some(odd)} -> bring it to the other one too"
+        most = first_of(odd, NAMED_MAX, "; ")
+        told = f"changed on one node only, or gone: {most} -> bring it to the other one too"
         return Status.FALSE, "FilesDiffer", told
     of_server = next((one for one in names if "server" in one.lower()), names[0])
     return Status.TRUE, "Same", f"{of_server} {here.packages[of_server]} on both"
-
-
-def _some(words: list[str]) -> str:
-    more = len(words) - NAMED_MAX
-    return "; ".join(words[:NAMED_MAX]) + (f"; and {more} more" if more > 0 else "")

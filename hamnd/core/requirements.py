@@ -12,7 +12,7 @@ from functools import lru_cache
 from ipaddress import ip_address, ip_interface
 
 from hamnd.core.gates import plan_command
-from hamnd.core.health.watch import Watch
+from hamnd.core.health.watch import REPORTS_KEPT, Watch
 from hamnd.core.kept import KEPT
 from hamnd.core.parity import judge_parity, parity_looks
 from hamnd.core.platforms import platform_of
@@ -26,7 +26,7 @@ from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import PlanKind, Status, Verdict
 from hamnd.model.plan import Step
-from hamnd.model.work import Look
+from hamnd.model.work import Look, Report
 
 KNOWS = "acquaintance"
 QUIET, ALONE = "StandbyQuiet", "RestartsAlone"
@@ -74,10 +74,8 @@ def judge_requirements(
     if is_active:
         return (_held(watch, ALONE, "every service starts again at boot", now, terms),)
     ours, theirs = watch.reports.get(f"seen:{KNOWS}"), watch.reports.get(f"{KEPT}{KNOWS}")
-    here = None if ours is None else acquaintance.parse(ours)
-    there = None if theirs is None else acquaintance.parse(theirs)
     at = None if theirs is None else theirs.finished.wall_s
-    resolve, ssh = _names(here, there, terms), _ssh(there, terms)
+    resolve, ssh = _acquainted(ours, theirs, terms)
     return (
         *judge_parity(watch, now, terms),
         Condition("NamesResolve", *resolve, now.wall_s, at, "looks at both nodes"),
@@ -88,6 +86,14 @@ def judge_requirements(
         ),
         *judge_tables(watch, now, terms),
     )
+
+
+@lru_cache(maxsize=REPORTS_KEPT)
+def _acquainted(ours: Report | None, theirs: Report | None, terms: Terms) -> tuple[Judged, Judged]:
+    """Return whether names resolve and whether ssh goes both ways."""
+    here = None if ours is None else acquaintance.parse(ours)
+    there = None if theirs is None else acquaintance.parse(theirs)
+    return _names(here, there, terms), _ssh(there, terms)
 
 
 def _names(here: Acquaintance | None, there: Acquaintance | None, terms: Terms) -> Judged:
@@ -122,19 +128,23 @@ def _ssh(there: Acquaintance | None, terms: Terms) -> Judged:
 
 
 def _same_subnet(watch: Watch, now: Instant, terms: Terms) -> Condition:
+    report = watch.reports.get("seen:addresses")
+    at = None if report is None else report.finished.wall_s
+    return Condition("SameSubnet", *_on_link(report, terms), now.wall_s, at, "addresses")
+
+
+@lru_cache(maxsize=REPORTS_KEPT)
+def _on_link(report: Report | None, terms: Terms) -> Judged:
     """Whether the partner is in a network of this node's own: DHCP is broadcast (§2)."""
-    site, report = terms.site, watch.reports.get("seen:addresses")
+    site = terms.site
     networks = None if report is None else platform_of(site).networks(report)
     partner = f"{site.partner.name} ({site.partner.address})"
     if networks is None:
-        verdict = (Status.UNKNOWN, "NotRead", "this node's addresses were not read yet")
-    elif any(ip_address(site.partner.address) in ip_interface(one).network for one in networks):
-        verdict = (Status.TRUE, "OnLink", f"{partner} is on a network of this node's own")
-    else:
-        told = f"{partner} is on none of this node's networks: its DHCP clients would not be heard"
-        verdict = (Status.FALSE, "Elsewhere", told)
-    at = None if report is None else report.finished.wall_s
-    return Condition("SameSubnet", *verdict, now.wall_s, at, "addresses")
+        return Status.UNKNOWN, "NotRead", "this node's addresses were not read yet"
+    if any(ip_address(site.partner.address) in ip_interface(one).network for one in networks):
+        return Status.TRUE, "OnLink", f"{partner} is on a network of this node's own"
+    told = f"{partner} is on none of this node's networks: its DHCP clients would not be heard"
+    return Status.FALSE, "Elsewhere", told
 
 
 def _held(watch: Watch, name: str, good: str, now: Instant, terms: Terms) -> Condition:

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import ip_address, ip_network
 
-from hamnd.core.health.watch import Watch
+from hamnd.core.health.watch import REPORTS_KEPT, Watch
 from hamnd.core.kept import KEPT
 from hamnd.core.policy import Terms
 from hamnd.dialects import tables
@@ -20,6 +21,8 @@ from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Status
 from hamnd.model.site import IdentityMode, Site
+from hamnd.model.wording import first_of
+from hamnd.model.work import Report
 
 TOPIC = f"{KEPT}tables"
 NAMING = {
@@ -47,8 +50,17 @@ Judged = tuple[Status, str, str]
 
 def judge_tables(watch: Watch, now: Instant, terms: Terms) -> tuple[Condition, ...]:
     """Return the conditions; each is unknown until the serving node told the table."""
-    report, site = watch.reports.get(TOPIC), terms.site
-    told = {} if report is None else tables.parse(report) or {}
+    report, source = watch.reports.get(TOPIC), f"tables of {terms.site.partner.name}"
+    at = None if report is None else report.finished.wall_s
+    return tuple(
+        Condition(name, *verdict, now.wall_s, at, source)
+        for name, verdict in _judged(report, terms)
+    )
+
+
+@lru_cache(maxsize=REPORTS_KEPT)
+def _judged(report: Report | None, terms: Terms) -> tuple[tuple[str, Judged], ...]:
+    site, told = terms.site, {} if report is None else tables.parse(report) or {}
     judges = {
         "DependentNodes": (_dependents, ("osimage", "nodetype")),
         "TableAddresses": (_addresses, tuple(NAMING)),
@@ -57,7 +69,6 @@ def judge_tables(watch: Watch, now: Instant, terms: Terms) -> tuple[Condition, .
     }
     if site.services.dhcp and site.identity_mode is IdentityMode.SERVICE_ADDRESS:
         judges["DhcpAddress"] = (_dhcp, ("networks",))
-    at = None if report is None else report.finished.wall_s
     found = []
     for name, (judge, needed) in judges.items():
         missing = [one for one in needed if one not in told]
@@ -65,7 +76,7 @@ def judge_tables(watch: Watch, now: Instant, terms: Terms) -> tuple[Condition, .
         if missing and verdict[0] is not FOUND.get(name):
             why = f"{site.partner.name} did not tell its table {missing[0]}"
             verdict = (Status.UNKNOWN, "NotRead", why)
-        found.append(Condition(name, *verdict, now.wall_s, at, f"tables of {site.partner.name}"))
+        found.append((name, verdict))
     return tuple(found)
 
 
@@ -79,7 +90,8 @@ def _dependents(told: Tables, _site: Site) -> Judged:
         if one.get("provmethod") in {*images, "statelite"}
     ]
     if nodes:
-        message = f"{_some(nodes)} run from NFS of the management node itself: they stop with it"
+        most = first_of(nodes, SHOWN_MAX)
+        message = f"{most} run from NFS of the management node itself: they stop with it"
         return Status.TRUE, "NodesDepend", f"{message}, and a takeover does not bring them back"
     return Status.FALSE, "None", "no node runs from read-write NFS of the management node"
 
@@ -104,7 +116,7 @@ def _addresses(told: Tables, site: Site) -> Judged:
         return Status.TRUE, "Follow", "no table names a machine where nodes look for the service"
     best = site.identity[0].address if site.identity else site.primary.address
     clear = f"name {best} there (chdef), then makedns, makedhcp"
-    return Status.FALSE, "NameAMachine", f"{_some(found)} -> {clear}"
+    return Status.FALSE, "NameAMachine", f"{first_of(found, SHOWN_MAX)} -> {clear}"
 
 
 def _dhcp(told: Tables, site: Site) -> Judged:
@@ -119,7 +131,7 @@ def _dhcp(told: Tables, site: Site) -> Judged:
             wrong.append((row.get("netname", "?"), service))
     if wrong:
         name, service = wrong[0]
-        names = _some([one for one, _ in wrong])
+        names = first_of([one for one, _ in wrong], SHOWN_MAX)
         message = f"network {names} names no tftpserver: makedhcp writes the machine's own address"
         clear = f"chdef -t network {name} tftpserver={service}"
         return Status.FALSE, "Facing", f"{message} -> {clear}"
@@ -201,8 +213,3 @@ def _service_in(row: Row, site: Site) -> str | None:
         return None
     inside = (one.address for one in site.identity if ip_address(one.address) in network)
     return next(inside, None)
-
-
-def _some(words: list[str]) -> str:
-    more = len(words) - SHOWN_MAX
-    return ", ".join(words[:SHOWN_MAX]) + (f" and {more} more" if more > 0 else "")

@@ -15,6 +15,7 @@ from hamnd.dialects.editing import marked, sha256_of
 from hamnd.dialects.masking import masked
 from hamnd.model.names import Verdict
 from hamnd.model.site import Platform, Site
+from hamnd.model.wording import first_of
 from hamnd.model.work import Edit, Ending, Exec, Look, MarkedLine, Reading, Report
 
 _NO_CRONTAB = re.compile(r"no crontab for", re.IGNORECASE)
@@ -298,5 +299,4 @@ def _unreadable(report: Report) -> Reading:
 def _harmless(found: tuple[str, ...], what: str) -> Reading:
     if not found:
         return Reading(Verdict.PASS, f"no {what} write onto this node")
-    more = f" and {len(found) - _SHOWN_MAX} more" if len(found) > _SHOWN_MAX else ""
-    return Reading(Verdict.BLOCK, " | ".join(found[:_SHOWN_MAX]) + more)
+    return Reading(Verdict.BLOCK, first_of(found, _SHOWN_MAX, " | "))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hamnd.model.wording import first_of
 from hamnd.views.text import (
     BAD,
     GOOD,
@@ -265,9 +266,8 @@ def _drift_lines(one: Document, now: float, width: int) -> list[str]:
     if not counts:
         return []
     names = [clean(name) for name in drift.get("examples") or []]
-    shown = ", ".join(names[:NAMES_SHOWN])
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    told = f"{', '.join(counts)} (known at {when(now, drift.get('at'))}): {shown}{more}"
+    known = when(now, drift.get("at"))
+    told = f"{', '.join(counts)} (known at {known}): {first_of(names, NAMES_SHOWN)}"
     return fold(told, width, indent=8, first=5)
 
 

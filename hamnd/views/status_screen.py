@@ -6,6 +6,7 @@ alone and imports nothing heavy: `hamnctl status` has 150 ms. Must not know the 
 
 from __future__ import annotations
 
+from hamnd.model.wording import first_of
 from hamnd.views import status_rows as rows
 from hamnd.views.text import (
     BAD,
@@ -179,9 +180,8 @@ def _reload(document: Document, width: int) -> list[str]:
     if not refused:
         return []
     paths = [str(one.get("path") or "the file") for one in listed(refused, "problems")]
-    told = ", ".join(dict.fromkeys(paths[:RELOAD_SHOWN])) or "the file"
-    more = f" and {len(paths) - RELOAD_SHOWN} more" if len(paths) > RELOAD_SHOWN else ""
-    text = f"the reload of {refused.get('file')} was refused, the old one is in force: {told}{more}"
+    told = first_of(list(dict.fromkeys(paths)), RELOAD_SHOWN) or "the file"
+    text = f"the reload of {refused.get('file')} was refused, the old one is in force: {told}"
     age = ago(document.get("generated_at"), refused.get("refused_at"))
     return row("CONF", BAD, text, width, right=age)
 
@@ -202,14 +202,13 @@ def _ready(document: Document, width: int) -> list[str]:
         lead = "a takeover would work now: " if is_calm else ""
         return row("READY", GOOD, f"{lead}{proven}/{total} steps proven{age}", width)
     missing = readiness.get("missing") or []
-    names = ", ".join(str(one.get("name")) for one in missing[:4])
-    more = f" and {len(missing) - 4} more" if len(missing) > 4 else ""
+    names = first_of([str(one.get("name")) for one in missing], 4)
     if document.get("mode") == "observe_only":
         return row("READY", BAD, "no: hamnd starts no action in mode observe_only", width)
     is_unknown_only = readiness.get("status") == "Unknown"
     mark = UNKNOWN if is_unknown_only else BAD
     word = "not known yet" if is_unknown_only else "NO"
-    what = f"missing: {names}{more}" if names else "nothing is proven yet"
+    what = f"missing: {names}" if names else "nothing is proven yet"
     return row("READY", mark, f"{word}: {proven}/{total} steps proven{age}; {what}", width)
 
 

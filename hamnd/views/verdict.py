@@ -6,6 +6,7 @@ reader of the journal and a test say the same. Must not know the core, nor width
 
 from __future__ import annotations
 
+from hamnd.model.wording import first_of
 from hamnd.views.text import (
     Document,
     ago,
@@ -201,9 +202,8 @@ def _degraded(document: Document) -> list[str]:
         ]
     if not bad:
         return [f"{node} is STANDBY; whether it protects {partner} is NOT YET KNOWN."]
-    names = ", ".join(str(c.get("type")) for c in bad[:3])
-    more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-    return [f"{node} is STANDBY but does NOT fully protect {partner}: {names}{more}."]
+    names = first_of([str(c.get("type")) for c in bad], 3)
+    return [f"{node} is STANDBY but does NOT fully protect {partner}: {names}."]
 
 
 def _only_link(document: Document) -> list[str]:

@@ -72,6 +72,8 @@ def _carried(new: Condition, was: Condition | None) -> Condition:
         return new
     if was.since == new.since:
         return new
+    if (was.message, was.observed_at, was.source) == (new.message, new.observed_at, new.source):
+        return was
     return Condition(
         new.type, new.status, new.reason, new.message, was.since, new.observed_at, new.source
     )

@@ -135,6 +135,9 @@ class Watch:
 
 FENCE_READINGS_MAX = 4
 ACTS_MAX = 16
+REPORTS_KEPT = 4
+"""What a report means is worked out once for so many of them: those of seldom looks stay for
+minutes, and a picture is made many times a second."""
 
 
 def fold_answer(track: Track, answer: Answer, report: Report, gap_max_s: float) -> Track:

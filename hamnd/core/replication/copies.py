@@ -24,6 +24,7 @@ from hamnd.model.health import Positions, Replication
 from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict, Verdict
 from hamnd.model.plan import Loss, Step
 from hamnd.model.site import CopySite, Site
+from hamnd.model.wording import first_of
 from hamnd.model.work import Ending, Report
 
 CLOCK_SET_S = 2.0
@@ -173,9 +174,8 @@ def _summary(copy: Copy | None, changed: tuple[str, ...], verified_at: float | N
     return f"{told}; nothing changed since" if is_proven else told
 
 
-def _few(names: tuple[str, ...], most: int = 3) -> str:
-    shown = ", ".join(one.removesuffix(".sqlite") for one in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+def _few(names: tuple[str, ...]) -> str:
+    return first_of([one.removesuffix(".sqlite") for one in names], 3)
 
 
 def told_failure(report: Report, before: PartnerDatabase, what: str) -> PartnerDatabase:
