@@ -13,7 +13,7 @@ import pytest
 from hamnd.cli.main import COMMANDS, main
 from hamnd.daemon.notable import line_of
 from hamnd.settings import SCHEMA
-from tests.lab.monitoring import missing
+from tests.lab.site.fixtures import needs
 
 PAGES = ("man/hamnctl.1", "man/hamnd.8", "man/hamnd.toml.5")
 NO_DATE = "missing date"
@@ -28,11 +28,6 @@ def built() -> ModuleType:
     module = module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    lacks = missing(program)
-    return pytest.mark.skipif(lacks is not None, reason=f"skipped: {lacks}")
 
 
 def run(*argv: str, stdin: str = "") -> str:

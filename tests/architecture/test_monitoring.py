@@ -25,7 +25,7 @@ from hamnd.views.samples import Measures, samples
 from hamnd.views.status import status_document
 from tests.builders import Pair, situations
 from tests.lab import promql
-from tests.lab.monitoring import missing
+from tests.lab.site.fixtures import needs
 
 ALERTS = (
     *("PrimaryDownUnconfirmed", "NotReady", "Unprotected", "ProofStale", "DrillOverdue"),
@@ -43,11 +43,6 @@ ELSEWHERE = frozenset(
 )
 """Metrics that Prometheus, the daemon, or a pair with more to tell has."""
 SITUATIONS = situations()
-
-
-def needs(program: str) -> pytest.MarkDecorator:
-    lacks = missing(program)
-    return pytest.mark.skipif(lacks is not None, reason=f"skipped: {lacks}")
 
 
 def run(*argv: str, cwd: Path | None = None, stdin: bytes = b"") -> str:

@@ -23,18 +23,10 @@ from typing import Any
 import aiohttp
 from aiohttp import web
 
-from tests.lab.site.needs import PACKAGES
-
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 RULES = CONFIG / "prometheus/hamnd.rules.yml"
 LIMIT_S = 60.0
 POLL_S = 0.1
-
-
-def missing(*programs: str) -> str | None:
-    """Return why nothing can be monitored here, as a skipped test says it, or None."""
-    absent = [one for one in programs if shutil.which(one) is None]
-    return f"needs package {PACKAGES[absent[0]]} ({absent[0]})" if absent else None
 
 
 def free_port() -> int:

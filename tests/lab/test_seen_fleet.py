@@ -23,14 +23,14 @@ from hamnd.views.samples import Measures, samples
 from hamnd.views.status import status_document
 from tests.builders import situations
 from tests.lab import promql
-from tests.lab.monitoring import Prometheus, missing, monitored
+from tests.lab.monitoring import Prometheus, monitored
+from tests.lab.site.fixtures import needs
 
-LACKS = missing("prometheus", "prometheus-alertmanager")
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+    needs("prometheus", "prometheus-alertmanager"),
 ]
 
 PAIRS = 100

@@ -16,15 +16,14 @@ import pytest
 from hamnd.demo.site import Times
 from tests.lab.browser import Page, opened
 from tests.lab.demo_stage import LIMIT_S, Stage, agree, stage, until_ready
-from tests.lab.monitoring import missing
+from tests.lab.site.fixtures import needs
 
-LACKS = missing("chromium", "lynx")
 PICTURES = os.environ.get("HAMND_PICTURES", "")
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+    needs("chromium", "lynx"),
 ]
 
 IS_LOST = "!document.getElementById('lost').hidden"

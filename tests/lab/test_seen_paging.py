@@ -13,15 +13,15 @@ import pytest
 from hamnd.adapters.clock import SystemClock
 from tests.lab import promql
 from tests.lab.demo_stage import Stage, agree, stage, until_ready
-from tests.lab.monitoring import Monitoring, missing, monitored
+from tests.lab.monitoring import Monitoring, monitored
+from tests.lab.site.fixtures import needs
 from tests.unit.adapters.test_http import certificate
 
-LACKS = missing("prometheus", "prometheus-alertmanager", "openssl")
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+    needs("prometheus", "prometheus-alertmanager", "openssl"),
 ]
 
 NOT_HERE = {

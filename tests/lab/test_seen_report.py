@@ -13,16 +13,15 @@ import pytest
 from hamnd.views.report import render_report_html, report_document
 from tests.builders import DIGEST
 from tests.lab.browser import opened
-from tests.lab.monitoring import missing
+from tests.lab.site.fixtures import needs
 from tests.unit.views.journal_entries import night
 
-LACKS = missing("chromium")
 PICTURES = os.environ.get("HAMND_PICTURES", "")
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(120),
-    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+    needs("chromium"),
 ]
 WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 THIN = "[...document.querySelectorAll('i[data-kind]')].filter(one => one.offsetWidth < 2).length"

@@ -15,15 +15,14 @@ from pathlib import Path
 import pytest
 
 from tests.lab.demo_stage import LIMIT_S, Stage, agree, stage, until_ready
-from tests.lab.monitoring import missing
+from tests.lab.site.fixtures import needs
 
-LACKS = missing("tmux")
 PICTURES = os.environ.get("HAMND_PICTURES", "")
 pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(300),
-    pytest.mark.skipif(LACKS is not None, reason=f"skipped: {LACKS}"),
+    needs("tmux"),
 ]
 POLL_S = 0.1
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.lab.site.faults import Faults
 from tests.lab.site.hosts import Lab
-from tests.lab.site.needs import missing
+from tests.lab.site.needs import absent, missing
 
 MUST_RUN = "HAMND_LAB_MUST_RUN"
 """Set where a skipped lab is a failure, as in continuous integration."""
@@ -21,7 +21,15 @@ MUST_RUN = "HAMND_LAB_MUST_RUN"
 
 def needs_lab(*programs: str) -> pytest.MarkDecorator:
     """Return the mark that skips a test where no lab with these programs can be made."""
-    reason = missing(*programs)
+    return _skips_for(missing(*programs))
+
+
+def needs(*programs: str) -> pytest.MarkDecorator:
+    """Return the mark that skips a test where one of these programs is not installed."""
+    return _skips_for(absent(*programs))
+
+
+def _skips_for(reason: str | None) -> pytest.MarkDecorator:
     if reason and os.environ.get(MUST_RUN):
         raise RuntimeError(f"the lab must run here, but it {reason}")
     return pytest.mark.skipif(reason is not None, reason=f"skipped: {reason}")

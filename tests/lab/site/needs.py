@@ -94,6 +94,17 @@ def cgroup_root() -> Path | None:
     return None
 
 
+def absent(*programs: str) -> str | None:
+    """Return which package is needed for the first of these programs that is not here, or None."""
+    for program in programs:
+        if program == "postgres":
+            if postgres_bin() is None:
+                return "needs package postgresql-15"
+        elif shutil.which(program, path=PLACES) is None:
+            return f"needs package {PACKAGES[program]} ({program})"
+    return None
+
+
 @functools.cache
 def missing(*programs: str) -> str | None:
     """Return why no lab can be made here with these programs besides the bare ones, or None.
@@ -104,12 +115,8 @@ def missing(*programs: str) -> str | None:
         return "needs Linux"
     if os.geteuid() != 0:
         return "needs root"
-    for program in (*HOSTS, *programs):
-        if program == "postgres":
-            if postgres_bin() is None:
-                return "needs package postgresql-15"
-        elif shutil.which(program, path=PLACES) is None:
-            return f"needs package {PACKAGES[program]} ({program})"
+    if (lacking := absent(*HOSTS, *programs)) is not None:
+        return lacking
     root = cgroup_root()
     if root is None or not os.access(root, os.W_OK):
         return "needs a writable cgroup v2 mount"

@@ -5,12 +5,12 @@ from __future__ import annotations
 import pytest
 
 from hamnd.core.health.watch import Watch
-from hamnd.core.policy import Policy, Terms
 from hamnd.core.tables import TOPIC, judge_tables
 from hamnd.model.health import Condition
 from hamnd.model.names import Status
-from hamnd.model.site import IdentityMode, ServiceAddress
+from hamnd.model.site import IdentityMode, ServiceAddress, Site
 from tests.builders import site
+from tests.unit.core.builders import terms
 from tests.unit.dialects.reports import exited
 
 GUIDE = site(
@@ -35,7 +35,7 @@ HEADS = {
 }
 
 
-def judged(here: object = None, **changed: object) -> dict[str, Condition]:
+def judged(here: Site | None = None, **changed: object) -> dict[str, Condition]:
     """Judge tables that are as they should be but for these; None: the table was not told."""
     text = ""
     for name, rows in {**GOOD, **changed}.items():
@@ -51,9 +51,8 @@ def judged(here: object = None, **changed: object) -> dict[str, Condition]:
         else:
             text += f"{HEADS[name]}\n{rows}\n" if rows else f"{HEADS[name]}\n"
     report = exited(0, f"{text}== end\n")
-    terms = Terms(here or site(), Policy())  # type: ignore[arg-type]  # a site, or none
-    watch = Watch(reports={TOPIC: report})
-    return {one.type: one for one in judge_tables(watch, report.finished, terms)}
+    watch, now = Watch(reports={TOPIC: report}), report.finished
+    return {one.type: one for one in judge_tables(watch, now, terms(here or site()))}
 
 
 def test_tables_that_name_the_service_address_hold_no_trap() -> None:
@@ -160,5 +159,5 @@ def test_a_table_that_was_not_told_is_unknown_and_never_a_trap(table: str) -> No
 
 def test_before_anything_was_told_everything_is_unknown() -> None:
     report = exited(0)
-    found = judge_tables(Watch(), report.finished, Terms(site(), Policy()))
+    found = judge_tables(Watch(), report.finished, terms())
     assert {one.status for one in found} == {Status.UNKNOWN}
