@@ -9,7 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from hamnd.dialects.cron import CopyCommand, CronLine, copies_in, read_crontab, schedule_of
+from hamnd.dialects.cron import (
+    CopyCommand,
+    CronLine,
+    Names,
+    copies_in,
+    read_crontab,
+    schedule_of,
+)
+from hamnd.dialects.masking import masked
 from hamnd.dialects.schedule import NoSchedule, parse_schedule
 from hamnd.settings.filesets import REFUSED, TOO_WIDE
 from hamnd.settings.sample import toml_value
@@ -76,11 +84,11 @@ def _take(line: CronLine, proposals: dict[str, Proposal], dumps: frozenset[str])
         return
     copies = copies_in(line.command)
     if not copies and _is_dump(line):
-        yield f"{line.text.strip()}: {DATABASE}"
+        yield f"{_shown(line)}: {DATABASE}"
     for copy in copies:
         for path in copy.sources:
             if path in dumps:
-                yield f"{path}: {DATABASE}"
+                yield f"{_printable(path)}: {DATABASE}"
             else:
                 yield from _take_path(path, copy, line, proposals)
 
@@ -91,23 +99,35 @@ def _take_path(
     plain = _plain(path)
     why = _why_not(plain)
     if why is not None:
-        yield f"{path}: {why}"
+        yield f"{_printable(path)}: {why}"
         return
     known = KNOWN.get(plain)
     name = known or _name(plain)
     one = proposals.setdefault(name, Proposal(name, _cron(line.text)))
-    if line.text.strip() not in one.lines:
-        one.lines.append(line.text.strip())
+    if (shown := _shown(line)) not in one.lines:
+        one.lines.append(shown)
     if known is None:
         # rsync takes a path without a slash for a directory or a file: only the host can tell.
         one.paths.append(path if path.endswith("/") else f"{plain}/")
-        one.notes.append(f"where {plain} is a file, leave out the slash at its end")
+        one.notes.append(f"where {_printable(plain)} is a file, leave out the slash at its end")
     if copy.source_host is not None:
         note = "it pulls already: take the line out of this crontab when hamnd does it"
     else:
         note = "take the line out of the primary's crontab when hamnd pulls"
     if note not in one.notes:
         one.notes.append(note)
+
+
+def _shown(line: CronLine) -> str:
+    """Return a line as it may stand in a file that people copy: without what could be a secret."""
+    copies = copies_in(line.command or "")
+    hosts = {host for one in copies for host in (one.source_host, one.target_host) if host}
+    return masked(line.text, Names(frozenset(), frozenset(hosts)), has_schedule=True)
+
+
+def _printable(text: str) -> str:
+    """Return text that may stand in a comment of a TOML file."""
+    return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 
 def _plain(path: str) -> str:

@@ -59,6 +59,25 @@ def test_what_is_not_taken_over_is_named_with_the_reason() -> None:
     assert "rotate" not in told
 
 
+SECRETS = """\
+0 0 * * * PGPASSWORD=s3cret pg_dump -F c xcatdb > /install/db/x.dump
+0 1 * * * RSYNC_PASSWORD=hunter2 rsync -a /data/one backup@mn2:/data/
+0 2 * * * sshpass -p topsec scp /etc/hosts mn2:/etc/
+@daily pg_restore -d postgresql://xcat:pw9@h/xcatdb
+"""
+
+
+def test_a_crontabs_secrets_are_in_no_proposal() -> None:
+    told = propose(SECRETS)
+    assert not [one for one in ("s3cret", "hunter2", "topsec", "pw9") if one in told]
+    assert "rsync -a /data/one" in told
+
+
+def test_what_no_configuration_may_hold_is_in_no_proposal() -> None:
+    crontab = "0 1 * * * rsync -a /data/\x07ring mn2:/data\n0 2 * * * scp \x1b[31mred mn2:/d\n"
+    tomllib.loads(propose(crontab))
+
+
 def test_a_pull_is_told_from_a_push_and_an_empty_crontab_says_so() -> None:
     assert "it pulls already" in propose("@daily rsync -a mn1:/srv/repo/ /srv/repo/\n")
     assert "No line of this crontab copies files" in propose("0 1 * * * true\n")
