@@ -2,7 +2,8 @@
 
 Owns the script that asks the serving node and the form of what it tells. Must not judge it
 (core.tables). Attributes are those of xcat-hamn.md §6. Of tables that have a row for each node only
-rows are told that name one of the given words, and no table with a secret in it is read.
+rows are told that name one of the given words, and no table with a secret in it is read. A table
+with more rows than may be told counts as one that was not told.
 """
 
 from __future__ import annotations
@@ -12,37 +13,52 @@ from collections.abc import Callable, Mapping
 from hamnd.dialects.shell import unanswered, unreadable
 from hamnd.dialects.xcat import parse_table
 from hamnd.model.names import Verdict
-from hamnd.model.site import Site
+from hamnd.model.site import IdentityMode, Site
 from hamnd.model.work import Exec, Look, Reading, Report
 
 Row = Mapping[str, str]
 
 _TELL = """\
 read_it() { told=$(tabdump "$1" 2>&1); }
-tell() { echo "== $1"; printf '%s\\n' "$told" | awk "NR == 1 || $2" | head -n 500; }
-one_of() { for one; do printf '%s%s' "$bar" "$one" | sed 's/[.]/[.]/g'; bar='|'; done; }
-named() { printf '%s\\n' "$told" | awk "$1" | sed -n 's/^"\\([^"]*\\)".*/\\1/p'; }
+rows() { printf '%s\\n' "$told" | awk "NR == 1 || $1"; }
+holding() {
+  printf '%s\\n' "$told" | words=$1 awk -v by="$2" '
+    BEGIN { n = split(ENVIRON["words"], word, "\\n") }
+    NR == 1 { print; next }
+    { row = by == "" ? tolower($0) : $0
+      for (i = 1; i <= n; i++)
+        if (word[i] != "" && index(row, by word[i] by)) { print; next } }'
+}
+tell() {
+  awk -v name="$1" '{ row[NR] = $0 }
+    END { print "== " name (NR > 500 ? " cut" : ""); for (i = 1; i in row; i++) print row[i] }' |
+    head -n 501
+}
+named() { rows "$1" | sed -n -e 1d -e 's/^"\\([^"]*\\)".*/\\1/p'; }
 keys='nameservers|ntpservers|logservers|installloc|dhcpinterfaces|dnsinterfaces'
 read_it site || { printf '%s\\n' "$told"; exit 1; }
-tell site "/^\\"($keys)\\",/ || /^\\"master\\",/"
-read_it networks && tell networks 1
-read_it policy && tell policy '/trusted/'
-names=$(one_of "$@")
-for table in noderes nodehm; do read_it "$table" && tell "$table" "/$names/"; done
+rows "/^\\"($keys)\\",/ || /^\\"master\\",/" | tell site
+read_it networks && rows 1 | tell networks
+read_it policy && rows '/trusted/' | tell policy
+names=$(printf '%s\\n' "$@")
+for table in noderes nodehm; do read_it "$table" && holding "$names" '' | tell "$table"; done
 images=statelite
-read_it nimimage && tell nimimage '/"(diskless|dataless)"/' &&
-  images="$images $(named '/"(diskless|dataless)"/')"
-read_it osimage && tell osimage '/"statelite"/' && images="$images $(named '/"statelite"/')" &&
-  read_it nodetype && tell nodetype "/\\"($(one_of $images))\\"/"
+add() { images=$(printf '%s\\n%s' "$images" "$(named "$1")"); }
+read_it nimimage && rows '/"(diskless|dataless)"/' | tell nimimage &&
+  add '/"(diskless|dataless)"/'
+read_it osimage && rows '/"statelite"/' | tell osimage && add '/"statelite"/' &&
+  read_it nodetype && holding "$images" '"' | tell nodetype
 echo "== end"
 """
+"""What stands in a table is data for awk (its environment), never a part of its program."""
 LIMIT_S = 90.0
 """Each table is a request of its own: a fraction of a second, and more on a large site."""
 
 
 def look(site: Site, host: str) -> Look:
-    """Return the look at what xCAT on a host has stored of the two management nodes."""
-    nodes = (site.primary, site.standby)
+    """Return the look at what xCAT on a host has stored of what stays with one machine."""
+    moves = site.identity_mode is IdentityMode.PRIMARY_ADDRESS
+    nodes = (site.standby,) if moves else (site.primary, site.standby)
     words = dict.fromkeys(word for one in nodes for word in (one.address, short(one.name)))
     return Look(
         Exec(host, ("sh", "-c", _TELL, "hamnd-tables", *words)),

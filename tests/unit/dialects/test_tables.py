@@ -8,6 +8,7 @@ import pytest
 
 from hamnd.dialects import tables
 from hamnd.model.names import Verdict
+from hamnd.model.site import IdentityMode
 from hamnd.model.work import Report
 from tests.builders import site
 from tests.unit.dialects.reports import MUTE, exited
@@ -53,6 +54,43 @@ def test_nodes_of_an_aix_image_that_lives_from_its_server_are_told(tmp_path: Pat
     assert found is not None
     assert [one["imagename"] for one in found["nimimage"]] == ["71dskls"]
     assert [one["node"] for one in found["nodetype"]] == ["c1"]
+
+
+def test_what_stands_in_a_table_is_no_program(tmp_path: Path) -> None:
+    """Names are data: what a row holds is compared, and never run."""
+    mark = tmp_path / "ran"
+    evil = f'statelite x)/||system("touch {mark}")||/('
+    images = f'#imagename,provmethod,disable\n"{evil}","statelite",\n"a+(b","statelite",\n'
+    nodes = '#node,os,provmethod,disable\n"c1","rh8","a+(b",\n"c2","rh8","aab",\n'
+    found = tables.parse(asked(tmp_path, osimage=images, nodetype=nodes))
+    assert not mark.exists()
+    assert found is not None
+    assert [one["node"] for one in found["nodetype"]] == ["c1"]
+
+
+def test_a_name_is_found_however_it_is_written(tmp_path: Path) -> None:
+    rows = '#node,conserver,disable\n"compute","AixMN1.cluster.net",\n'
+    found = tables.parse(asked(tmp_path, nodehm=rows))
+    assert found is not None
+    assert [one["conserver"] for one in found["nodehm"]] == ["AixMN1.cluster.net"]
+
+
+def test_a_table_that_is_too_long_to_be_told_was_not_told(tmp_path: Path) -> None:
+    rows = "".join(f'"n{number}","aixmn1",\n' for number in range(600))
+    found = tables.parse(asked(tmp_path, nodehm=f"#node,conserver,disable\n{rows}"))
+    assert found is not None
+    assert "nodehm" not in found
+    assert found["noderes"]
+
+
+def test_where_the_primarys_address_moves_what_names_it_is_no_news(tmp_path: Path) -> None:
+    here = site(identity_mode=IdentityMode.PRIMARY_ADDRESS)
+    for name, text in TABLES.items():
+        (tmp_path / f"t-{name}").write_text(text)
+    tabdump = TABDUMP.replace("$TABLES/", f"{tmp_path}/t-")
+    found = tables.parse(told(tables.look(here, "aixmn1"), tmp_path, {"tabdump": tabdump}))
+    assert found is not None
+    assert found["noderes"] == ()
 
 
 def test_an_xcat_that_answers_nothing_tells_why(tmp_path: Path) -> None:
