@@ -8,9 +8,11 @@ from html.parser import HTMLParser
 
 import pytest
 
+from hamnd.model.names import Phase
+from hamnd.ports import Entry
 from hamnd.views.report import render_report_html, report_document
 from tests.builders import DIGEST
-from tests.unit.views.journal_entries import night
+from tests.unit.views.journal_entries import CONFIRMED, Writer, night
 
 VOID = ("meta", "br")
 
@@ -127,3 +129,51 @@ def test_what_is_left_to_do_ends_with_who_did_it() -> None:
     later = report_document(night(), DIGEST)["follow_ups"]
     assert not any("not examined" in one for one in later)
     assert report_document(night(until="confirmed"), DIGEST)["follow_ups"] == []
+
+
+def ended(what: str, until: str = "paused") -> list[Entry]:
+    """The night in which the run, paused at dhcp, ends in another way."""
+    writer = Writer()
+    writer.entries = night(until=until)
+    why = {"sentence": "anna: the old primary is back"}
+    ours = {"actor": "anna", "digest": DIGEST}
+    writer.add(CONFIRMED + 60, Phase.DECISION, what, evidence=why, **ours)
+    target = "Active" if what == "run_concluded" else "Degraded"
+    writer.change(CONFIRMED + 60, "TakingOver", target, "somebody ended the run")
+    return writer.entries
+
+
+def advice(entries: list[Entry]) -> str:
+    return "\n".join(report_document(entries, DIGEST)["follow_ups"])
+
+
+def test_a_run_that_waits_wants_a_decision_and_nothing_else() -> None:
+    (told,) = report_document(night(until="paused"), DIGEST)["follow_ups"]
+    assert told.startswith("it is paused at dhcp: hamnctl retry")
+
+
+def test_a_run_paused_because_the_old_primary_answers_is_not_retried() -> None:
+    writer = Writer()
+    writer.entries = night(until="confirmed")
+    why = "contradicted: aixmn1 answers on ssh"
+    writer.add(CONFIRMED + 9, Phase.DECISION, "run_paused", digest=DIGEST, evidence=why)
+    assert "retry" not in advice(writer.entries)
+    assert advice(writer.entries).startswith("it is paused, the old primary answers")
+
+
+def test_after_an_abort_there_is_nothing_to_rejoin_or_to_acknowledge() -> None:
+    told = advice(ended("run_aborted"))
+    assert "gate readiness was overridden" in told
+    for command in ("rejoin", "ack", "resume", "retry"):
+        assert f"hamnctl {command}" not in told.replace("plan ", "")
+
+
+def test_open_steps_are_resumed_by_the_node_that_serves_and_by_hand_elsewhere() -> None:
+    told = "step dhcp is not done: finish it by hand"
+    concluded = ended("run_concluded")
+    assert f"{told}, or hamnctl plan resume" in advice(concluded)
+    writer = Writer()
+    writer.entries = concluded
+    writer.change(CONFIRMED + 9000, "Active", "Degraded", "it is a standby again")
+    assert told in advice(writer.entries)
+    assert "plan resume" not in advice(writer.entries)
