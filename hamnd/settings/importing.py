@@ -88,7 +88,7 @@ def _take(line: CronLine, proposals: dict[str, Proposal], dumps: frozenset[str])
     for copy in copies:
         for path in copy.sources:
             if path in dumps:
-                yield f"{_printable(path)}: {DATABASE}"
+                yield f"{printable(path)}: {DATABASE}"
             else:
                 yield from _take_path(path, copy, line, proposals)
 
@@ -99,7 +99,7 @@ def _take_path(
     plain = _plain(path)
     why = _why_not(plain)
     if why is not None:
-        yield f"{_printable(path)}: {why}"
+        yield f"{printable(path)}: {why}"
         return
     known = KNOWN.get(plain)
     name = known or _name(plain)
@@ -109,7 +109,7 @@ def _take_path(
     if known is None:
         # rsync takes a path without a slash for a directory or a file: only the host can tell.
         one.paths.append(path if path.endswith("/") else f"{plain}/")
-        one.notes.append(f"where {_printable(plain)} is a file, leave out the slash at its end")
+        one.notes.append(f"where {printable(plain)} is a file, leave out the slash at its end")
     if copy.source_host is not None:
         note = "it pulls already: take the line out of this crontab when hamnd does it"
     else:
@@ -125,8 +125,8 @@ def _shown(line: CronLine) -> str:
     return masked(line.text, Names(frozenset(), frozenset(hosts)), has_schedule=True)
 
 
-def _printable(text: str) -> str:
-    """Return text that may stand in a comment of a TOML file."""
+def printable(text: str) -> str:
+    """Return text that may stand in a comment of a TOML file: on one line, and no control sign."""
     return "".join(sign if sign.isprintable() else "?" for sign in text)
 
 

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from hamnd.dialects.addresses import Address
 from hamnd.dialects.cfgloc import Cfgloc
 from hamnd.settings import SCHEMA
-from hamnd.settings.importing import propose
+from hamnd.settings.importing import printable, propose
 from hamnd.settings.sample import WIDTH, toml_value
 from hamnd.settings.schema import REQUIRED, Key, Section
 
@@ -79,7 +79,7 @@ def render(found: Found) -> tuple[str, tuple[str, ...]]:
     values = _values(found)
     unknown: list[str] = []
     body = list(_sections(values, unknown))
-    missing = (*unknown, *found.silent, *BESIDE)
+    missing = tuple(printable(one) for one in (*unknown, *found.silent, *BESIDE))
     text = [*_head(found, missing), *body, *_files(found)]
     return "\n".join(text).rstrip() + "\n", missing
 
@@ -116,7 +116,8 @@ def _nodes(found: Found) -> Values:
     own_role = _own_role(found)
     if own_role is not None:
         source = f"this host is the {own_role}"
-        values.setdefault(f"{own_role}.name", Value(found.host_name, source))
+        name = values.setdefault(f"{own_role}.name", Value(found.host_name, source))
+        values["node"] = Value(name.value, "the name of this host")
         if (own := _own_address(found)) is not None:
             source = f"first address of {own.interface}"
             values[f"{own_role}.address"] = Value(own.address, source)
@@ -124,9 +125,9 @@ def _nodes(found: Found) -> Values:
 
 
 def _own_role(found: Found) -> str | None:
-    if found.primary is not None and found.host_name == found.primary:
+    if _is_named(found, found.primary):
         return "primary"
-    if found.standby is not None and found.host_name == found.standby:
+    if _is_named(found, found.standby):
         return "standby"
     if found.primary is not None:
         return "standby" if found.standby is None else None
@@ -138,6 +139,11 @@ def _own_role(found: Found) -> str | None:
     return (
         "primary" if any(one.address == cluster_address for one in found.addresses) else "standby"
     )
+
+
+def _is_named(found: Found, said: str | None) -> bool:
+    """Whether the name that was said is this host's, with its domain or without."""
+    return said is not None and said.partition(".")[0] == found.host_name.partition(".")[0]
 
 
 def _cluster_address(found: Found) -> str | None:
@@ -301,7 +307,7 @@ def _key(key: Key, value: Value | None, unknown: list[str]) -> Iterator[str]:
 
 
 def _comment(text: str) -> Iterator[str]:
-    for line in textwrap.wrap(text, WIDTH - 2):
+    for line in textwrap.wrap(printable(text), WIDTH - 2):
         yield f"# {line}"
 
 

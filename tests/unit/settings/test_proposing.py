@@ -130,3 +130,18 @@ def test_a_gateway_is_read_from_both_systems_tables() -> None:
     aix = "Destination  Gateway  Flags\n\ndefault      10.1.0.254  UG   4  1234 en0 - -\n"
     assert (parse_gateway(GATEWAY), parse_gateway(aix)) == ("10.1.0.1", "10.1.0.254")
     assert parse_gateway("") is None
+
+
+def test_a_host_is_known_by_its_name_with_its_domain_too() -> None:
+    found = replace(PRIMARY, primary="mn1.cluster.test", standby=None)
+    told = tomllib.loads(render(found)[0])
+    assert told["primary"]["address"] == "10.1.0.3"
+    assert told["node"] == told["primary"]["name"] == "mn1.cluster.test"
+
+
+def test_no_text_of_another_program_leaves_its_comment() -> None:
+    """Given a control sign in what a tool answered, then the proposal is still one TOML file."""
+    silent = ("xCAT's site table: \x1b[31mno\x00 such program\x7f",)
+    text, missing = render(replace(PRIMARY, silent=silent))
+    assert tomllib.loads(text)["node"] == "mn1"
+    assert all(one.isprintable() for one in (*missing, *text.splitlines()))
