@@ -31,8 +31,10 @@ ENDS = ("run_finished", "run_aborted", "run_concluded")
 XCAT_STEPS = frozenset(
     {"xcatd", "dns", "dhcp", "http", "tftp", "consoles", "service-nodes", "osdeploy"}
 )
-
-ENGINE_STEPS = frozenset({"promote", "db-stop", "db-rehome", "quiesce", "replicate"})
+ENGINE_STEPS = frozenset(
+    {"promote", "quiesce", "drain", "hold", "preserve", "replicate", "hand-over", "let-go"}
+)
+"""Besides those whose name begins with `db-`; a test holds them against what engines make."""
 
 
 def report_digests(entries: Iterable[JournalEntry]) -> list[str]:
@@ -202,7 +204,7 @@ def _steps(ours: Sequence[JournalEntry]) -> list[dict[str, Any]]:
             record.step,
             {
                 "id": record.step,
-                "kind": _kind(record.step),
+                "kind": kind_of_step(record.step),
                 "outcome": "running",
                 "sentence": "",
                 "started_at": int(entry.wall_s),
@@ -215,10 +217,12 @@ def _steps(ours: Sequence[JournalEntry]) -> list[dict[str, Any]]:
     return list(steps.values())
 
 
-def _kind(step_id: str) -> str:
-    """Whose commands a step has: the engine's, xCAT's, or others."""
+def kind_of_step(step_id: str) -> str:
+    """Return whose commands a step has: `engine`, `xcat` or `other`."""
     name = step_id.removeprefix(HOME)
-    return "engine" if name in ENGINE_STEPS else "xcat" if name in XCAT_STEPS else "other"
+    if name.startswith("db-") or name in ENGINE_STEPS:
+        return "engine"
+    return "xcat" if name in XCAT_STEPS else "other"
 
 
 def _fold_step(step: dict[str, Any], entry: JournalEntry) -> None:

@@ -33,6 +33,7 @@ from hamnd.model.shared_disk import SharedDiskSite, SharedFilesystem
 from hamnd.model.site import PostgresSite, Site
 from hamnd.model.work import Exec, Look
 from hamnd.views.replication import MEANINGS
+from hamnd.views.report import kind_of_step
 from tests.unit.core.builders import site, terms
 
 TAKEOVER = Takeover(Promotion("accepted-force", Verdict.PASS, ""))
@@ -75,6 +76,16 @@ def test_every_step_is_proven_and_its_promotion_is_not_taken_back(name: str) -> 
     promote = next(one for one in engine.steps(here, TAKEOVER) if one.id == "promote")
     assert not promote.reversible
     assert promote.readiness, "nothing is known of it any day"
+
+
+@pytest.mark.parametrize("name", sorted(ENGINES))
+def test_the_report_counts_every_step_of_an_engine_as_the_engines(name: str) -> None:
+    here = terms_for(name)
+    made = {one.id for task in TASKS for one in ENGINES[name].steps(here, task)}
+    assert {one for one in made if kind_of_step(one) != "engine"} == set()
+    assert [kind_of_step(one) for one in ("home-promote", "xcatd", "fence")] == [
+        *("engine", "xcat", "other"),
+    ]
 
 
 @pytest.mark.parametrize("name", sorted(ENGINES))
