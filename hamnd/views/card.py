@@ -36,7 +36,6 @@ from hamnd.views.verdict import loss_words
 from hamnd.views.ways import gates_lead_on
 
 if TYPE_CHECKING:
-    from hamnd.model.names import PlanKind
     from hamnd.model.plan import Plan, Step
     from hamnd.model.site import Site
     from hamnd.model.work import Action, Look
@@ -93,7 +92,7 @@ def plan_document(
             "peer_window_remaining_s": remaining,
         },
         "gates": [run_facts.gate_part(gate) for gate in plan.gates],
-        "steps": [_step(step, plan.kind, site) for step in plan.steps],
+        "steps": [_step(step, plan, site) for step in plan.steps],
         "eta": dict(eta) if eta else {"p50_s": None, "p95_s": None, "n": 0, "unknown": []},
         "generated_at": int(now_wall),
         "node": site.node,
@@ -130,14 +129,14 @@ def _window(end: int | None, now_wall: float, skew_s: float) -> tuple[int | None
     return (None, None) if end is None else facts.window_here(end, now_wall, skew_s)
 
 
-def _step(step: Step, kind: PlanKind, site: Site) -> dict[str, Any]:
+def _step(step: Step, plan: Plan, site: Site) -> dict[str, Any]:
     from hamnd.views.dated import differences
 
     return {
         "id": step.id,
         "title": step.title,
         "guide": step.guide,
-        "differs": differences(step.id, kind, site),
+        "differs": differences(step.id, plan.kind, site, plan.variant),
         "host": step.host,
         "depends_on": list(step.depends_on),
         "after": list(step.after),

@@ -12,12 +12,26 @@ from hamnd.model.names import PlanKind
 if TYPE_CHECKING:
     from hamnd.model.site import Site
 
-NOTES_DB2 = """\
-promote: The guide writes USER xcatdb USING and the password: a command line is read by everybody.
- Run as the instance owner, Db2 asks for none.
+GRACEFUL = "graceful"
+
+NOTES_TAKEOVER = """\
+fence: The guide takes the database over first and shuts the primary down second. A primary that
+ still lives would go on writing, and there would be two: it is off before the takeover is forced.
+"""
+NOTES_TAKEOVER_DB2 = """\
 promote: The guide goes to BY FORCE at once. BY FORCE PEER WINDOW ONLY comes first: while the window
  is open nothing is lost. Plain BY FORCE may lose what the primary wrote last: that is a decision,
  not a step.
+"""
+"""Of a takeover that is forced alone: in a graceful one the primary hands over, and is off later."""
+
+NOTES_PROMOTE_DB2 = """\
+promote: The guide writes USER xcatdb USING and the password: a command line is read by everybody.
+ Run as the instance owner, Db2 asks for none.
+"""
+"""Of a takeover, forced or not."""
+
+NOTES_DB2 = """\
 db-stop: The guide stops HADR without looking. Only a database whose role is PRIMARY by now may be
  stopped: STOP HADR on a standby ends the standby.
 db-rehome: The guide leaves HADR_LOCAL_HOST and HADR_REMOTE_HOST as they were: after the move they
@@ -27,7 +41,7 @@ db-rehome: After SQL1117N the guide ends with a rollforward to completion. Never
 xcatd: The guide starts xcatd as soon as Db2 runs. Activate the database and SELECT from it first:
  started on one that does not open, xcatd never comes up.
 """
-"""Where the steps differ from the guide because of the engine (db2-hadr.md §10, §11)."""
+"""Where the steps of any plan but setup differ because of the engine (db2-hadr.md §10, §11)."""
 
 NOTES_AIX = """\
 identity: The guide ends mktcpip with -s and an empty word. -s takes no value: nothing empty is
@@ -41,8 +55,6 @@ osdeploy: The guide takes places from lsdef -t osimage -l, which has only names:
 """The same because of the platform (aix.md §3.1, §5)."""
 
 NOTES = """\
-fence: The guide takes the database over first and shuts the primary down second. A primary that
- still lives would go on writing, and there would be two: it is off before the takeover is forced.
 dns: The guide says makedns; after an address has moved it has to be makedns -n.
 """
 """The same on every site: the step, a colon, the reason; a line that begins blank goes on."""
@@ -62,13 +74,31 @@ db-standby: The guide writes passwords on command lines. The instance owner need
 """The same of setup (db2-hadr.md §11)."""
 
 
-def differences(step_id: str, kind: PlanKind, site: Site) -> list[str]:
-    """Return why a step of a plan is not as in the guide; empty where it is, or has no section."""
-    text = NOTES
-    if kind is PlanKind.SETUP:
-        text = NOTES_SETUP_DB2 if site.engine == "db2" else ""
-    else:
-        text += NOTES_DB2 if site.engine == "db2" else ""
-        text += NOTES_AIX if site.platform.value == "aix" else ""
-    pairs = [line.partition(": ") for line in text.replace("\n ", " ").splitlines()]
+def differences(step_id: str, kind: PlanKind, site: Site, variant: str = "") -> list[str]:
+    """Return why a step of a plan is not as in the guide; empty where it is, or has no section.
+
+    Args:
+        step_id: The step.
+        kind: What the plan does: the guide's setup and takeover have differences of their own.
+        site: Its engine and platform.
+        variant: How the database is promoted; empty where that is not known before the night.
+    """
+    pairs = [line.partition(": ") for line in _notes(kind, site, variant).splitlines()]
     return [reason for step, _, reason in pairs if step == step_id]
+
+
+def _notes(kind: PlanKind, site: Site, variant: str) -> str:
+    """Return all reasons for such a plan, one to a line."""
+    is_db2 = site.engine == "db2"
+    if kind is PlanKind.SETUP:
+        text = NOTES_SETUP_DB2 if is_db2 else ""
+    else:
+        is_takeover = kind is PlanKind.TAKEOVER
+        is_forced = is_takeover and variant != GRACEFUL
+        text = NOTES
+        text += NOTES_TAKEOVER if is_forced else ""
+        text += NOTES_PROMOTE_DB2 if is_takeover and is_db2 else ""
+        text += NOTES_TAKEOVER_DB2 if is_forced and is_db2 else ""
+        text += NOTES_DB2 if is_db2 else ""
+        text += NOTES_AIX if site.platform.value == "aix" else ""
+    return text.replace("\n ", " ")

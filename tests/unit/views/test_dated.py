@@ -52,3 +52,20 @@ def test_another_engine_and_another_kind_have_reasons_of_their_own() -> None:
     assert not differences("db-log", PlanKind.SETUP, site(engine="postgresql"))
     assert differences("fence", PlanKind.TAKEOVER, site(engine="postgresql"))
     assert not differences("fence", PlanKind.SETUP, site())
+
+
+def told(step: str, kind: PlanKind, variant: str = "") -> str:
+    return " ".join(differences(step, kind, site(), variant))
+
+
+def test_what_a_takeover_does_otherwise_is_said_of_a_takeover_alone() -> None:
+    """Given a plan in which the primary hands over, then no word of force, and none of order."""
+    assert "BY FORCE" in told("promote", PlanKind.TAKEOVER, "force-after-proof")
+    assert "BY FORCE" in told("promote", PlanKind.TAKEOVER), "the runbook is for any night"
+    assert "password" in told("promote", PlanKind.TAKEOVER, "graceful")
+    assert "BY FORCE" not in told("promote", PlanKind.TAKEOVER, "graceful")
+    assert not told("fence", PlanKind.TAKEOVER, "graceful")
+    for kind in (PlanKind.SWITCHOVER, PlanKind.RESUME, PlanKind.FAILBACK, PlanKind.DRILL):
+        assert not told("promote", kind)
+        assert not told("fence", kind)
+        assert told("dns", kind)
