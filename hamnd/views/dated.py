@@ -23,7 +23,7 @@ promote: The guide goes to BY FORCE at once. BY FORCE PEER WINDOW ONLY comes fir
  is open nothing is lost. Plain BY FORCE may lose what the primary wrote last: that is a decision,
  not a step.
 """
-"""Of a takeover that is forced alone: in a graceful one the primary hands over, and is off later."""
+"""Of a takeover that is forced alone: in a graceful one the primary hands over first."""
 
 NOTES_PROMOTE_DB2 = """\
 promote: The guide writes USER xcatdb USING and the password: a command line is read by everybody.

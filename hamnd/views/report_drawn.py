@@ -7,6 +7,7 @@ anywhere, and every bar has its words beside it. Must not read records: it rende
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from html import escape
 from typing import Any
 
@@ -14,12 +15,21 @@ from hamnd.views.report_text import (
     FOLLOW_UPS,
     MARKS,
     by_whom,
+    confirmed_at,
     head,
     loss_line,
     report_title,
     sections,
 )
-from hamnd.views.text import Document, clock, listed, lookup, plan_name, short_duration, span
+from hamnd.views.text import (
+    Document,
+    clock_on,
+    listed,
+    lookup,
+    plan_name,
+    short_duration,
+    span,
+)
 
 PHASES = {
     "detection": "detection: until hamnd said that the primary is down",
@@ -27,6 +37,8 @@ PHASES = {
     "machine": "machine: the plan ran",
     "home": "the way home",
 }
+BEGINS = {"detection": "the death", "human": "PrimaryDown"}
+"""Where the drawn phases begin, by the first of them that is known."""
 SHARES = {
     "engine_s": ("engine", "engine: the database's own commands"),
     "xcat_s": ("xcat", "xCAT's commands"),
@@ -34,6 +46,8 @@ SHARES = {
     "hamnd_s": ("hamnd", "hamnd itself: looking, deciding, writing down"),
     "paused": ("paused", "paused: the run waited for a person"),
 }
+KINDS = tuple(kind for kind, _ in SHARES.values())
+"""The only words that stand in an attribute."""
 TONES = {"done": "good", "not_done": "bad", "unknown": "unknown", "skipped": "warn"}
 WIDTH_MIN = 0.6
 """Percent of the track: the shortest bar that can still be seen."""
@@ -178,7 +192,14 @@ def _phases(document: Document) -> str:
         if since is not None and to is not None and to >= since
     }
     told = [(name, seconds, PHASES[name]) for name, seconds in lasted.items()]
-    return _section("From the death to managing again", _drawn(told))
+    is_managing = times.get("active_at") is not None or times.get("homeward_at") is not None
+    return _section(_span_title(lasted, is_managing), _drawn(told))
+
+
+def _span_title(phases: Iterable[str], is_managing: bool) -> str:
+    """Name what the drawn phases span: only what is known of a death is said of one."""
+    begin = next((words for phase, words in BEGINS.items() if phase in phases), "the confirmation")
+    return f"From {begin} to {'managing again' if is_managing else 'the end'}"
 
 
 def _spent(document: Document) -> str:
@@ -220,8 +241,10 @@ def _steps(document: Document) -> str:
     began = min(starts)
     end = max((_end(one) for one in steps), default=began)
     whole = max(1.0, end - began)
-    rows = "".join(_step(one, began, whole) for one in steps)
-    axis = f'<div class="axis"><span>{clock(began)}</span><span>{clock(began + whole)}</span></div>'
+    base = confirmed_at(document)
+    rows = "".join(_step(one, began, whole, base) for one in steps)
+    ends = (clock_on(base, at) for at in (began, began + whole))
+    axis = f'<div class="axis">{"".join(f"<span>{one}</span>" for one in ends)}</div>'
     return _section("Steps and their commands", f'<div class="bars">{rows}</div>{axis}')
 
 
@@ -232,9 +255,9 @@ def _end(step: Document) -> float:
     return max([started + float(step.get("duration_s") or 0.0), *ends])
 
 
-def _step(step: Document, began: float, whole: float) -> str:
+def _step(step: Document, began: float, whole: float, base: float | None) -> str:
     name, outcome = str(step.get("id")), str(step.get("outcome"))
-    kind = str(step.get("kind") or "other")
+    kind = step["kind"] if step.get("kind") in KINDS else "other"
     started = float(step.get("started_at") or began)
     spans = [(started, _end(step), "of")]
     for one in listed(step, "commands"):
@@ -249,8 +272,8 @@ def _step(step: Document, began: float, whole: float) -> str:
     words, tone = outcome.replace("_", " "), TONES.get(outcome, "unknown")
     mark = MARKS.get(outcome, "?")
     told = escape(str(step.get("sentence") or ""))
-    seen = f'<em style="--outcome:var(--{tone})">{mark} {words}</em> {told}'
-    commands = "".join(_command(one) for one in listed(step, "commands"))
+    seen = f'<em style="--outcome:var(--{tone})">{mark} {escape(words)}</em> {told}'
+    commands = "".join(_command(one, base) for one in listed(step, "commands"))
     return (
         f"<details><summary><b>{escape(name)}</b>"
         f'<span class="track" aria-hidden="true">{bar}</span><span class="took">{took}</span>'
@@ -265,21 +288,22 @@ def _place(since: float, to: float, whole: float) -> str:
     return f"left:{left:.2f}%;width:{width:.2f}%"
 
 
-def _command(command: Document) -> str:
+def _command(command: Document, base: float | None) -> str:
     code = command.get("exit_code")
     ended = str(command.get("outcome")).replace("_", " ")
     ended += "" if code is None else f", exit {code}"
     took = command.get("duration_s")
     ended += "" if took is None else f", {short_duration(took)}"
     return (
-        f'<p class="soft">{clock(command.get("at"))}: {escape(ended)}</p>'
+        f'<p class="soft">{clock_on(base, command.get("at"))}: {escape(ended)}</p>'
         f"<pre>{escape(str(command.get('preview')))}</pre>"
     )
 
 
 def _timeline(document: Document) -> str:
+    base = confirmed_at(document)
     rows = "".join(
-        f'<tr><td class="when">{clock(one.get("at"))}</td>'
+        f'<tr><td class="when">{clock_on(base, one.get("at"))}</td>'
         f"<td>{escape(by_whom(one) + str(one.get('says')))}</td></tr>"
         for one in listed(document, "timeline")
     )

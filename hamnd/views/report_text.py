@@ -10,7 +10,7 @@ from typing import Any
 from hamnd.views.text import (
     WIDTH,
     Document,
-    clock,
+    clock_on,
     day,
     fit,
     fold,
@@ -39,8 +39,8 @@ WITHOUT_LOSS = {
 
 def report_title(document: Document) -> str:
     """Return the first line: kind, date, nodes and epoch where they are known."""
-    at = lookup(document, "times", "confirmed_at")
-    parts = [f"{str(document.get('kind') or 'run').capitalize()} {day(at)}"]
+    kind = str(document.get("kind") or "run").capitalize()
+    parts = [f"{kind} {day(confirmed_at(document))}"]
     route = " -> ".join(str(name) for name in (document.get("from"), document.get("to")) if name)
     parts += [route] if route else []
     epoch = document.get("epoch")
@@ -49,40 +49,45 @@ def report_title(document: Document) -> str:
     return ", ".join(parts)
 
 
+def confirmed_at(document: Document) -> float | None:
+    """Return the moment that dates a report: times of another day are shown with theirs."""
+    at: float | None = lookup(document, "times", "confirmed_at")
+    return at
+
+
 def head(document: Document) -> list[tuple[str, str, str]]:
     """Return the head as (what, when, note): from the death to managing again."""
     times: dict[str, Any] = lookup(document, "times") or {}
     died, down = times.get("died_at"), times.get("primary_down_at")
+    base = times.get("confirmed_at")
     rows: list[tuple[str, str, str]] = []
     if died is not None:
         cause = f"cause {document['cause']}" if document.get("cause") else ""
-        rows.append(("primary fell silent", clock(died), cause))
+        rows.append(("primary fell silent", clock_on(base, died), cause))
     if down is not None:
         after = f"+{span(down - died)}" if died is not None else ""
-        rows.append(("hamnd said PrimaryDown", clock(down), after))
+        rows.append(("hamnd said PrimaryDown", clock_on(base, down), after))
     if times.get("paged_at") is not None:
-        rows.append(("paged", clock(times["paged_at"]), ""))
+        rows.append(("paged", clock_on(base, times["paged_at"]), ""))
     if times.get("first_looked_at") is not None:
-        rows.append(("first looked at", clock(times["first_looked_at"]), ""))
+        rows.append(("first looked at", clock_on(base, times["first_looked_at"]), ""))
     human = document.get("human_s")
     note = f"human time {span(human)}" if human is not None else ""
-    rows.append(
-        (f"confirmed ({document.get('confirmed_by')})", clock(times.get("confirmed_at")), note)
-    )
+    rows.append((f"confirmed ({document.get('confirmed_by')})", clock_on(base, base), note))
     homeward, ended = times.get("homeward_at"), times.get("ended_at")
     machine = document.get("machine_s")
     if times.get("active_at") is not None:
-        rows.append(("managing again", clock(times["active_at"]), f"machine time {span(machine)}"))
+        at, note = clock_on(base, times["active_at"]), f"machine time {span(machine)}"
+        rows.append(("managing again", at, note))
         rows.append(("", "", spent(document)))
     elif homeward is None or document.get("status") != "done":
-        rows.append(
-            (str(document.get("status")), clock(ended) if ended else "", _not_managing(document))
-        )
+        at = clock_on(base, ended) if ended else ""
+        rows.append((str(document.get("status")), at, _not_managing(document)))
     if homeward is not None:
-        rows.append(("the way home began", clock(homeward), ""))
+        rows.append(("the way home began", clock_on(base, homeward), ""))
         if ended is not None and document.get("status") == "done":
             took = f"way home {span(ended - homeward)}"
-            rows.append((f"{_manager(document)} manages again", clock(ended), took))
+            rows.append((f"{_manager(document)} manages again", clock_on(base, ended), took))
     return rows
 
 
@@ -150,7 +155,8 @@ def render_report_text(document: Document, width: int = WIDTH) -> list[str]:
         text = str(step.get("sentence") or step.get("outcome"))
         lines += item(MARKS.get(str(step.get("outcome")), "?"), took, text, width, 20)
     lines += _listed_text(document, width)
-    return [*fit(lines, width), "", f"NEXT    hamnctl report {name} --markdown · hamnctl history"]
+    following = f"NEXT    hamnctl report {name} --markdown · --html · hamnctl history"
+    return [*fit(lines, width), "", following]
 
 
 def _listed_text(document: Document, width: int) -> list[str]:
@@ -169,7 +175,8 @@ def sections(document: Document) -> list[tuple[str, list[str]]]:
         f"gate {one.get('gate')}: {one.get('reason')} ({one.get('by')})"
         for one in listed(document, "overrides")
     ]
-    pauses = [_pause(one) for one in listed(document, "pauses")]
+    base = confirmed_at(document)
+    pauses = [_pause(one, base) for one in listed(document, "pauses")]
     skipped = [
         f"{one.get('step')}: {one.get('reason')} ({one.get('by')})"
         for one in listed(document, "skipped")
@@ -187,11 +194,11 @@ def sections(document: Document) -> list[tuple[str, list[str]]]:
     ]
 
 
-def _pause(one: Document) -> str:
+def _pause(one: Document, base: float | None) -> str:
     where = one.get("step") or "the run"
     lasted = one.get("lasted_s")
     told = f"for {span(lasted)}" if lasted is not None else "until now"
-    return f"{clock(one.get('at'))} at {where} {told}: {one.get('reason')}"
+    return f"{clock_on(base, one.get('at'))} at {where} {told}: {one.get('reason')}"
 
 
 def render_report_markdown(document: Document) -> str:
@@ -212,24 +219,25 @@ def render_report_markdown(document: Document) -> str:
     for title, told in sections(document):
         lines += ["", f"## {title}", "", *(f"- {line}" for line in told)] if told else []
     lines += ["", "## Commands", ""]
+    base = confirmed_at(document)
     for step in listed(document, "steps"):
         for command in listed(step, "commands"):
-            lines += _command(step, command)
+            lines += _command(step, command, base)
     lines += ["", "## Timeline (UTC)", ""]
     lines += [
-        f"- {clock(one.get('at'))} {by_whom(one)}{one.get('says')}"
+        f"- {clock_on(base, one.get('at'))} {by_whom(one)}{one.get('says')}"
         for one in listed(document, "timeline")
     ]
     return "\n".join(lines) + "\n"
 
 
-def _command(step: Document, command: Document) -> list[str]:
+def _command(step: Document, command: Document, base: float | None) -> list[str]:
     code = command.get("exit_code")
     ended = str(command.get("outcome")).replace("_", " ") + (
         "" if code is None else f", exit {code}"
     )
     took = short_duration(command.get("duration_s"))
-    return [f"{clock(command.get('at'))} {step.get('id')}: {ended} {took}".rstrip(), "",
+    return [f"{clock_on(base, command.get('at'))} {step.get('id')}: {ended} {took}".rstrip(), "",
             f"    {command.get('preview')}", ""]  # fmt: skip
 
 

@@ -117,6 +117,12 @@ def when(now: float | None, then: float | None) -> str:
     return stamp(then)
 
 
+def clock_on(base: float | None, wall_s: float | None) -> str:
+    """Say a wall time of a story that is dated by `base`: with its day where that is another."""
+    is_other = wall_s is not None and base is not None and day(wall_s) != day(base)
+    return f"{day(wall_s)} {clock(wall_s)}" if is_other else clock(wall_s)
+
+
 def weekday_clock(wall_s: float | None) -> str:
     """Say the moment a screen was made: ``Sun 14:02:11Z``."""
     moment = _moment(wall_s)

@@ -10,7 +10,7 @@ import pytest
 
 from hamnd.model.names import Phase
 from hamnd.ports import Entry
-from hamnd.views.report import render_report_html, report_document
+from hamnd.views.report import render_report_html, render_report_text, report_document
 from tests.builders import DIGEST
 from tests.unit.views.journal_entries import CONFIRMED, Writer, night
 
@@ -108,6 +108,38 @@ def test_a_run_is_drawn_at_any_moment(until: str) -> None:
 
 def test_a_run_that_nobody_knows_is_said_to_be_none() -> None:
     assert "knows no such plan" in Page(render_report_html(report_document(night(), "0" * 8))).text
+
+
+def test_only_a_death_that_is_known_is_drawn_as_one() -> None:
+    """Given a plan that nobody died for, then what is drawn begins with its confirmation."""
+    assert "From the death to managing again" in drawn().text
+    assert (
+        "From the death to the end"
+        in Page(render_report_html(report_document(ended("run_aborted"), DIGEST))).text
+    )
+    document = report_document(night(), DIGEST)
+    unknown = {**document["times"], "died_at": None, "primary_down_at": None}
+    text = Page(render_report_html({**document, "times": unknown})).text
+    assert "From the confirmation to managing again" in text
+    assert "the death" not in text
+
+
+def test_what_happened_on_another_day_is_told_with_its_day() -> None:
+    document = report_document(night(), DIGEST)
+    before = {**document["times"], "died_at": document["times"]["died_at"] - 86_400}
+    told = {**document, "times": before}
+    assert "2026-11-21 03:05:57" in Page(render_report_html(told)).text
+    assert "2026-11-21 03:05:57" in "\n".join(render_report_text(told))
+    assert "2026-11-22 03:05:57" not in Page(render_report_html(document)).text
+
+
+def test_a_document_that_lies_about_its_words_breaks_no_markup() -> None:
+    document = report_document(night(), DIGEST)
+    bad = '"><script>'
+    steps = [{**one, "kind": bad, "outcome": bad} for one in document["steps"]]
+    html = render_report_html({**document, "steps": steps})
+    assert "<script" not in html
+    assert Page(html).open == []
 
 
 # ---- what it is made of ------------------------------------------------------------------------
