@@ -68,7 +68,8 @@ def parse(report: Report) -> Acquaintance | None:
     names: dict[str, frozenset[str]] = {}
     gets_in, refusal = None, ""
     for line in lines:
-        key, *words = line.split()
+        key, _, rest = line.partition(" ")  # a shell's start-up files may say anything
+        words = rest.split()
         if key == "name" and words:
             names[words[0]] = frozenset(words[1:])
         elif key == "ssh" and words:

@@ -206,7 +206,7 @@ def read_kept(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     if lost is not None:
         return lost
     if report.exit_code == 0:
-        return Reading(Verdict.PASS, last_lines(report))
+        return Reading(Verdict.PASS, last_lines(report) or "the epoch is kept")
     return Reading(Verdict.BLOCK, f"exit code {report.exit_code}: {last_lines(report)}")
 
 

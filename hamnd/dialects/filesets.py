@@ -142,7 +142,7 @@ def read_certificates_valid(report: Report, _arguments: tuple[str, ...] = ()) ->
     silence = unanswered(report)
     if silence is not None:
         return silence
-    told = report.stdout.strip() or last_lines(report)
+    told = report.stdout.strip() or last_lines(report) or f"exit code {report.exit_code}"
     if report.exit_code == 0:
         return Reading(Verdict.PASS, told)
     clear = "renew it on both nodes, or copy it: hamnctl sync credentials"

@@ -48,7 +48,7 @@ def why_not(report: Report) -> str:
     """Return in one line what the client complained of; the statement itself it repeats is left."""
     found = _ERROR.search(report.stderr)
     if found is None:
-        return last_lines(report)
+        return last_lines(report) or "it said nothing"
     said = _WHERE.sub(r"error \1: ", found[0].strip())
     return (
         f"the server takes the connection and does not answer ({said})" if _MUTE in said else said
