@@ -127,7 +127,7 @@ def play(crash: Crash) -> Led:
             site.lab[STANDBY].run("systemctl", "start", "hamnd", timeout_s=60)
         else:
             site.faults.power_cycle(STANDBY)
-        wait_until(lambda: desk.status() is not None, "hamnd answers again", BACK_S)
+        desk.wait_answer(BACK_S)
         status = desk.status() or {}
         led.met = status["run"] is not None
         led.first = status["run"] or {}

@@ -87,6 +87,15 @@ class Desk:
             raise TimeoutError(f"not {states} within {limit_s:g} s:\n{self.told()}") from None
         return self.state()
 
+    def wait_answer(self, limit_s: float) -> None:
+        """Wait until hamnd answers. Raises TimeoutError with what it logged."""
+        try:
+            wait_until(lambda: self.status() is not None, "", limit_s)
+        except TimeoutError:
+            raise TimeoutError(
+                f"hamnd does not answer within {limit_s:g} s:\n{self.ending()}"
+            ) from None
+
     def wait_record(self, what: str, step: str | None = None, limit_s: float = REST_S) -> None:
         """Wait for a record, looked for all the time. Raises TimeoutError."""
         is_there = lambda: self.count(what, step) > 0 or self._rests()  # noqa: E731

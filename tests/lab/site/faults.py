@@ -86,11 +86,12 @@ class Faults:
 
         Raises RuntimeError when there is none.
         """
-        # Who is killed is there for a moment more: whoever starts it anew must not find it running.
+        # Who is killed is there for a moment more, and so are its locks until its last thread lets
+        # go of the disk: whoever starts it anew must not find it running.
         script = (
             'n=0; for p in $(pgrep -f -- "$1"); do [ "$p" = $$ ] || '
             '{ kill -s "$2" "$p" && n=1; [ "$2" = KILL ] && '
-            "while grep -qs '^State:.[^ZX]' /proc/$p/status; do sleep .01; done; }; done; "
+            "while grep -qs '^State:.[^ZX]' /proc/$p/task/*/status; do sleep .01; done; }; done; "
             '[ "$n" = 1 ]'
         )
         # The pattern is an argument of the script too: brackets keep it from matching itself.

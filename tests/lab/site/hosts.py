@@ -286,11 +286,16 @@ class Host:
         if self._boot is not None:
             self._boot.wait(timeout=END_S)
             self._boot = None
+        wait_until(self._is_dead, f"the end of {self.name}", END_S)
         for process in self._processes:
             process.popen.wait(timeout=END_S)
         self._processes.clear()
-        wait_until(lambda: _is_empty(self.cgroup), f"the end of {self.name}", END_S)
         _write(self.cgroup / "cgroup.freeze", "0")
+
+    def _is_dead(self) -> bool:
+        # Who was on the way in at the first kill came into a dead host, perhaps a frozen one.
+        _write(self.cgroup / "cgroup.kill", "1")
+        return _is_empty(self.cgroup)
 
     def freeze(self, is_frozen: bool = True) -> None:
         """Stop or continue every process; the kernel goes on answering ping and connections."""

@@ -41,6 +41,8 @@ UNIT = CHECKOUT / "systemd/hamnd.service"
 SERVICE_ADDRESS = CLUSTER.address(SERVICE_NAME)
 
 TIMES = PairConfig(hadr_timeout_s=5, peer_window_s=20, takeover_s=0.5)
+READ_S = 120.0
+"""What changes seldom and could not be told is read again once a minute."""
 
 TEXT = f"""\
 cluster = "lab"
@@ -318,10 +320,15 @@ class Pair:
         """Plan and confirm as an operator does; return the plan that was carried out.
 
         What is seen only between the two is in the digest: then it is planned anew, a few times.
+        What hamnd wants to read first is waited for.
         """
 
+        def planned() -> dict[str, Any]:
+            return self.ask("plan", kind, *words, node=node)
+
         def confirm() -> tuple[dict[str, Any], Done]:
-            plan = self.ask("plan", kind, *words, node=node)
+            wait_until(lambda: "try again soon" not in str(planned().get("error")), kind, READ_S)
+            plan = planned()
             assert "digest" in plan, plan
             word = ("confirm", plan["digest"], "--name", named)
             return plan, self.hamnctl(*word, node=node, timeout_s=limit_s)
