@@ -49,8 +49,10 @@ _REMOVE = 'set -eu; file=$1 sshd=$2; rm -f "$file"\n'
 
 
 def rules(site: Site) -> str:
-    """Return the whole table; a table of that name from an earlier takeover is replaced."""
-    family = "ip6" if ":" in site.partner.address else "ip"
+    """Return the whole table; a table of that name from an earlier takeover is replaced.
+
+    What this node says to itself over loopback passes: such an address may be its own by then.
+    """
     own = site.standby if site.is_on_standby else site.primary
     usual = {
         "db2": DB2_PORT,
@@ -62,14 +64,18 @@ def rules(site: Site) -> str:
     served = {own.xcatd_port, INSTALL_PORT, RSYNC_PORT}
     wanted = sorted(served if database is None else {database, *served})
     refused = ", ".join(str(port) for port in wanted)
+    lines = "".join(
+        f'    iifname != "lo" {"ip6" if ":" in one else "ip"} saddr {one} '
+        f"tcp dport {{ {refused} }} reject with tcp reset\n"
+        for one in _theirs(site)
+    )
     return (
         f"table inet {TABLE}\n"
         f"delete table inet {TABLE}\n"
         f"table inet {TABLE} {{\n"
         "  chain input {\n"
         "    type filter hook input priority -10; policy accept;\n"
-        f"    {family} saddr {site.partner.address} tcp dport {{ {refused} }} "
-        "reject with tcp reset\n"
+        f"{lines}"
         "  }\n"
         "}\n"
     )
@@ -80,10 +86,16 @@ def sshd_lines(site: Site) -> str:
     return (
         f"# Put here by hamnd: {site.partner.name} is no longer the management node, and copies\n"
         "# no files onto this one until it has rejoined.\n"
-        f"Match Address {site.partner.address}\n"
+        f"Match Address {','.join(_theirs(site))}\n"
         "    ExposeAuthInfo yes\n"
         f"    ForceCommand exec /bin/sh -c '{_FORCED}'\n"
     )
+
+
+def _theirs(site: Site) -> tuple[str, ...]:
+    """Return where the old primary may come from: its own address, or what this node gives up."""
+    given_up = (site.own.address,) if site.takes_primary_address else ()
+    return (site.partner.address, *given_up)
 
 
 def raise_rules(site: Site) -> Action:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +14,7 @@ import pytest
 
 from hamnd.dialects import shielding
 from hamnd.model.names import Verdict
-from hamnd.model.site import Shield
+from hamnd.model.site import IdentityMode, ServiceAddress, Shield, Site
 from hamnd.model.work import Ending, Exec
 from tests.builders import site
 from tests.unit.dialects.reports import ended, exited
@@ -35,6 +37,50 @@ def test_the_old_primarys_own_address_is_refused_and_no_other() -> None:
     v6 = replace(HERE, primary=replace(HERE.primary, address="fd00::3", xcatd_port=4001))
     v6 = replace(v6, shield=Shield(True, None, 50_000))
     assert "ip6 saddr fd00::3 tcp dport { 873, 3001, 3002, 50000 }" in shielding.rules(v6)
+
+
+def guides_way() -> Site:
+    """This node takes the primary's own address."""
+    moved = ServiceAddress("en1", HERE.primary.address, 26, "aixmn1")
+    return replace(HERE, identity_mode=IdentityMode.PRIMARY_ADDRESS, identity=(moved,))
+
+
+def test_where_addresses_move_it_is_refused_at_the_one_that_is_free_then_too() -> None:
+    """A person gives it that one at its console: its own is this node's by then."""
+    there = guides_way()
+    both = ["9.114.47.103", "9.114.47.104"]
+    assert re.findall(r"saddr (\S+)", shielding.rules(there)) == both
+    assert f"Match Address {','.join(both)}\n" in shielding.sshd_lines(there)
+
+
+KNOCK = """\
+import socket
+one, two = socket.socket(), socket.socket()
+one.bind(("9.114.47.103", 3001))
+one.listen()
+two.connect(("9.114.47.103", 3001))
+"""
+
+
+@pytest.mark.skipif(
+    shutil.which("nft") is None or os.geteuid() != 0, reason="needs nft, and root for a network"
+)
+def test_what_this_node_says_to_itself_over_the_address_it_took_is_not_refused() -> None:
+    """xcatd opens the database by the name that moved, from the address that moved."""
+    script = (
+        "ip link set lo up && ip addr add 9.114.47.103/32 dev lo && "
+        f'{HERE.tool("nft")} -f - && exec "$0" -c "$1"'
+    )
+    done = subprocess.run(
+        ["unshare", "--net", "sh", "-c", script, sys.executable, KNOCK],
+        input=shielding.rules(guides_way()),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if "unshare" in done.stderr or "Operation not permitted" in done.stderr:
+        pytest.skip(done.stderr.strip())
+    assert done.returncode == 0, done.stderr
 
 
 def test_the_table_is_replaced_as_a_whole() -> None:

@@ -31,18 +31,30 @@ class Words:
 
 
 def owned_by_taker(site: Site, seen: Seen) -> Owned:
-    """Return what the node that takes the identity has of its own, as it was seen there."""
+    """Return what the node that takes the identity has of its own, as it was seen there.
+
+    The configured one where it is in that network; in another network the first that its interface
+    lists. Every other address is somebody's alias, or the spare one, and stays.
+    """
     report = seen.get("addresses")
     here = addresses.parse_addresses(report.stdout) if report is not None else ()
+    found = ((service, _own_near(service, here, site)) for service in site.identity)
+    return tuple((service, own) for service, own in found if own is not None)
+
+
+def _own_near(service: ServiceAddress, here: tuple[Address, ...], site: Site) -> Address | None:
     moving = {one.address for one in site.identity}
-    return tuple(
-        (service, one)
-        for service in site.identity
+    network = ip_interface(f"{service.address}/{service.prefix}").network
+    near = (
+        one
         for one in here
         if one.interface == service.interface
         and one.address not in moving
-        and ip_address(one.address) in ip_interface(f"{service.address}/{service.prefix}").network
+        and ip_address(one.address) in network
     )
+    if ip_address(site.own.address) in network:
+        return next((one for one in near if one.address == site.own.address), None)
+    return next(near, None)
 
 
 def owned_once(site: Site) -> Owned:

@@ -88,6 +88,29 @@ def test_what_lasts_is_written_last_and_only_the_own_address_of_that_network_end
     assert edited(INTERFACES.replace(OWN, PRIMARYS), back[0]) == INTERFACES
 
 
+def test_an_alias_and_the_spare_address_beside_the_own_one_stay() -> None:
+    beside = "".join(
+        f"2: en1    inet 9.114.47.{last}/26 scope global secondary en1\\  valid_lft forever\n"
+        for last in (105, 106)
+    )
+    where = replace(site(), identity_spare="9.114.47.105")
+    reports = {**seen(), "addresses": exited(0, beside + ADDRESSES)}
+    said = " ".join(ran(steps(reports, where)["settle"]))
+    assert f"{OWN}/26" in said
+    assert "9.114.47.105" not in said
+    assert "9.114.47.106" not in said
+
+
+def test_in_another_network_the_first_address_of_its_interface_is_the_own_one() -> None:
+    second = "3: en2    inet 10.0.0.9/24 scope global secondary en2\\  valid_lft forever\n"
+    moved = ServiceAddress("en2", "10.0.0.3", 24, "aixmn1-install")
+    where = replace(site(), identity=(*site().identity, moved))
+    reports = {**seen(), "addresses": exited(0, ADDRESSES + second)}
+    said = " ".join(ran(steps(reports, where)["settle"]))
+    assert "10.0.0.4/24" in said
+    assert "10.0.0.9" not in said
+
+
 def test_an_address_that_no_file_names_is_told_long_before_it_is_needed() -> None:
     looks = {look.arguments for look in steps()["settle"].readiness}
     assert (OWN,) in looks
