@@ -8,17 +8,27 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import io
 import re
 import shlex
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
+from hamnd import dialects
 from hamnd.cli.main import COMMANDS, whole_parser
 from hamnd.daemon.main import _parser as daemon_parser
 from hamnd.daemon.survey import parser as init_parser
+from hamnd.model.plan import Step
+from hamnd.model.site import Site
+from tests.builders import terms
+from tests.unit.dialects.reports import exited
 
 TEXTS = ("README.md", "CHANGELOG.md", "SECURITY.md")
 PROGRAMS = ("hamnctl", "hamnd", "make")
@@ -140,3 +150,44 @@ def test_the_guide_tells_every_step_in_the_section_that_its_card_names(checkout:
 
 def _is_in(guide: str, section: str) -> bool:
     return guide == section or guide.startswith(f"{section}.")
+
+
+def test_the_rooms_are_told_in_the_order_that_is_checked(checkout: Path) -> None:
+    with (checkout / "pyproject.toml").open("rb") as file:
+        contracts = tomllib.load(file)["tool"]["importlinter"]["contracts"]
+    layers = next(one["layers"] for one in contracts if one["containers"] == ["hamnd"])
+    told = re.search(r"`(errors < .*?__main__)`", contributing(checkout), re.DOTALL)
+    assert told
+    rooms = [set(re.split(r"\s*\|\s*", one.strip())) for one in told[1].split("<")]
+    assert rooms == [set(re.split(r"\s*\|\s*", one)) for one in reversed(layers)]
+
+
+def test_the_worked_example_of_a_step_makes_one(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given the page's two blocks of code as they stand, then they are a look, a reader, a step."""
+    chapter = contributing(checkout).split("\n## A step\n")[1].split("\n## ")[0]
+    blocks = re.findall(r"^   ```python\n(.*?)^   ```$", chapter, re.MULTILINE | re.DOTALL)
+    dialect, platform = [inspect.cleandoc(f"\n{one}") for one in blocks]
+    licences = ModuleType("hamnd.dialects.licences")
+    exec(dialect, vars(licences))  # noqa: S102 - our own page
+    monkeypatch.setitem(sys.modules, licences.__name__, licences)
+    monkeypatch.setattr(dialects, "licences", licences, raising=False)
+    names: dict[str, Any] = {"Site": Site}
+    exec(platform, names)  # noqa: S102 - likewise
+    here = terms()
+    step = names["licence_server"](here.site, here.policy)
+    assert isinstance(step, Step)
+    assert step.postconditions[0].reads in licences.READERS
+    told = {
+        word: licences.read_serving(exited(stdout=word)).verdict.value
+        for word in ("serving", "stopped", "serv")
+    }
+    assert told == {"serving": "pass", "stopped": "block", "serv": "unknown"}
+    for one in re.findall(r"`((?:core|settings|dialects|tests|docs|model)/[\w/.]+\.\w+)`", chapter):
+        places = (checkout / one, checkout / "hamnd" / one)
+        assert one == "dialects/licences.py" or any(place.exists() for place in places), one
+
+
+def contributing(checkout: Path) -> str:
+    return (checkout / "docs/contributing.md").read_text()

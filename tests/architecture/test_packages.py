@@ -1,12 +1,13 @@
 """What `.ci/install` does to the machine, told by programs that only note what they were asked.
 
-Owns the cases: all there, one missing, a policy of the machine's own, no apt-get, no root. Must not
-install anything.
+Owns the cases: all there, one missing, a policy of the machine's own, no apt-get, no root; and what
+the Linux packages promise of Python and of an upgrade. Must not install anything.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -122,3 +123,31 @@ def test_every_package_that_the_lab_names_is_in_the_list(checkout: Path) -> None
     listed = (checkout / ".ci/packages").read_text().split()
     assert set(PACKAGES.values()) <= set(listed)
     assert os.access(checkout / ".ci/install", os.X_OK)
+
+
+def test_a_package_is_installed_beside_no_python_that_it_does_not_look_for(checkout: Path) -> None:
+    """Given a distribution whose Python is newer than those tried here, then it is refused."""
+    packaging = checkout / "packaging"
+    looked_for = {}
+    for name in ("files/launcher", "files/compile", "stage"):
+        found = re.search(
+            r"^for \w+ in (3[\d. ]+); do$", (packaging / name).read_text(), re.MULTILINE
+        )
+        assert found, name
+        looked_for[name] = sorted(int(one.partition(".")[2]) for one in found[1].split())
+    (known,) = {tuple(one) for one in looked_for.values()}
+    control = (packaging / "debian/control").read_text()
+    assert f"python3 (>= 3.{known[0]}), python3 (<< 3.{known[-1] + 1}~)" in control
+    spec = (packaging / "hamnd.spec").read_text()
+    assert f"(python3 >= 3.{known[0]} with python3 < 3.{known[-1] + 1})" in spec
+
+
+def test_an_upgrade_forgets_the_mark_of_one_that_went_no_further(
+    tmp_path: Path, checkout: Path
+) -> None:
+    mark, script = tmp_path / "mark", tmp_path / "package"
+    text = (checkout / "packaging/files/package").read_text()
+    script.write_text(text.replace("/run/hamnd.was-running", str(mark)).replace("/usr/", "/none/"))
+    mark.touch()
+    subprocess.run(["sh", script, "before-upgrade"], timeout=30, check=False, capture_output=True)
+    assert not mark.exists()
