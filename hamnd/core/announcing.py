@@ -1,11 +1,12 @@
-"""Which plan is on here, told to the partner's hamnd by a line in our own state directory (law 1).
+"""What hamnd leaves in its own state directory for others to read (law 1).
 
-Owns when it is written. Must not know the line (dialects.running) nor what the partner makes of it.
+Owns when it is written: which plan is on here, for the partner's hamnd; where the partner is, for
+hamn-guard. Must not know the lines (dialects.running, dialects.guard) nor what is made of them.
 """
 
 from __future__ import annotations
 
-from hamnd.core.commands import TellRun
+from hamnd.core.commands import TellGuard, TellRun
 from hamnd.core.events import Event, Started
 from hamnd.core.progress import Run
 from hamnd.core.turn import Turn
@@ -18,6 +19,12 @@ def tell_run(turn: Turn, event: Event) -> None:
     line = _line(turn.state.run)
     if isinstance(event, Started) or line != _line(turn.before.run):
         turn.commands.append(TellRun(line))
+
+
+def tell_guard(turn: Turn) -> None:
+    """Have the guard told where both nodes have exchanged their addresses; it is at a start."""
+    if turn.state.is_exchanged != turn.before.is_exchanged:
+        turn.commands.append(TellGuard())
 
 
 def _line(run: Run | None) -> str:

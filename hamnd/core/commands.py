@@ -76,6 +76,11 @@ class TellRun:
 
 
 @dataclass(frozen=True, slots=True)
+class TellGuard:
+    """Write anew what hamn-guard goes by on this node: where the partner is has changed."""
+
+
+@dataclass(frozen=True, slots=True)
 class RunHook:
     """Tell the site's own program what happened. Comes home as HookCompleted; nothing waits."""
 
@@ -137,6 +142,7 @@ Command = (
     | LookAtStep
     | WriteReport
     | TellRun
+    | TellGuard
     | RunHook
     | PerformRoutine
     | EndRoutine

@@ -86,6 +86,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     copying.begin_overdue(turn, event)
     telling.tell_changes(turn)
     announcing.tell_run(turn, event)
+    announcing.tell_guard(turn)
     _ask(turn, event)
     _remember(turn)
     decision = turn.decision()

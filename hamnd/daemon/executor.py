@@ -27,6 +27,7 @@ from hamnd.core.commands import (
     RunHook,
     SetReachInterval,
     TakeLook,
+    TellGuard,
     TellRun,
     WriteReport,
 )
@@ -64,6 +65,7 @@ class Hooks:
     set_reach_interval: Callable[[float], None]
     write_report: Callable[[str], Awaitable[None]]
     tell_run: Callable[[str], Awaitable[None]]
+    tell_guard: Callable[[], Awaitable[None]]
 
 
 class Executor:
@@ -127,7 +129,7 @@ class Executor:
                     self._routines[command.name].cancel()
             case KeepEpoch():
                 self._launch(self._keep(command, world), f"epoch-{command.host}")
-            case WriteReport() | TellRun():
+            case WriteReport() | TellRun() | TellGuard():
                 self._launch(self._write(command), "own-file")
             case _:
                 assert_never(command)
@@ -224,12 +226,15 @@ class Executor:
         report = await self._perform(world, command.action, KEEP_S)
         await self._bring(EpochKept(command, report))
 
-    async def _write(self, command: WriteReport | TellRun) -> None:
+    async def _write(self, command: WriteReport | TellRun | TellGuard) -> None:
         """Write one of hamnd's own files; that it cannot be written holds nothing."""
-        if isinstance(command, WriteReport):
-            what, work = "report", self._hooks.write_report(command.digest)
-        else:
-            what, work = "run", self._hooks.tell_run(command.line)
+        match command:
+            case WriteReport():
+                what, work = "report", self._hooks.write_report(command.digest)
+            case TellRun():
+                what, work = "run", self._hooks.tell_run(command.line)
+            case TellGuard():
+                what, work = "guard", self._hooks.tell_guard()
         outcome = await asyncio.gather(work, return_exceptions=True)
         if isinstance(outcome[0], Exception):
             log.error("file_not_written", what=what, of=command, error=str(outcome[0]))

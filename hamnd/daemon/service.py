@@ -120,7 +120,9 @@ class Service:
         )
         lock = StateLock(settings)
         self._wired = wiring.build(site)
-        hooks = Hooks(self._set_reach_interval, self._write_report, self._tell_run)
+        hooks = Hooks(
+            self._set_reach_interval, self._write_report, self._tell_run, self._tell_guard
+        )
         self._executor = Executor(self._wired.world, self._clock, hooks)
         self._ledger = Ledger(
             lambda: SqliteJournal(settings, lock), JournalThread(), self._journal_timeout_s
@@ -270,6 +272,9 @@ class Service:
         async with self._run_lock:
             state_dir = Path(self._runtime.terms.site.paths.state_dir)
             await asyncio.to_thread(write_run, state_dir, self._run_line)
+
+    async def _tell_guard(self) -> None:
+        await _tell_guard(present(self._runtime.terms, self._runtime.state).site)
 
     def _renew_runbook(self) -> None:
         here = present(self._runtime.terms, self._runtime.state)

@@ -24,6 +24,7 @@ from hamnd.core.commands import (
     RunHook,
     SetReachInterval,
     TakeLook,
+    TellGuard,
     TellRun,
     WriteReport,
 )
@@ -203,7 +204,7 @@ class Daemon:
                 )
             case KeepEpoch():
                 self._keep(command, life)
-            case TellRun():
+            case TellRun() | TellGuard():
                 pass
             case WriteReport():
                 self.transcript.say("hamnd", f"writes the report of {command.digest}")

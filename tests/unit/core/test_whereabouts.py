@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core import asking
-from hamnd.core.commands import ProbeRound, TakeLook
+from hamnd.core.commands import ProbeRound, TakeLook, TellGuard
 from hamnd.core.engine import step
 from hamnd.core.events import LookCompleted, RoundCompleted
 from hamnd.core.health.rule import (
@@ -14,6 +14,7 @@ from hamnd.core.health.rule import (
     silence_began,
     silence_of,
 )
+from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import (
@@ -26,7 +27,7 @@ from hamnd.core.whereabouts import (
 )
 from hamnd.dialects import reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Outcome, PlanKind, Probe, Rhythm
+from hamnd.model.names import Outcome, PlanKind, Probe, Rhythm, State
 from hamnd.model.site import IdentityMode, ServiceAddress, Witness
 from hamnd.model.work import Ending, Look, Looked, Report
 from tests.builders import Pair, pair
@@ -208,6 +209,24 @@ def test_its_own_addresses_tell_whether_both_have_exchanged_theirs() -> None:
     assert partner_at(taken, present(terms, taken)) == second
     assert note_own(holding(taken, first, second), terms).is_exchanged, "both: nothing new"
     assert not note_own(holding(taken, second), terms).is_exchanged
+
+
+def test_the_guard_is_told_once_both_have_exchanged_and_never_else() -> None:
+    """It would ask this very node for the partner, and be answered."""
+    state, terms = exchanging()
+    idle, now = replace(state, run=None, state=State.ACTIVE), Instant(5_000.0, 5_000.0)
+    look = platform_of(terms.site).looks(terms.site)["addresses"]
+
+    def told_of(before: NodeState, *held: str) -> bool:
+        report = holding(before, *held).watch.reports[OWN]
+        seen = replace(report, started=now, finished=now)
+        decision = step(before, LookCompleted(OWN, Looked(look, seen)), now, terms)
+        return TellGuard() in decision.commands
+
+    first, second = terms.site.primary.address, terms.site.standby.address
+    assert not told_of(idle, second)
+    assert told_of(idle, first)
+    assert told_of(replace(idle, is_exchanged=True), second)
 
 
 def test_what_was_seen_of_both_nodes_is_forgotten_once_a_run_moved_them() -> None:

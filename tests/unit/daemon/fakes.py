@@ -52,7 +52,7 @@ PING = Look(Reach("mn1", "127.0.0.1", Probe.PING), "reach.answer", "an answer", 
 ACTION = Action(Exec("mn2", ("true",)))
 
 
-async def no_word(_: str) -> None:
+async def no_word(_: str = "") -> None:
     """Write nothing of what hamnd tells of itself."""
 
 
@@ -253,7 +253,7 @@ class Bench:
         self.world = ScriptedWorld(self.story)
         self.clock = LoopClock()
         self.ledger = Ledger(lambda: self.journal, self.worker, limit_s=5.0)
-        hooks = Hooks(self.intervals.append, self._report, no_word)
+        hooks = Hooks(self.intervals.append, self._report, no_word, no_word)
         self.executor = Executor(self.world, self.clock, hooks)
         parts = Parts(
             Core(self.step, toy_dump),

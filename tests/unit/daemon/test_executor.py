@@ -45,7 +45,7 @@ class Yard:
     def __post_init__(self) -> None:
         self.world = ScriptedWorld([])
         self.executor = Executor(
-            self.world, LoopClock(), Hooks(self.intervals.append, self.write, no_word)
+            self.world, LoopClock(), Hooks(self.intervals.append, self.write, no_word, no_word)
         )
 
     async def write(self, digest: str) -> None:

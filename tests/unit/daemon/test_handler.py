@@ -49,7 +49,9 @@ class Desk:
         async def no_report(digest: str) -> None:
             return None
 
-        executor = Executor(ScriptedWorld([]), clock, Hooks(lambda _: None, no_report, no_word))
+        executor = Executor(
+            ScriptedWorld([]), clock, Hooks(lambda _: None, no_report, no_word, no_word)
+        )
         core = Core(step, dump)
         parts = Parts(core, clock, self.ledger, executor, NotedSupervisor(), lambda: 1 << 30)
         self.runtime = Runtime(parts, situation.terms, situation.state)

@@ -45,7 +45,7 @@ class Node:
         async def report(digest: str) -> None:
             self.reports.append(digest)
 
-        executor = Executor(self.world, clock, Hooks(lambda _: None, report, no_word))
+        executor = Executor(self.world, clock, Hooks(lambda _: None, report, no_word, no_word))
         parts = Parts(Core(step, dump), clock, ledger, executor, NotedSupervisor(), lambda: 1 << 30)
         runtime = Runtime(parts, pair().terms, state)
 
