@@ -235,6 +235,8 @@ class Executor:
                 what, work = "run", self._hooks.tell_run(command.line)
             case TellGuard():
                 what, work = "guard", self._hooks.tell_guard()
+            case _:
+                assert_never(command)
         outcome = await asyncio.gather(work, return_exceptions=True)
         if isinstance(outcome[0], Exception):
             log.error("file_not_written", what=what, of=command, error=str(outcome[0]))
