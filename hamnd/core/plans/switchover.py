@@ -31,7 +31,10 @@ from hamnd.model.site import Site
 WITHOUT = ("shield", "fence")
 """Steps of a takeover that are against a machine which may come back as primary."""
 
-BEFORE_MOVING = ("quiesce", "promote", "db-stop", "db-stop-partner")
+LAST_THERE = ("db-stop-partner", "hand-over")
+"""What is done to the old primary's database before its host lets go of its address: what is read
+of it from then on must not say that it is still the primary (core.invariants.released_by)."""
+BEFORE_MOVING = ("quiesce", "promote", "db-stop", *LAST_THERE)
 """Steps of engines that come before any address moves."""
 SERVES_AGAIN = "db-rehome"
 """The step with which this node's own database serves under its new address."""
@@ -82,9 +85,9 @@ def switchover_steps(terms: Terms, sides: Sides, claim: Claim, *told: str) -> tu
     stop = next(one for one in sides.letting_go if one.id == "stop")
     own = [_serving(one) for one in sides.taking if one.id not in WITHOUT]
     engine = [claiming(_handing_over(one), claim) for one in _engine_steps(terms)]
-    going = [one for one in sides.letting_go if one is not stop]
+    going = [_resting(one, engine) for one in sides.letting_go if one is not stop]
     if any(one.id == "unspare" for one in going):
-        engine, going = _moving(engine, going)
+        engine = _moving(engine)
         own = [_around_database(one, {step.id for step in engine}) for one in own]
     else:
         last = tuple(one.id for one in engine if one.id == "replicate")
@@ -114,19 +117,21 @@ def _engine_steps(terms: Terms) -> tuple[Step, ...]:
     )
 
 
-def _moving(engine: list[Step], going: list[Step]) -> tuple[list[Step], list[Step]]:
-    """The old primary's database follows from its new address, and rests while that changes."""
-    resting = tuple(one.id for one in engine if one.id == "db-stop-partner")
-    engine = [
+def _resting(step: Step, engine: list[Step]) -> Step:
+    """The old primary's host lets go once its database rests, or is the standby's."""
+    if step.id != "release":
+        return step
+    return replace(step, after=(*step.after, *(one.id for one in engine if one.id in LAST_THERE)))
+
+
+def _moving(engine: list[Step]) -> list[Step]:
+    """The old primary's database follows from its new address."""
+    return [
         one
         if one.id in (*BEFORE_MOVING, SERVES_AGAIN)
         else replace(one, after=(*one.after, "unspare"))
         for one in engine
     ]
-    going = [
-        replace(one, after=(*one.after, *resting)) if one.id == "release" else one for one in going
-    ]
-    return engine, going
 
 
 def _around_database(step: Step, engine: set[str]) -> Step:

@@ -99,6 +99,15 @@ def test_the_database_rests_while_its_host_has_no_lasting_address() -> None:
     assert "unspare" in needs["db-rehome-partner"]
 
 
+def test_tables_that_are_copied_are_a_standbys_before_their_host_lets_go() -> None:
+    """Else the old primary's own word would be that it is the primary, and the identity waits."""
+    steps = {step.id: step for step in switchover(site(engine="sqlite"))}
+    needs = {key: {*one.depends_on, *one.after} for key, one in steps.items()}
+    assert "hand-over" in needs["release"]
+    assert "unspare" not in needs["hand-over"]
+    assert "unspare" in needs["replicate"]
+
+
 def test_its_own_address_is_given_up_only_once_it_is_read_over_the_spare_one() -> None:
     there = site("aixmn1")
     release = next(step for step in switchover() if step.id == "release")
