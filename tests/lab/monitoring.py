@@ -15,13 +15,15 @@ import re
 import shutil
 import signal
 import socket
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 from aiohttp import web
+
+from hamnd.adapters.clock import SystemClock
 
 CONFIG = Path(__file__).resolve().parents[2] / "config"
 RULES = CONFIG / "prometheus/hamnd.rules.yml"
@@ -114,6 +116,16 @@ class Monitoring:
 
     prometheus: Prometheus
     receiver: Receiver
+
+    def since(self, began: float) -> Callable[[str], Awaitable[list[dict[str, Any]]]]:
+        """Return what answers an expression with all that it gave from then to now."""
+        until = SystemClock().now().wall_s
+        return lambda expression: self.prometheus.over(expression, began, until)
+
+    async def every_rule_is_healthy(self) -> None:
+        """Raise AssertionError with a rule that Prometheus could not evaluate."""
+        for group in (await self.prometheus.ask("rules"))["groups"]:
+            assert all(one["health"] == "ok" for one in group["rules"]), group
 
 
 @contextlib.asynccontextmanager

@@ -1,12 +1,14 @@
 """Every PromQL expression that is delivered: of the rules and of the dashboard.
 
-Owns how they are found in the files, and which series each of them reads. Must not know Prometheus.
+Owns how they are found in the files, which series each of them reads, and which of them an engine
+leaves without an answer. Must not know that engine.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,14 @@ def annotated() -> list[str]:
         for one in dashboard["annotations"]["list"]
         if one.get("expr")
     ]
+
+
+async def without_data(ask: Callable[[str], Awaitable[Sequence[object]]]) -> set[str]:
+    """Return what gives nothing: selectors of rules, and panels' expressions by their title."""
+    read = {one: one for rule in rules() for one in selectors(rule["expr"])}
+    drawn = {f"{title}: {one}": one for title, found in panels().items() for one in found}
+    asked = {**read, **drawn, **{one: one for one in annotated()}}
+    return {name for name, expression in asked.items() if not await ask(expression)}
 
 
 def filled(expression: str) -> str:

@@ -99,18 +99,8 @@ async def hold_back(one: Stage, watched: Monitoring) -> None:
 
 async def every_expression_gave_data(watched: Monitoring, began: float) -> None:
     """Every selector of a rule, every expression of the dashboard, over the whole story."""
-    prometheus, now = watched.prometheus, SystemClock().now().wall_s
-    read = {s for rule in promql.rules() for s in promql.selectors(rule["expr"])}
-    empty = {one for one in read if not await prometheus.over(one, began, now)}
-    for title, found in promql.panels().items():
-        for expression in found:
-            if not await prometheus.over(expression, began, now):
-                empty.add(f"{title}: {expression}")
-    for expression in promql.annotated():
-        if not await prometheus.over(expression, began, now):
-            empty.add(expression)
-    surprising = {one for one in empty if not any(part in one for part in NOT_HERE)}
-    assert surprising == set()
+    empty = await promql.without_data(watched.since(began))
+    assert {one for one in empty if not any(part in one for part in NOT_HERE)} == set()
+    read = {one for rule in promql.rules() for one in promql.selectors(rule["expr"])}
     assert "hamnd_unconfirmed_seconds" in read - empty, "the test itself reads something"
-    for rule in (await prometheus.ask("rules"))["groups"]:
-        assert all(one["health"] == "ok" for one in rule["rules"]), rule
+    await watched.every_rule_is_healthy()
