@@ -64,9 +64,10 @@ def on_tick(
             is_standby = state.state not in (State.TAKING_OVER, State.ACTIVE)
             if not is_standby:  # what the old primary told while it was one is kept
                 seen = {one: look for one, look in seen.items() if not is_about_partner(one)}
-            seen = {**seen, **_their_looks(state, now, terms), **_held_looks(state, terms)}
+            held = _held_looks(state, terms)
+            seen = {**seen, **_their_looks(state, now, terms), **held}
             looks = readiness_looks(state, terms) if is_standby else ()
-            state = replace(state, readiness=looks)
+            state = replace(state, readiness=looks, holding=tuple(held))
             proofs = {
                 topic_of(step_id, number): look
                 for step_id, looks in state.readiness

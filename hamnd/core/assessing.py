@@ -105,7 +105,7 @@ def _required_of_both(state: NodeState, now: Instant, terms: Terms) -> tuple[Con
     """Return what two nodes need to stand in for each other; in a run it moves."""
     if state.state is State.TAKING_OVER:
         return ()
-    return judge_requirements(state.watch, state.state is State.ACTIVE, now, terms)
+    return judge_requirements(state.watch, state.holding, state.state is State.ACTIVE, now, terms)
 
 
 def _on_another_clock(question: LossQuestion) -> LossQuestion:

@@ -26,7 +26,7 @@ from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import PlanKind, Status, Verdict
 from hamnd.model.plan import Step
-from hamnd.model.work import Look, Report
+from hamnd.model.work import Look, Reading, Report
 
 KNOWS = "acquaintance"
 QUIET, ALONE = "StandbyQuiet", "RestartsAlone"
@@ -41,6 +41,8 @@ LEVELS_S, WAYS_S = 3600.0, 900.0
 """Versions change with an update only, and asking for them is dear."""
 
 Judged = tuple[Status, str, str]
+Looked = tuple[tuple[Reading, Instant] | None, ...]
+"""What each of some looks told and when; None: it told nothing yet."""
 
 
 @lru_cache(maxsize=TERMS_KEPT)
@@ -68,11 +70,19 @@ def holding_looks(terms: Terms, steps: tuple[Step, ...], is_active: bool) -> Map
 
 
 def judge_requirements(
-    watch: Watch, is_active: bool, now: Instant, terms: Terms
+    watch: Watch, holding: tuple[str, ...], is_active: bool, now: Instant, terms: Terms
 ) -> tuple[Condition, ...]:
-    """Return the conditions; what a standby needs of its primary is nothing to an active node."""
+    """Return the conditions; what a standby needs of its primary is nothing to an active node.
+
+    `holding` are the topics of `holding_looks`: what was looked at under others is past.
+    """
+    name, good = QUIET, "nothing of the management node runs here or starts at boot"
     if is_active:
-        return (_held(watch, ALONE, "every service starts again at boot", now, terms),)
+        name, good = ALONE, "every service starts again at boot"
+    looked = tuple(watch.ready.get(one) for one in holding if one.startswith(f"{HOLDS}:{name}:"))
+    held = _held(name, good, looked, now, terms)
+    if is_active:
+        return (held,)
     ours, theirs = watch.reports.get(f"seen:{KNOWS}"), watch.reports.get(f"{KEPT}{KNOWS}")
     at = None if theirs is None else theirs.finished.wall_s
     resolve, ssh = _acquainted(ours, theirs, terms)
@@ -81,9 +91,7 @@ def judge_requirements(
         Condition("NamesResolve", *resolve, now.wall_s, at, "looks at both nodes"),
         Condition("SshBothWays", *ssh, now.wall_s, at, "ssh"),
         _same_subnet(watch, now, terms),
-        _held(
-            watch, QUIET, "nothing of the management node runs here or starts at boot", now, terms
-        ),
+        held,
         *judge_tables(watch, now, terms),
     )
 
@@ -147,11 +155,10 @@ def _on_link(report: Report | None, terms: Terms) -> Judged:
     return Status.FALSE, "Elsewhere", told
 
 
-def _held(watch: Watch, name: str, good: str, now: Instant, terms: Terms) -> Condition:
+def _held(name: str, good: str, looked: Looked, now: Instant, terms: Terms) -> Condition:
     """Return the worst of the looks that the condition is made of, as long as they are fresh."""
     age_max_s = proof_age_max_s(terms.policy)
-    known = [one for topic, one in watch.ready.items() if topic.startswith(f"{HOLDS}:{name}:")]
-    fresh = [one for one in known if now.since(one[1]) <= age_max_s]
+    fresh = [one for one in looked if one is not None and now.since(one[1]) <= age_max_s]
     at = min((moment.wall_s for _, moment in fresh), default=None)
     source = "looks at this node"
     for wanted, status, reason in (
@@ -162,7 +169,7 @@ def _held(watch: Watch, name: str, good: str, now: Instant, terms: Terms) -> Con
             if reading.verdict is wanted:
                 told = f"{reading.sentence} -> {CLEAR[name]}"
                 return Condition(name, status, reason, told, now.wall_s, moment.wall_s, source)
-    if not known or len(fresh) < len(known):
+    if not looked or len(fresh) < len(looked):
         told = "not looked at lately"
         return Condition(name, Status.UNKNOWN, "NotReadLately", told, now.wall_s, at, source)
     return Condition(name, Status.TRUE, "Holds", good, now.wall_s, at, source)

@@ -157,6 +157,8 @@ class NodeState:
     """Plans shown and not yet confirmed, newest last; never on disk."""
     readiness: tuple[tuple[str, tuple[Look, ...]], ...] = ()
     """What proves each step ready, by step id; built anew in the readiness rhythm."""
+    holding: tuple[str, ...] = ()
+    """Topics of the looks that StandbyQuiet or RestartsAlone is made of; built anew likewise."""
     finished: tuple[FinishedRun, ...] = ()
     """The latest runs that ended, the newest last."""
     ended: Mapping[str, int] = field(default_factory=dict)
@@ -166,9 +168,9 @@ class NodeState:
     rehearsal: Rehearsal | None = None
     """The latest rehearsal, or the one under way."""
     rehearsed_at: float | None = None
+    """When a rehearsal last ended well."""
     is_exchanged: bool = False
     """Whether the two nodes have exchanged the addresses that they are configured with."""
-    """When a rehearsal last ended well."""
     hook: HookOutcome | None = None
     """The last hook's outcome since this process began."""
     routines: Mapping[str, RoutineRun] = field(default_factory=dict)

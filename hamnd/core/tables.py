@@ -20,7 +20,7 @@ from hamnd.dialects.tables import Row, short
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Status
-from hamnd.model.site import IdentityMode, Site
+from hamnd.model.site import IdentityMode, Platform, Site
 from hamnd.model.wording import first_of
 from hamnd.model.work import Report
 
@@ -61,8 +61,9 @@ def judge_tables(watch: Watch, now: Instant, terms: Terms) -> tuple[Condition, .
 @lru_cache(maxsize=REPORTS_KEPT)
 def _judged(report: Report | None, terms: Terms) -> tuple[tuple[str, Judged], ...]:
     site, told = terms.site, {} if report is None else tables.parse(report) or {}
+    images = ("nimimage", "osimage") if site.platform is Platform.AIX else ("osimage",)
     judges = {
-        "DependentNodes": (_dependents, ("osimage", "nodetype")),
+        "DependentNodes": (_dependents, (*images, "nodetype")),
         "TableAddresses": (_addresses, tuple(NAMING)),
         "TableInterfaces": (_interfaces, ("site",)),
         "PolicyRows": (_policy, ("policy",)),

@@ -42,6 +42,7 @@ TABLES = {
     "noderes": "#node,servicenode,netboot,tftpserver,nfsserver,xcatmaster,comments,disable\n",
     "nodehm": "#node,power,mgt,cons,conserver,comments,disable\n",
     "osimage": "#imagename,groups,provmethod,osvers,osarch,comments,disable\n",
+    "nimimage": "#imagename,nimtype,lpp_source,spot,root,comments,disable\n",
     "nodetype": "#node,os,arch,profile,provmethod,comments,disable\n",
 }
 """Tables that nothing in the demo changes."""

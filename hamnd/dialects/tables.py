@@ -8,6 +8,7 @@ with more rows than may be told counts as one that was not told.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 
 from hamnd.dialects.shell import unanswered, unreadable
@@ -80,7 +81,7 @@ def parse(report: Report) -> Mapping[str, tuple[Row, ...]] | None:
     """
     if unanswered(report) is not None or report.exit_code != 0 or report.truncated:
         return None
-    parts = report.stdout.split("== ")
+    parts = re.split(r"^== ", report.stdout, flags=re.MULTILINE)
     if len(parts) < 2 or parts[-1].strip() != "end":
         return None
     found: dict[str, tuple[Row, ...]] = {}

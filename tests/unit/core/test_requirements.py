@@ -32,7 +32,7 @@ def theirs(text: str = NAMES, ssh: str = "yes") -> Report:
 def judged(**reports: Report) -> dict[str, Condition]:
     topics = {"here": "seen:acquaintance", "there": f"{KEPT}acquaintance", "own": "seen:addresses"}
     watch = Watch(reports={topics[key]: one for key, one in reports.items()})
-    return {one.type: one for one in judge_requirements(watch, False, at(10.0), TERMS)}
+    return {one.type: one for one in judge_requirements(watch, (), False, at(10.0), TERMS)}
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,8 @@ def test_the_partner_is_in_a_network_of_this_node_s_own(prefix: int | None, stat
         ((Verdict.PASS, Verdict.BLOCK), 1.0, Status.FALSE),
         ((Verdict.UNKNOWN, Verdict.PASS), 1.0, Status.UNKNOWN),
         ((Verdict.PASS, Verdict.PASS), 900.0, Status.UNKNOWN),
+        ((Verdict.PASS,), 1.0, Status.UNKNOWN),
+        ((Verdict.PASS, Verdict.PASS, Verdict.BLOCK), 1.0, Status.TRUE),
         ((), 1.0, Status.UNKNOWN),
     ],
 )
@@ -105,7 +107,8 @@ def test_a_standby_is_quiet_and_an_active_node_starts_again_as_far_as_was_seen_l
         f"holds:{name}:{number}": (Reading(verdict, "xcatd is active"), at(1_000.0 - age_s))
         for number, verdict in enumerate(verdicts)
     }
-    found = judge_requirements(Watch(ready=ready), is_active, at(1_000.0), terms)
+    holding = tuple(f"holds:{name}:{number}" for number in range(2))
+    found = judge_requirements(Watch(ready=ready), holding, is_active, at(1_000.0), terms)
     (one,) = (each for each in found if each.type == name)
     assert one.status is status
     if status is Status.FALSE:
@@ -131,3 +134,16 @@ def test_an_active_node_asks_nothing_of_a_primary_that_is_gone(state: State) -> 
     is_standby = state is State.PEER
     assert (f"{KEPT}software" in topics) is is_standby
     assert any(topic.startswith("holds:StandbyQuiet") for topic in topics) is is_standby
+
+
+def test_a_standby_is_not_quiet_by_the_first_of_its_looks_alone() -> None:
+    one = pair().in_peer()
+    state, commands = on_tick(one.state, Rhythm.READINESS, one.now, one.terms)
+    wanted = [each for each in commands if isinstance(each, TakeLook) and "Quiet" in each.topic]
+    assert [each.topic for each in wanted] == list(state.holding)
+    good = (Reading(Verdict.PASS, "xcatd is inactive"), one.now)
+    for count in range(len(wanted) + 1):
+        watch = Watch(ready={each.topic: good for each in wanted[:count]})
+        found = judge_requirements(watch, state.holding, False, one.now, one.terms)
+        (quiet,) = (each for each in found if each.type == "StandbyQuiet")
+        assert (quiet.status is Status.TRUE) is (count == len(wanted)), count

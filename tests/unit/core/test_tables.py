@@ -8,7 +8,7 @@ from hamnd.core.health.watch import Watch
 from hamnd.core.tables import TOPIC, judge_tables
 from hamnd.model.health import Condition
 from hamnd.model.names import Status
-from hamnd.model.site import IdentityMode, ServiceAddress, Site
+from hamnd.model.site import IdentityMode, Platform, ServiceAddress, Site
 from tests.builders import site
 from tests.unit.core.builders import terms
 from tests.unit.dialects.reports import exited
@@ -32,6 +32,7 @@ HEADS = {
     "nodehm": "#node,conserver,disable",
     "osimage": "#imagename,provmethod,disable",
     "nodetype": "#node,provmethod,disable",
+    "nimimage": "#imagename,nimtype,disable",
 }
 
 
@@ -161,3 +162,24 @@ def test_before_anything_was_told_everything_is_unknown() -> None:
     report = exited(0)
     found = judge_tables(Watch(), report.finished, terms())
     assert {one.status for one in found} == {Status.UNKNOWN}
+
+
+@pytest.mark.parametrize(
+    ("platform", "nimimage", "status"),
+    [
+        (Platform.LINUX, None, Status.FALSE),
+        (Platform.AIX, None, Status.UNKNOWN),
+        (Platform.AIX, "", Status.FALSE),
+    ],
+)
+def test_on_aix_no_node_is_independent_before_the_images_of_nim_were_told(
+    platform: Platform, nimimage: str | None, status: Status
+) -> None:
+    """Diskless and dataless nodes of AIX live from these (xcat-hamn.md §6)."""
+    assert judged(site(platform=platform), nimimage=nimimage)["DependentNodes"].status is status
+
+
+def test_a_remark_that_looks_like_the_head_of_a_table_cuts_none() -> None:
+    rows = '"noted == in the wiki","9.114.47.203",,\n"compute","9.114.47.104",,'
+    found = judged(noderes=rows)["TableAddresses"]
+    assert "noderes compute.nfsserver" in found.message
