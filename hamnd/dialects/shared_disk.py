@@ -15,53 +15,66 @@ from hamnd.model.names import Verdict
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
 
-_MOUNTED = r"""
-os=$(uname)
+_ASKED = r"""
+os=$(uname) && [ -n "$os" ] || exit 1
+fail() { echo "$*" >&2; exit 1; }
 mounted() {
-if [ "$os" = AIX ]; then
-LC_ALL=C mount | awk -v p="$1" '$2 == p || $3 == p { print p, p, "-", $NF }'
-else cat /proc/mounts
-fi | awk -v p="$1" '$2 == p { n = split($4, o, ","); r = "rw"; for (i = 1; i <= n; i++)
+if [ "$os" = AIX ]; then told=$(LC_ALL=C mount); else told=$(cat /proc/mounts); fi &&
+[ -n "$told" ] && printf '%s\n' "$told" | awk -v p="$1" -v os="$os" '
+{ at = os == "AIX" && !/^[ \t]/ ? $3 : $2; options = os == "AIX" ? $NF : $4 }
+at == p { n = split(options, o, ","); r = "rw"; for (i = 1; i <= n; i++)
 if (o[i] == "ro") r = "ro"; found = r } END { print found == "" ? "no" : found }'
 }
+how() { state=$(mounted "$1") && [ -n "$state" ] || fail "what is mounted here cannot be told"; }
+listed() { printf '%s\n' "$groups" | grep -qxF -e "$vg"; }
+is_on() { groups=$(lsvg -o) && [ -n "$groups" ] || fail "lsvg -o did not tell what is varied on"
+listed; }
 """.lstrip("\n")
-"""How a mount point is mounted: rw, ro or no. AIX's mount has the options in its last column, and
-before them another one where the file system is another host's (mount, AIX Commands Reference)."""
+"""What every script here asks first, and ends itself where that was not answered: what is not known
+to be mounted is not known to be free. `how` says rw, ro or no. AIX's mount has the options in its
+last column, and a first one only where the file system is another host's; lsvg always has rootvg
+to name (mount and lsvg, AIX Commands Reference)."""
 
 _SEE = (
-    _MOUNTED
+    _ASKED
     + r"""
 vg=$1 vgs=$2; shift 2
-echo "hamnd-disk 1"
-if [ -n "$vg" ]; then
-if [ "$os" = AIX ]; then lsvg | grep -qx "$vg"
-else "$vgs" --noheadings -o vg_name "$vg" >/dev/null 2>&1
-fi && echo "group visible" || echo "group missing"
+is_known() {
+if [ "$os" = AIX ]; then groups=$(lsvg) && [ -n "$groups" ] || fail "lsvg did not tell its groups"
+else ! "$vgs" --noheadings -o vg_name "$vg" >/dev/null 2>&1 || return 0
+groups=$("$vgs" --noheadings -o vg_name) || fail "$vgs did not tell its groups"
+groups=$(printf '%s\n' "$groups" | tr -d ' \t')
 fi
+listed
+}
+echo "hamnd-disk 1"
+[ -z "$vg" ] || { is_known && echo "group visible" || echo "group missing"; }
 while [ $# -gt 1 ]; do
 device=$1 point=$2; shift 2
 there=no; { [ -n "$vg" ] || [ -b "$device" ]; } && there=yes
-echo "disk $(mounted "$point") $there $point"
+how "$point"; echo "disk $state $there $point"
 done
 echo end
 """
 )
-"""Tell the volume group and each file system. Arguments: VG VGS (DEVICE POINT)…"""
+"""Tell the volume group and each file system. Arguments: VG VGS (DEVICE POINT)…
+
+vgs ends with 5 for a group that is not there as for anything else (vgs(8)): only a whole list of
+the others says that it is missing."""
 
 _ATTACH = (
-    _MOUNTED
+    _ASKED
     + r"""
 set -u
 vg=$1 vgchange=$2; shift 2
-fail() { echo "$*" >&2; exit 1; }
 if [ -n "$vg" ]; then
-if [ "$os" = AIX ]; then lsvg -o | grep -qx "$vg" || varyonvg "$vg" || fail "varyonvg $vg"
+if [ "$os" = AIX ]; then is_on || varyonvg "$vg" || fail "varyonvg $vg"
 else "$vgchange" -a y "$vg" || fail "vgchange -a y $vg"
 fi
 fi
 while [ $# -gt 2 ]; do
 device=$1 point=$2 options=$3; shift 3
-[ "$(mounted "$point")" = no ] || continue
+how "$point"; [ "$state" = no ] || continue
 mkdir -p "$point" || fail "$point cannot be made"
 if [ "$os" = AIX ]; then mount "$point" || fail "mount $point"
 else mount -o "$options" "$device" "$point" || fail "mount $device $point"
@@ -73,17 +86,16 @@ echo "attached"
 """Activate and mount, in the given order. Arguments: VG VGCHANGE (DEVICE POINT OPTIONS)…"""
 
 _DETACH = (
-    _MOUNTED
+    _ASKED
     + r"""
 set -u
 vg=$1 vgchange=$2; shift 2
-fail() { echo "$*" >&2; exit 1; }
 for point; do
-[ "$(mounted "$point")" != no ] || continue
+how "$point"; [ "$state" != no ] || continue
 umount "$point" || fail "umount $point: who uses it says: fuser -vm $point"
 done
 if [ -n "$vg" ]; then
-if [ "$os" = AIX ]; then ! lsvg -o | grep -qx "$vg" || varyoffvg "$vg" || fail "varyoffvg $vg"
+if [ "$os" = AIX ]; then ! is_on || varyoffvg "$vg" || fail "varyoffvg $vg"
 else "$vgchange" -a n "$vg" || fail "vgchange -a n $vg"
 fi
 fi
@@ -190,7 +202,7 @@ def parse_disk(report: Report) -> Disk | None:
     if lines[:1] != ["hamnd-disk 1"] or "end" not in lines:
         return None
     rows = [one.split(" ", 3)[1:] for one in lines if one.startswith("disk ")]
-    if not rows or any(len(row) != 3 for row in rows):
+    if not rows or any(len(row) != 3 or row[0] not in ("rw", "ro", "no") for row in rows):
         return None
 
     def points(state: str) -> tuple[str, ...]:

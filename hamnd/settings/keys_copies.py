@@ -156,7 +156,7 @@ SHARED_DISK = (
     ),
     Key(
         "replication.shared_disk.filesystem.mountpoint",
-        kinds.absolute_path,
+        kinds.mount_point,
         "Where it is mounted on the node that serves; never in /etc/fstab with auto.",
         "With the layout of the disk.",
         example="/etc/xcat",

@@ -7,6 +7,7 @@ A reader returns the value in the form that the model wants, or raises `Unfit`.
 from __future__ import annotations
 
 import ipaddress
+import posixpath
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -141,6 +142,16 @@ def _absolute(value: Any) -> str:
     return text
 
 
+def _mount_point(value: Any) -> str:
+    text = _absolute(value)
+    if re.search(r"[\s\\]", text):
+        raise Unfit("holds a blank or a backslash", "a table of mounts spells them otherwise")
+    plain = posixpath.normpath(text)
+    if text != plain:
+        raise Unfit("is not spelled as a table of mounts does", f'write "{plain}"')
+    return text
+
+
 def _program(value: Any) -> str:
     text = _text_of(value)
     if not text:
@@ -253,6 +264,7 @@ flag = Kind("true | false", _flag)
 text = Kind("a text without line breaks", _text_of)
 address = Kind("an IPv4 or IPv6 address", _address)
 absolute_path = Kind("an absolute path", _absolute)
+mount_point = Kind("an absolute path as mount shows it", _mount_point)
 program = Kind("a program's bare name or absolute path", _program)
 search_path = Kind("absolute directories joined by colons", _search_path)
 socket_path = Kind(f"an absolute path of at most {SOCKET_PATH_MAX} bytes", _socket_path)

@@ -56,13 +56,22 @@ class Aix:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         for name, text in STAND_INS.items():
-            path = folder / name
-            path.write_text(f'#!/bin/sh\ncd "{folder}"\n{text}\n')
-            path.chmod(0o755)
+            self.replace(name, text)
         (folder / "head").write_text(HEAD)
         for name in ("mounts", "on"):
             (folder / name).write_text("")
         (folder / "known").write_text("xcatvg\n")
+
+    def replace(self, name: str, text: str) -> str:
+        """Have a command say something else, and return what it said; "" where it had no own."""
+        path = self.folder / name
+        before = STAND_INS.get(name, "")
+        if not text:
+            path.unlink()
+            return before
+        path.write_text(f'#!/bin/sh\ncd "{self.folder}"\n{text}\n')
+        path.chmod(0o755)
+        return before
 
     def report(self, request: object) -> Report:
         assert isinstance(request, Exec)
@@ -130,3 +139,61 @@ def test_what_is_mounted_read_only_is_not_held(host: Aix) -> None:
     mounts.write_text(mounts.read_text().replace("rw,log", "ro,log", 1))
     assert host.look(shared_disk.is_held(here, here.node)).verdict is Verdict.BLOCK
     assert host.look(shared_disk.is_released(here, here.node)).verdict is Verdict.BLOCK
+
+
+@pytest.mark.parametrize("said", ["exit 1", "exit 0"], ids=["fails", "says nothing"])
+@pytest.mark.parametrize("program", ["mount", "awk", "uname"])
+def test_what_cannot_be_seen_mounted_is_not_told_as_free(
+    host: Aix, program: str, said: str
+) -> None:
+    """Both nodes would have it, were a table of mounts that cannot be read taken for an empty
+    one."""
+    here = site()
+    host.act(shared_disk.attach(here, here.node))
+    before = host.replace(program, said)
+    for look in (shared_disk.is_released, shared_disk.is_held, shared_disk.can_attach):
+        assert host.look(look(here, here.node)).verdict is Verdict.UNKNOWN
+    for action in (shared_disk.detach, shared_disk.attach):
+        assert host.act(action(here, here.node)).verdict is not Verdict.PASS
+    host.replace(program, before)
+    assert host.look(shared_disk.is_held(here, here.node)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize("said", ["exit 1", "exit 0"], ids=["fails", "says nothing"])
+def test_a_group_that_cannot_be_seen_is_neither_free_nor_missing(host: Aix, said: str) -> None:
+    here = site()
+    host.act(shared_disk.attach(here, here.node))
+    (host.folder / "mounts").write_text("")
+    host.replace("lsvg", said)
+    assert host.act(shared_disk.detach(here, here.node)).verdict is not Verdict.PASS
+    assert (host.folder / "on").read_text() == "xcatvg\n"
+    assert host.look(shared_disk.can_attach(here, here.node)).verdict is Verdict.UNKNOWN
+
+
+def test_what_another_host_exports_by_the_same_name_is_not_the_disk(host: Aix) -> None:
+    here = site()
+    (host.folder / "mounts").write_text(
+        "aixmn9   /etc/xcat        /mnt/xcat        nfs3   Nov 02 10:12 rw,bg,hard,intr\n"
+        "aixmn9   /install         /mnt/install     nfs3   Nov 02 10:12 rw,bg,hard,intr\n"
+    )
+    assert host.look(shared_disk.is_held(here, here.node)).verdict is Verdict.BLOCK
+    assert host.look(shared_disk.is_released(here, here.node)).verdict is Verdict.PASS
+
+
+@pytest.mark.parametrize(
+    ("vgs", "verdict"),
+    [
+        ('[ "$#" -lt 4 ] || exit 5; echo "  othervg"', Verdict.BLOCK),
+        ('[ "$#" -lt 4 ] || exit 5; echo "  xcatvg"', Verdict.PASS),
+        ("exit 5", Verdict.UNKNOWN),
+        ("exit 0", Verdict.PASS),
+    ],
+    ids=["others only", "in the list", "no answer", "asked by name"],
+)
+def test_lvm_tells_a_missing_group_from_an_answer_that_failed(
+    host: Aix, vgs: str, verdict: Verdict
+) -> None:
+    here = site()
+    host.replace("uname", "echo Linux")
+    host.replace("vgs", vgs)
+    assert host.look(shared_disk.can_attach(here, here.node)).verdict is verdict

@@ -60,3 +60,10 @@ def test_a_reservation_that_nobody_checks_and_a_disk_without_file_systems_are_re
         "replication.shared_disk.filesystem",
         "replication.shared_disk.reserve",
     ]
+
+
+@pytest.mark.parametrize("point", ["/etc/xcat/", "/etc//xcat", "/etc/../xcat", "/etc/x cat"])
+def test_a_mount_point_that_no_table_of_mounts_spells_so_is_refused(point: str) -> None:
+    """It would be looked for in vain, and a mounted disk be told as free."""
+    refused = load(text("shared_disk", DISK.replace("/etc/xcat", point)))
+    assert [problem.path.rpartition(".")[2] for problem in refused.errors] == ["mountpoint"]
