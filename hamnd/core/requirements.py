@@ -107,10 +107,13 @@ def _acquainted(ours: Report | None, theirs: Report | None, terms: Terms) -> tup
 def _names(here: Acquaintance | None, there: Acquaintance | None, terms: Terms) -> Judged:
     """Each node has to know both names, its own too: databases resolve their own host's."""
     site = terms.site.named
-    wrong = []
+    wrong, unsaid = [], []
     for told, host in ((here, site.node), (there, site.partner.name)):
         for node in (site.primary, site.standby):
-            if told is None or node.address in (found := told.names.get(node.name, frozenset())):
+            found = None if told is None else told.names.get(node.name)
+            if found is None:
+                unsaid.append(f"{host} could not say what {node.name} is")
+            if found is None or node.address in found:
                 continue
             is_what = f"is {', '.join(sorted(found))}" if found else "is not known"
             wrong.append(f"on {host} {node.name} {is_what}, and not {node.address}")
@@ -120,12 +123,17 @@ def _names(here: Acquaintance | None, there: Acquaintance | None, terms: Terms) 
     if here is None or there is None:
         missing = site.node if here is None else site.partner.name
         return Status.UNKNOWN, "NotRead", f"what {missing} knows was not read yet"
+    if unsaid:
+        return Status.UNKNOWN, "NotTold", "; ".join(unsaid)
     return Status.TRUE, "Resolve", "each node knows both names"
 
 
 def _ssh(there: Acquaintance | None, terms: Terms) -> Judged:
     """That the partner told proves the way there; what it told, the way back."""
     own, partner = terms.site.node, terms.site.partner.name
+    if there is not None and there.gets_in is None and there.refusal:
+        told = f"whether {partner} gets into {own} by ssh is not known: {there.refusal}"
+        return Status.UNKNOWN, "NotTold", told
     if there is None or there.gets_in is None:
         return Status.UNKNOWN, "NotRead", f"{partner} was not asked over ssh yet"
     if not there.gets_in:

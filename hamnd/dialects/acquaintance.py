@@ -15,21 +15,42 @@ from hamnd.model.site import Platform, Site
 from hamnd.model.work import Exec, Look, Reading, Report
 
 _ASK = {
-    Platform.LINUX: """asked() { getent ahosts "$1" | awk '{print $1}' | sort -u; }\n""",
+    Platform.LINUX: """\
+asked() {
+  said=$(getent ahosts "$1"); code=$?
+  case $code in 0) printf '%s\\n' "$said" | awk '{print $1}' | sort -u;; 2) ;; *) return 1;; esac
+}
+""",
     Platform.AIX: """\
-asked() { host "$1" 2>/dev/null | sed -n -e 's/.* is \\([0-9A-Fa-f.:]*\\).*/\\1/p' \\
--e 's/.* has address //p'; }
+asked() {
+  said=$(host "$1" 2>&1); code=$?
+  case $code,$said in 0,*" is "*|0,*" has address "*) printf '%s\\n' "$said" | sed -n \\
+    -e 's/.* is \\([0-9A-Fa-f.:]*\\).*/\\1/p' -e 's/.* has address //p';;
+  *0827-801*|*"does not exist"*) ;; *) return 1;; esac
+}
 """,
 }
+"""The addresses of a name, none where there is no such name, and a failure where nobody could say:
+getent ends with 2 for an unknown key (getent(1)); AIX's host says so in words."""
 _TELL = """\
-while [ $# -gt 0 ] && [ "$1" != -- ]; do echo "name $1" $(asked "$1"); shift; done
+set -f
+while [ $# -gt 0 ] && [ "$1" != -- ]; do
+  found=$(asked "$1") && echo "name $1" $found
+  shift
+done
 shift
 if [ $# -gt 0 ]; then
-  if said=$("$@" true 2>&1 </dev/null); then echo "ssh yes"
-  else echo "ssh no $(printf %s "$said" | tail -n 1 | cut -c 1-200)"; fi
+  said=$("$@" true 2>&1 </dev/null); code=$?
+  case $code,$said in 0,*) word=yes;;
+  255,*"Permission denied"*|255,*"Host key verification failed"*) word=no;;
+  255,*"Too many authentication failures"*) word=no;;
+  *) word="unknown exit code $code:";; esac
+  [ "$word" != yes ] && word="$word $(printf %s "$said" | tail -n 1 | cut -c 1-200)"
+  echo "ssh $word"
 fi
 echo end
 """
+"""Only ssh's own refusal says that it does not get in: 255 is a lost network's too (ssh(1))."""
 LIMIT_S = 30.0
 
 
@@ -38,11 +59,12 @@ class Acquaintance:
     """What one node told."""
 
     names: Mapping[str, frozenset[str]]
-    """The addresses that a name has there; none: it is not known."""
+    """The addresses that a name has there; none: there is no such name. Of a name that is not
+    here nobody could say."""
     gets_in: bool | None
-    """Whether its ssh gets into the other node; None: it was not asked."""
+    """Whether its ssh gets into the other node; None: it was not asked, or could not tell."""
     refusal: str = ""
-    """Why not, in ssh's words."""
+    """Why not, or why it could not tell, in ssh's words."""
 
 
 def look(site: Site, host: str) -> Look:
@@ -73,7 +95,7 @@ def parse(report: Report) -> Acquaintance | None:
         if key == "name" and words:
             names[words[0]] = frozenset(words[1:])
         elif key == "ssh" and words:
-            gets_in, refusal = words[0] == "yes", " ".join(words[1:])
+            gets_in, refusal = {"yes": True, "no": False}.get(words[0]), " ".join(words[1:])
     return Acquaintance(names, gets_in, refusal)
 
 

@@ -45,6 +45,7 @@ def judged(**reports: Report) -> dict[str, Condition]:
             "on aixmn1 aixmn1 is 127.0.1.1, and not 9.114.47.103",
         ),
         (theirs("name aixmn1 9.114.47.103\nname aixmn2\n"), Status.FALSE, "aixmn2 is not known"),
+        (theirs("name aixmn1 9.114.47.103\n"), Status.UNKNOWN, "could not say what aixmn2 is"),
         (None, Status.UNKNOWN, "what aixmn1 knows was not read yet"),
     ],
 )
@@ -59,6 +60,7 @@ def test_both_nodes_know_both_names(there: Report | None, status: Status, told: 
     [
         (theirs(), Status.TRUE),
         (theirs(ssh="no Host key verification failed."), Status.FALSE),
+        (theirs(ssh="unknown exit code 127: sh: ssh: not found"), Status.UNKNOWN),
         (None, Status.UNKNOWN),
     ],
 )

@@ -33,7 +33,10 @@ case $1 in
 esac
 """
 DPKG = "[ $2 != xcat-server ] || echo '??5??????   /opt/xcat/bin/lsdef'\n"
-AIX_HOST = 'case $1 in aixmn1) echo "aixmn1 is 9.114.47.103,  Aliases:   mn1";; esac\n'
+AIX_HOST = """\
+case $1 in aixmn1) echo "aixmn1 is 9.114.47.103,  Aliases:   mn1";;
+*) echo "host: 0827-801 Host name $1 does not exist." >&2; exit 1;; esac
+"""
 GETENT = """\
 [ "$2" = aixmn1 ] || exit 2
 echo "9.114.47.103    STREAM aixmn1"; echo "9.114.47.103    DGRAM"; echo "fd00::3    STREAM"
@@ -130,10 +133,22 @@ def test_a_node_tells_what_it_takes_both_names_for(
             False,
             "root@x: Permission denied (publickey).",
         ),
+        (
+            'echo "Host key verification failed." >&2; exit 255',
+            False,
+            "Host key verification failed.",
+        ),
+        (
+            'echo "ssh: connect to host x port 22: Connection timed out" >&2; exit 255',
+            None,
+            "exit code 255: ssh: connect to host x port 22: Connection timed out",
+        ),
+        ('echo "sh: ssh: not found" >&2; exit 127', None, "exit code 127: sh: ssh: not found"),
+        ('echo "* Permission denied" >&2; exit 126', None, "exit code 126: * Permission denied"),
     ],
 )
 def test_the_partner_tells_whether_it_gets_in_here(
-    ssh: str, gets_in: bool, refusal: str, tmp_path: Path
+    ssh: str, gets_in: bool | None, refusal: str, tmp_path: Path
 ) -> None:
     look = acquaintance.look(site(), "aixmn1")
     assert isinstance(look.request, Exec)
@@ -141,3 +156,22 @@ def test_the_partner_tells_whether_it_gets_in_here(
     found = acquaintance.parse(told(look, tmp_path, {"ssh": ssh, "getent": GETENT}))
     assert found is not None
     assert (found.gets_in, found.refusal) == (gets_in, refusal)
+
+
+@pytest.mark.parametrize(
+    ("platform", "resolver"),
+    [
+        (Platform.LINUX, {"getent": "exit 1\n"}),
+        (Platform.LINUX, {}),
+        (Platform.AIX, {"host": 'echo "host: the name server does not answer" >&2; exit 1\n'}),
+        (Platform.AIX, {"host": "echo odd\n"}),
+        (Platform.AIX, {}),
+    ],
+)
+def test_a_resolver_that_fails_does_not_say_that_a_name_is_unknown(
+    platform: Platform, resolver: dict[str, str], tmp_path: Path
+) -> None:
+    here = site(platform=platform)
+    found = acquaintance.parse(told(acquaintance.look(here, here.node), tmp_path, resolver))
+    assert found is not None
+    assert found.names == {}
