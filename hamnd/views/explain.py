@@ -27,7 +27,7 @@ from hamnd.views.text import (
     span,
     when,
 )
-from hamnd.views.verdict import is_bad, is_unknown, loss_words
+from hamnd.views.verdict import loss_words, trouble_rank
 
 if TYPE_CHECKING:
     from hamnd.core.policy import Terms
@@ -170,13 +170,11 @@ def _conditions(document: Document, now: float | None, width: int) -> list[str]:
 
 def _ordered(document: Document) -> list[Document]:
     """Troubles first, then the unknown, then what is as it should be."""
-    return sorted(
-        listed(document, "conditions"), key=lambda c: 0 if is_bad(c) else 1 if is_unknown(c) else 2
-    )
+    return sorted(listed(document, "conditions"), key=trouble_rank)
 
 
 def _mark(condition: Document) -> str:
-    return BAD if is_bad(condition) else UNKNOWN if is_unknown(condition) else GOOD
+    return (BAD, UNKNOWN, GOOD)[trouble_rank(condition)]
 
 
 def _condition(condition: Document, now: float | None, width: int) -> list[str]:

@@ -57,6 +57,11 @@ def is_unknown(condition: Document) -> bool:
     return condition.get("status") == "Unknown"
 
 
+def trouble_rank(condition: Document) -> int:
+    """Return 0 for what contradicts, 1 for what cannot be judged, 2 for what is as it should be."""
+    return 0 if is_bad(condition) else 1 if is_unknown(condition) else 2
+
+
 def condition_of(document: Document, type_: str) -> Document | None:
     """Return the condition of that type, or None."""
     return next((c for c in listed(document, "conditions") if c.get("type") == type_), None)

@@ -1,7 +1,8 @@
 """`status --watch`: the whole terminal, live: the status, observed against expected, what happened.
 
 Owns what stands where on a screen of a given size: 80x24 is enough, a wider one gets a second
-column. Renders from the document alone. Must not know a terminal: it returns as many lines as fit.
+column, in which a higher one has the conditions too. Renders from the document alone. Must not know
+a terminal: it returns as many lines as fit.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from hamnd.views.text import (
     rough,
     span,
 )
-from hamnd.views.verdict import answers
+from hamnd.views.verdict import answers, trouble_rank
 
 SECOND_COLUMN = 52
 """So many columns beside the status are enough for the second one."""
@@ -47,6 +48,8 @@ def render_watch(document: Document, width: int, height: int, trouble: str = "")
     beside = _beside(document, width - left_width - len(GUTTER) if is_wide else width)
     if is_wide:
         main = _main(document, left_width, room - EVENTS_MIN)
+        right_width, below = width - left_width - len(GUTTER), room - EVENTS_MIN - len(beside)
+        beside += _conditions(document, right_width, below)
         body = _columns(main, beside, left_width)
     else:
         body = _main(document, left_width, room - len(beside) - EVENTS_MIN)
@@ -112,6 +115,19 @@ def _beside(document: Document, width: int) -> list[str]:
             mark = UNKNOWN if not observed else GOOD if observed == expected else BAD
         lines.append(f" {mark} {name:<12} {observed or '?':<18} {expected or 'anything'}")
     return [cut(line, width) for line in lines]
+
+
+def _conditions(document: Document, width: int, room: int) -> list[str]:
+    """The conditions with their ages, troubles first, as many as there is room for."""
+    now, lines = document.get("generated_at"), []
+    for one in sorted(listed(document, "conditions"), key=trouble_rank):
+        seen = one.get("observed_at")
+        age = "no time" if now is None or seen is None else f"{rough(now - seen)} ago"
+        mark = (BAD, UNKNOWN, GOOD)[trouble_rank(one)]
+        told = f" {mark} {one.get('type')!s:<18} {clean(one.get('message') or one.get('reason'))}"
+        left = width - len(age) - 1
+        lines.append(f"{cut(told, left):<{left}} {age}")
+    return ["", "Conditions:", *lines[: room - 2]] if lines and room > 2 else []
 
 
 def _expectations(document: Document) -> list[tuple[str, str, str]]:

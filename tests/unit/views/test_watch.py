@@ -16,7 +16,7 @@ def document_of(situation: Pair) -> Document:
     return status_document(situation.state, situation.now, situation.terms)
 
 
-@pytest.mark.parametrize("size", [(80, 24), (40, 10), (100, 30), (160, 50)], ids=str)
+@pytest.mark.parametrize("size", [(80, 24), (40, 10), (100, 30), (160, 50), (200, 50)], ids=str)
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 @pytest.mark.parametrize("trouble", ["", "NOT LIVE for 3 s: " + "nobody answers " * 20])
 def test_it_fills_the_terminal_and_no_more(
@@ -56,6 +56,18 @@ def test_columns_appear_with_width() -> None:
     narrow, wide = render_watch(document, 80, 24), render_watch(document, 140, 24)
     assert not any(" | " in line for line in narrow)
     assert "observed" in wide[0]
+
+
+def test_a_wide_and_high_terminal_has_the_conditions_with_their_ages_troubles_first() -> None:
+    lines = render_watch(document_of(pair().link_cut()), 200, 50)
+    right = [line.partition(" | ")[2] for line in lines]
+    first = right[right.index("Conditions:") + 1]
+    assert first.startswith(" ! ")
+    assert first.endswith(" ago")
+    assert any(line.startswith(" * NotIsolated ") for line in right)
+    assert lines[-2].startswith("  "), "the latest events keep their place"
+    low = render_watch(document_of(pair().link_cut()), 140, 12)
+    assert not any("Conditions:" in line for line in low)
 
 
 def test_what_goes_on_has_a_bar_and_its_number() -> None:
