@@ -34,10 +34,9 @@ from hamnd.views.verdict import (
     PROBE_WORDS,
     headline,
     is_back,
-    is_bad,
-    is_unknown,
     node_name,
     partner_name,
+    trouble_rank,
 )
 
 SCHEMA = "hamnd.page/1"
@@ -206,7 +205,14 @@ def _verdict(document: Document) -> str:
 def _lede(document: Document) -> str:
     loud = tone(document)
     more = "".join(f"<p>{_text(one)}</p>" for one in _sentences(document)[1:3])
-    return f'<p class="tone">{TONES[loud]}</p>{more}'
+    return f'<p class="tone">{TONES[loud]}</p>{more}{_next(document)}'
+
+
+def _next(document: Document) -> str:
+    """Return what to run next: whoever reads the verdict needs it before any fact."""
+    advice = [text for label, _, *text in _labelled(document) if label == "NEXT"]
+    lines = "<br>".join(_text(line) for one in advice for line in one)
+    return f'<p class="next"><span>{TITLES["NEXT"]}</span> {lines}</p>' if advice else ""
 
 
 def _states(document: Document) -> str:
@@ -230,7 +236,13 @@ def _states(document: Document) -> str:
 
 
 def _rows(document: Document) -> str:
-    """Return the labelled rows of the terminal's screen, each with its mark as a word."""
+    """Return the facts of the terminal's screen, each with its mark as a word."""
+    found = (one for one in _labelled(document) if one[0] != "NEXT")
+    return f"<dl>{''.join(_row(*one) for one in found)}</dl>"
+
+
+def _labelled(document: Document) -> list[list[str]]:
+    """Return the rows of the terminal's screen: label, mark, and the lines of each."""
     items: list[list[str]] = []
     for line in render_status(document, ENDLESS, ENDLESS):
         found = _ROW.match(line)
@@ -239,7 +251,7 @@ def _rows(document: Document) -> str:
                 items[-1].append(line.strip())
         else:
             items.append([found["label"], found["mark"] or "", str(found["text"])])
-    return f"<dl>{''.join(_row(*one) for one in items)}</dl>"
+    return items
 
 
 def _row(label: str, mark: str, text: str, *more: str) -> str:
@@ -247,9 +259,8 @@ def _row(label: str, mark: str, text: str, *more: str) -> str:
     age = f' <span class="age">{_text(ages[0])}</span>' if ages else ""
     lines = "".join(f"<br>{_text(line)}" for line in more)
     told = f"{_marked(mark, MARK_WORDS[mark])} " if mark in MARK_WORDS else ""
-    kind = ' class="next"' if label == "NEXT" else ""
     title = TITLES.get(label, label)
-    return f"<div{kind}><dt>{title}</dt><dd>{told}{_text(body)}{lines}{age}</dd></div>"
+    return f"<div><dt>{title}</dt><dd>{told}{_text(body)}{lines}{age}</dd></div>"
 
 
 def _marked(mark: str, said: str) -> str:
@@ -393,13 +404,11 @@ def _answer(answer: object) -> str:
 
 def _conditions(document: Document) -> str:
     """Return every condition, troubles first."""
-    found = sorted(
-        listed(document, "conditions"), key=lambda c: 0 if is_bad(c) else 1 if is_unknown(c) else 2
-    )
+    found = sorted(listed(document, "conditions"), key=trouble_rank)
     now = document.get("generated_at")
     lines = []
     for one in found:
-        mark = BAD if is_bad(one) else UNKNOWN if is_unknown(one) else GOOD
+        mark = (BAD, UNKNOWN, GOOD)[trouble_rank(one)]
         status = _marked(mark, _text(one.get("status")))
         source = f"{_text(one.get('source') or 'hamnd')}, {_age(now, one.get('observed_at'))}"
         message = _text(one.get("message") or one.get("reason"))

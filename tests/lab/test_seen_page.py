@@ -30,6 +30,9 @@ IS_LOST = "!document.getElementById('lost').hidden"
 IN_LYNX = (*("protects aixmn1", "Peer (now)", "Takeover ready", "* good", "now 0 B, at most"),)
 WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
+STATES = "[...document.querySelectorAll('.states li:not(.arrow)')]"
+ROWS = f"new Set({STATES}.map(one => one.offsetTop)).size"
+
 
 def says(words: str) -> str:
     """Return the expression whether the verdict says these words."""
@@ -67,6 +70,7 @@ async def reads_well_everywhere(page: Page, url: str) -> None:
     for width, height, scheme in ((390, 844, "dark"), (768, 1024, "light"), (3840, 2160, "dark")):
         await page.dress(width, height, scheme)
         assert not await page.run(WIDER), f"{width} columns of dots are not enough"
+        assert await page.run(ROWS) == 1 or width < 700, "the way through the states is one row"
         size = "parseFloat(getComputedStyle(document.querySelector('h1')).fontSize)"
         assert await page.run(size) >= (60 if width > 3000 else 24)
         await keep(page, f"page-{width}-{scheme}")

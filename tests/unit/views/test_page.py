@@ -39,9 +39,17 @@ def test_the_verdict_and_the_state_stand_on_the_page(situation: Pair) -> None:
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
 def test_the_page_and_the_screen_have_the_same_rows(situation: Pair) -> None:
     document = document_of(situation)
-    rows = page_document(document, POINTS)["parts"]["rows"]
+    parts = page_document(document, POINTS)["parts"]
+    rows, lede = parts["rows"], parts["lede"]
     labels = re.findall(r"(?m)^[A-Z]{2,6}(?= )", "\n".join(render_status(document, WIDTH, 1000)))
-    assert rows.count("<dt>") == len([label for label in labels if label != "STATE"])
+    facts = [label for label in labels if label not in ("STATE", "NEXT")]
+    assert rows.count("<dt>") == len(facts)
+    assert lede.count('class="next"') == labels.count("NEXT")
+
+
+def test_what_to_run_stands_beside_the_verdict() -> None:
+    document = document_of(SITUATIONS["down_host"])
+    assert "hamnctl plan takeover" in words(page_document(document, POINTS)["parts"]["lede"])
 
 
 @pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
