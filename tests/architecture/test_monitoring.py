@@ -72,23 +72,40 @@ def test_the_rules_fire_stay_quiet_and_resolve_as_their_tests_say(
     run("promtool", "test", "rules", name, cwd=checkout / "config/prometheus")
 
 
-def test_every_alert_of_the_issue_is_there_and_has_a_test_of_both_ways(checkout: Path) -> None:
+def test_every_alert_of_the_issue_is_there_and_seen_quiet_firing_and_resolved(
+    checkout: Path,
+) -> None:
     names = {rule["alert"] for rule in alerts()}
     assert set(ALERTS) <= names
-    place = checkout / "config/prometheus"
-    tested: dict[str, set[bool]] = {}
-    for path in place.glob("*.test.yml"):
+    seen: dict[str, set[str]] = {}
+    for path in (checkout / "config/prometheus").glob("*.test.yml"):
         for case in yaml.safe_load(path.read_text())["tests"]:
-            told = [
-                re.search(r'alertname="(\w+)"', sample["labels"])
-                for check in case["promql_expr_test"]
-                for sample in check["exp_samples"]
-            ]
-            fired = {found[1] for found in told if found}
-            is_quiet = any(not check["exp_samples"] for check in case["promql_expr_test"])
-            for name in fired:
-                tested.setdefault(name, set()).update({True} | ({False} if is_quiet else set()))
-    assert {name for name in names if tested.get(name) != {True, False}} == set()
+            for name, phases in phases_of(case).items():
+                seen.setdefault(name, set()).update(phases)
+    assert {name for name in names if seen.get(name) != {"quiet", "fires", "resolved"}} == set()
+
+
+def phases_of(case: dict[str, Any]) -> dict[str, set[str]]:
+    """Return what one case of promtool sees of each alert, by the same expression."""
+    told: dict[str, list[tuple[int, set[str]]]] = {}
+    for check in case["promql_expr_test"]:
+        firing = set(re.findall(r'alertname="(\w+)"', str(check["exp_samples"])))
+        told.setdefault(check["expr"], []).append((seconds(check["eval_time"]), firing))
+    found: dict[str, set[str]] = {}
+    for looks in told.values():
+        for name in set().union(*(firing for _, firing in looks)):
+            at = min(moment for moment, firing in looks if name in firing)
+            phases = found.setdefault(name, {"fires"})
+            silent = [moment for moment, firing in looks if name not in firing]
+            phases |= {"quiet" if moment < at else "resolved" for moment in silent}
+    return found
+
+
+def seconds(duration: object) -> int:
+    """Return Prometheus' duration (``1d2h``, ``90s``) in seconds."""
+    units = {"d": 86_400, "h": 3600, "m": 60, "s": 1}
+    parts = re.findall(r"(\d+)([dhms])", str(duration))
+    return sum(int(count) * units[unit] for count, unit in parts)
 
 
 @pytest.mark.parametrize("rule", alerts(), ids=lambda rule: rule["alert"])

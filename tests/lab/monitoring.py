@@ -116,6 +116,8 @@ class Monitoring:
 
     prometheus: Prometheus
     receiver: Receiver
+    alertmanager: str
+    """Where Alertmanager's API is."""
 
     def since(self, began: float) -> Callable[[str], Awaitable[list[dict[str, Any]]]]:
         """Return what answers an expression with all that it gave from then to now."""
@@ -154,7 +156,7 @@ async def monitored(
         ):  # fmt: skip
             prometheus = Prometheus(ports[0], session)
             await prometheus.until("vector(1)")
-            yield Monitoring(prometheus, receiver)
+            yield Monitoring(prometheus, receiver, f"http://127.0.0.1:{ports[1]}/api/v2")
     finally:
         await runner.cleanup()
 

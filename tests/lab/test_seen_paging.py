@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from hamnd.adapters.clock import SystemClock
@@ -95,6 +96,46 @@ async def hold_back(one: Stage, watched: Monitoring) -> None:
     await watched.prometheus.until(f"count_over_time({down}[5m]) >= 4")
     assert watched.receiver.pages == [], "a hold silences the page"
     await one.must("unhold", {})
+
+
+CONSEQUENCES = (
+    *("NotReady", "Unprotected", "ProofStale", "HamndAbsent", "HadrGap"),
+    *("ReplicationNotAdvancing", "FilesStale", "ClockSkew"),
+)
+"""What a takeover brings with it; each of them is a ticket on any other day."""
+
+
+async def test_what_a_takeover_brings_with_it_wakes_nobody(tmp_path: Path) -> None:
+    """Given two pairs with the same alerts, when one of them is taking over, then Alertmanager
+    holds back its consequences alone, and never that the run is stuck or that two are active."""
+    alerts = [("red", name) for name in CONSEQUENCES]
+    alerts += [("blue", name) for name in (*CONSEQUENCES, "TakeoverStuck", "TwoActives")]
+    severities = {
+        rule["alert"]: rule["labels"]["severity"] for rule in promql.rules() if "alert" in rule
+    }
+    body = [
+        {"labels": {"alertname": name, "cluster": cluster, "severity": severities[name]}}
+        for cluster, name in [*alerts, ("blue", "TakingOver")]
+    ]
+    async with monitored(tmp_path, []) as watched, aiohttp.ClientSession() as client:
+        async with client.post(f"{watched.alertmanager}/alerts", json=body) as answer:
+            assert answer.status == 200, await answer.text()
+        await watched.receiver.until("pager", "TwoActives", "firing")
+        await watched.receiver.until("tickets", "NotReady", "firing")
+        async with client.get(f"{watched.alertmanager}/alerts") as answer:
+            told = await answer.json()
+    held = {
+        (one["labels"]["cluster"], one["labels"]["alertname"])
+        for one in told
+        if one["status"]["inhibitedBy"]
+    }
+    assert held == {("blue", name) for name in CONSEQUENCES}
+    told_to_people = {
+        (one["labels"]["cluster"], one["labels"]["alertname"])
+        for sent in watched.receiver.bodies
+        for one in sent["alerts"]
+    }
+    assert told_to_people == set(alerts) - held
 
 
 async def every_expression_gave_data(watched: Monitoring, began: float) -> None:

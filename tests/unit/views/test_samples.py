@@ -95,6 +95,32 @@ def test_every_series_is_named_once_and_helped(situation: Pair) -> None:
     assert all(order.index(n) + order.count(n) - 1 == _last(order, n) for n in set(order))
 
 
+@pytest.mark.parametrize("situation", SITUATIONS.values(), ids=SITUATIONS)
+def test_no_sentence_digest_or_name_of_a_person_becomes_a_label(situation: Pair) -> None:
+    """Given the same night told in other words, then the series are the same: their number is
+    bounded by the configuration."""
+    document = document_of(situation)
+    told, other = (
+        samples(one, situation.state, MEASURES) for one in (document, reworded(document))
+    )
+    series = {(one.name, *one.labels.items()) for one in told}
+    assert {(one.name, *one.labels.items()) for one in other} == series
+    assert len(series) < 400
+    assert max(len(value) for one in told for value in one.labels.values()) <= 40
+
+
+FREE = {"message", "because", "sentence", "digest", "actor", "evidence", "reason", "headline"}
+
+
+def reworded(value: Any, key: str = "") -> Any:
+    """Return a document in which every free text is another one."""
+    if isinstance(value, dict):
+        return {name: reworded(one, name) for name, one in value.items()}
+    if isinstance(value, list):
+        return [reworded(one, key) for one in value]
+    return f"{value} in other words" if key in FREE and isinstance(value, str) else value
+
+
 def _last(order: list[str], name: str) -> int:
     return len(order) - 1 - order[::-1].index(name)
 
