@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
@@ -29,12 +30,10 @@ if TYPE_CHECKING:
 
 OUTPUT_BYTES_MAX = 1_048_576
 """Kept of each of the two outputs; the rest is received and thrown away."""
-
 SESSIONS_MAX = 8
 """At once over one connection; sshd allows ten by default (MaxSessions)."""
 NO_PLACE_PAUSES_S = (0.1, 0.3, 0.6)
 """How long to wait before a session is asked for again that sshd had no place for."""
-
 KEEPALIVE_INTERVAL_S = 5.0
 """A silent end is noticed by the reach rounds long before; this only clears the connection away."""
 KEEPALIVE_MISSED_MAX = 2
@@ -42,7 +41,6 @@ CIPHERS = "^aes128-gcm@openssh.com,aes256-gcm@openssh.com"
 """Offered first: asyncssh's own first choice, ChaCha20, takes five calls for each packet."""
 CLOSE_GRACE_S = 0.25
 """How long a channel may stay open after the exit status: grandchildren may hold it for ever."""
-
 BACKOFF_MIN_S = 0.5
 BACKOFF_MAX_S = 5.0
 
@@ -144,6 +142,16 @@ class _Line:
         self.is_retired = False
         self.users = 0
 
+    def is_home(self) -> bool:
+        """Whether this host still has the address that it goes out from: else nobody answers."""
+        assert self.connection is not None
+        own = self.connection.get_extra_info("sockname")
+        family = socket.AF_INET6 if ":" in own[0] else socket.AF_INET
+        with contextlib.suppress(OSError), socket.socket(family) as probe:
+            probe.bind((own[0], 0, *own[2:]))
+            return True
+        return False
+
     def retire(self) -> None:
         self.is_retired = True
         if self.users == 0 and self.connection is not None:
@@ -191,9 +199,8 @@ class AsyncsshRunner:
                 self._connected(session, timeout_s) as connection,
             ):
                 await self._command(connection, session, request)
-            ending, detail = Ending.EXITED, session.detail
-            if session.is_lost:
-                ending = Ending.LOST
+            ending = Ending.LOST if session.is_lost else Ending.EXITED
+            detail = session.detail
         except TimeoutError:
             ending = Ending.NO_REPLY if session.is_open else Ending.COULD_NOT_RUN
             detail = self._overdue(session, timeout_s)
@@ -215,8 +222,7 @@ class AsyncsshRunner:
 
     async def close(self) -> None:
         """Close the connection; commands still running there are LOST."""
-        if self._opening is not None:
-            opening = self._opening
+        if (opening := self._opening) is not None:
             opening.cancel()
             await asyncio.wait({opening})
         line, self._line = self._line, None
@@ -243,16 +249,15 @@ class AsyncsshRunner:
         session.feed(request.stdin)
         await session.ended.wait()
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_GRACE_S):
-                await session.closed.wait()
+            await asyncio.wait_for(session.closed.wait(), CLOSE_GRACE_S)
 
     async def _start(
         self, connection: asyncssh.SSHClientConnection, session: _Session, request: Exec
     ) -> None:
         """Open the session; one that sshd has no place for is asked for again a few times.
 
-        A session that we left counts over there until its program has ended, so a busy host may be
-        out of places although we are within ours. Nothing was started then.
+        A session that we left counts there until its program has ended: a busy host may be out of
+        places although we are within ours. Nothing was started then.
         """
         import asyncssh
 
@@ -304,10 +309,11 @@ class AsyncsshRunner:
         that cannot wait gets the last reason.
         """
         now = endpoint(self._placed(self._site), self._host)
-        if now != self._endpoint:
+        is_moved = now != self._endpoint
+        if is_moved:
             self._endpoint, self._failure = now, None
-            if self._line is not None:  # it lives in another place now
-                self._retire(self._line)
+        if self._line is not None and (is_moved or not self._line.is_home()):
+            self._retire(self._line)
         if self._line is not None:
             return self._line
         if self._opening is None:

@@ -15,6 +15,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
+from hamnd.adapters import ssh
 from hamnd.adapters.clock import SystemClock
 from hamnd.adapters.process import LocalRunner
 from hamnd.adapters.ssh import AsyncsshRunner
@@ -336,6 +337,29 @@ async def test_a_host_that_moved_is_asked_where_it_is_now(far: Far) -> None:
     finally:
         await runner.close()
     assert len(far.connections) == 2
+
+
+class GoesOutFrom:
+    """Of a connection, the address that it goes out from."""
+
+    def __init__(self, *name: str | int) -> None:
+        self.name = name
+
+    def get_extra_info(self, _: str) -> object:
+        return self.name
+
+
+@pytest.mark.parametrize(
+    ("name", "is_home"),
+    [(("127.0.0.1", 1), True), (("192.0.2.9", 1), False), (("2001:db8::9", 1, 0, 0), False)],
+)
+def test_a_connection_whose_own_address_was_given_up_goes_nowhere(
+    name: tuple[str | int, ...], is_home: bool
+) -> None:
+    """What is sent from there never arrives, and only silence would tell."""
+    line = ssh._Line()
+    line.connection = GoesOutFrom(*name)  # type: ignore[assignment]  # of all of it, this is asked
+    assert line.is_home() is is_home
 
 
 @transports
