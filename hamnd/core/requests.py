@@ -26,8 +26,10 @@ from hamnd.core.progress import Run
 from hamnd.core.state import Refusal
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
+from hamnd.core.whereabouts import parked_until
 from hamnd.model.names import Mode, PlanKind, RunStatus, State
 from hamnd.model.plan import PlanRequest
+from hamnd.model.site import Site
 
 
 def on_plan(turn: Turn, event: PlanRequested) -> None:
@@ -124,6 +126,9 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
     if (refusal := why_moving(run)) is not None:
         turn.refuse(refusal)
         return
+    if (refusal := _why_parked(run, turn.terms.site)) is not None:
+        turn.refuse(refusal)
+        return
     if runs.is_past_no_return(run) and runs.is_promoted(run) is False:
         told = "whether the database is primary is not known: it cannot be concluded without it"
         turn.refuse(Refusal("promote", told, hint="hamnctl retry (it looks first)"))
@@ -136,6 +141,20 @@ def on_conclude(turn: Turn, event: ConcludeRequested) -> None:
         turn.refuse(Refusal("no-return", why_not, hint="hamnctl abort --reason …"))
         return
     turn.take(runs.finish(run, RunStatus.CONCLUDED, event.actor, event.reason, turn.now.wall_s))
+
+
+def _why_parked(run: Run, site: Site) -> Refusal | None:
+    """A node that is at the spare address is lost with the run that knows it."""
+    step_id = parked_until(run)
+    if step_id is None:
+        return None
+    host = run.plan.step(step_id).host
+    told = (
+        f"until step {step_id} is done {host} may have no address but {site.identity_spare}: "
+        "without this run nobody knows, and it would be looked for where it is not"
+    )
+    hint = f"hamnctl retry; if {host} is gone for good: hamnctl skip {step_id} --reason …"
+    return Refusal("exchange", told, hint=hint)
 
 
 def _why_not_conclude(turn: Turn, run: Run, picture: Picture) -> str | None:

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from hamnd.core.events import Event, LookCompleted, RoundCompleted
 from hamnd.core.kept import KEPT
+from hamnd.core.outliving import ENDED, is_begun
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms, exchanged
 from hamnd.core.progress import Run
@@ -92,6 +93,25 @@ def _taken_back(site: Site, run: Run) -> str:
     if stands("unspare"):
         return site.own.address
     return site.identity_spare if stands("release") else site.partner.address
+
+
+def parked_until(run: Run) -> str | None:
+    """Return the step before which the node that lets go has only the spare address, or may have.
+
+    No file of either node tells where it is then: this run alone knows.
+    """
+    ways = [(f"{way}release", f"{way}exchange") for way in ("", HOME)]
+    ways += [(f"undo-{exchange}", f"undo-{release}") for release, exchange in ways]
+    return next(
+        (
+            ends
+            for begins, ends in ways
+            if ends in run.steps
+            and (begins not in run.steps or is_begun(run.steps[begins]))
+            and run.steps[ends].outcome not in ENDED
+        ),
+        None,
+    )
 
 
 def _is_done(run: Run, step_id: str) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hamnd.core import asking
 from hamnd.core.commands import ProbeRound, TakeLook, TellGuard
 from hamnd.core.engine import step
-from hamnd.core.events import LookCompleted, RoundCompleted
+from hamnd.core.events import ConcludeRequested, LookCompleted, RoundCompleted
 from hamnd.core.health.rule import (
     HOST_PROBES,
     latest_host_answer,
@@ -22,12 +22,13 @@ from hamnd.core.whereabouts import (
     forget_own,
     is_partner_displaced,
     note_own,
+    parked_until,
     placed,
     present,
 )
 from hamnd.dialects import reach, witness
 from hamnd.model.instant import Instant
-from hamnd.model.names import Outcome, PlanKind, Probe, Rhythm, State
+from hamnd.model.names import Outcome, PlanKind, Probe, Rhythm, RunStatus, State
 from hamnd.model.site import IdentityMode, ServiceAddress, Witness
 from hamnd.model.work import Ending, Look, Looked, Report
 from tests.builders import Pair, pair
@@ -161,7 +162,11 @@ def exchanging(*done: str, kind: PlanKind = PlanKind.SWITCHOVER) -> tuple[NodeSt
     names = [f"{undo}{one}" for one in half]
     plain = state.run.steps["identity"]
     steps = {
-        one: replace(plain, outcome=Outcome.DONE if one in done else Outcome.PENDING)
+        one: replace(
+            plain,
+            outcome=Outcome.DONE if one in done else Outcome.PENDING,
+            has_acted=one in done,
+        )
         for one in names
     }
     plan = replace(state.run.plan, request=replace(state.run.plan.request, kind=kind))
@@ -197,6 +202,53 @@ def test_what_is_taken_back_is_reached_where_it_still_is() -> None:
         done.append(f"undo-{step_id}")
     seen.append(partner_at(*exchanging(*done, kind=PlanKind.UNDO)))
     assert seen == [first, second, second, SPARE, SPARE, SPARE, SPARE, first, first]
+
+
+def test_a_run_that_alone_knows_where_a_node_is_is_not_concluded() -> None:
+    """Between `release` and `exchange` no file tells it, and neither node's own addresses do."""
+    home = [f"home-{one}" for one in ORDER]
+    both = [
+        exchanging(*[*ORDER, *home][:n], kind=PlanKind.DRILL)[0] for n in range(2 * len(ORDER) + 1)
+    ]
+    waits = [None if one.run is None else parked_until(one.run) for one in both]
+    there = [None, None, "exchange", "exchange", "exchange", None]
+    assert waits == [*there, *(one and f"home-{one}" for one in there), None]
+    undone = [f"undo-{one}" for one in reversed(ORDER)]
+    back = [exchanging(*undone[:n], kind=PlanKind.UNDO)[0] for n in range(len(undone) + 1)]
+    waits = [None if one.run is None else parked_until(one.run) for one in back]
+    assert waits == [None, None, "undo-release", "undo-release", "undo-release", None, None]
+
+
+def concluded(*done: str, left_out: str = "") -> str | None:
+    """The gate that refuses to conclude a paused switchover that came so far."""
+    state, terms = exchanging(*done)
+    assert state.run is not None
+    steps = dict(state.run.steps)
+    if left_out:
+        steps[left_out] = replace(steps[left_out], outcome=Outcome.SKIPPED)
+    steps["promote"] = replace(steps["release"], outcome=Outcome.DONE)
+    listed = tuple(
+        replace(state.run.plan.steps[0], id=one, host="aixmn1", reversible=one != "promote")
+        for one in steps
+    )
+    plan = replace(state.run.plan, steps=listed)
+    run = replace(state.run, plan=plan, steps=steps, status=RunStatus.PAUSED)
+    now = Instant(5_000.0, 5_000.0)
+    decision = step(replace(state, run=run), ConcludeRequested("enough", "root"), now, terms)
+    if decision.refusal is None:
+        return None
+    assert decision.state.run == run
+    assert f"until step exchange is done aixmn1 may have no address but {SPARE}" in (
+        decision.refusal.sentence
+    )
+    return decision.refusal.gate
+
+
+def test_whoever_concludes_there_is_told_what_would_be_lost_and_the_way_out() -> None:
+    assert concluded("spare") is None
+    assert concluded("spare", "release", "identity") == "exchange"
+    assert concluded("spare", "release", "identity", left_out="exchange") is None
+    assert concluded("spare", "release", "identity", "settle", "exchange") is None
 
 
 def test_its_own_addresses_tell_whether_both_have_exchanged_theirs() -> None:
