@@ -46,8 +46,12 @@ _RELOAD = (
     "if command -v nmcli >/dev/null && nmcli -t general status >/dev/null 2>&1; "
     "then nmcli connection reload; fi; "
     "if command -v netplan >/dev/null && ls /etc/netplan/*.yaml >/dev/null 2>&1; "
-    "then netplan generate; fi"
+    "then netplan generate; fi; "
+    "if systemctl is-active --quiet systemd-networkd 2>/dev/null && "
+    "networkctl --help | grep -qw reload; then networkctl reload; fi"
 )
+"""networkd has an interface be what its changed file says at once, and drops what else it has
+there (networkctl(1), since 244); unread, it brings the old address back when the carrier does."""
 
 
 def host_name(site: Site) -> Look:
@@ -87,6 +91,16 @@ def are_named_in_files(site: Site, address: str) -> Look:
         Exec(site.node, ("sh", "-c", _FILES)),
         reads="network.named_in_files",
         expects=f"a network file of {site.node} names {address}",
+        arguments=(address,),
+    )
+
+
+def are_not_named_in_files(site: Site, address: str) -> Look:
+    """Return a look that expects no network file of this host to name an address."""
+    return Look(
+        Exec(site.node, ("sh", "-c", _FILES)),
+        reads="network.not_named_in_files",
+        expects=f"no network file of {site.node} names {address}",
         arguments=(address,),
     )
 
@@ -172,7 +186,10 @@ def give_up(site: Site, address: str, prefix: int, interface: str) -> Action:
 
 
 def reload(site: Site) -> Action:
-    """Return the action that has NetworkManager and netplan, where they are, read their files."""
+    """Return the action that has NetworkManager, netplan and networkd read their files anew.
+
+    Each where it is. With networkd an address that the files do not name is gone afterwards.
+    """
     return Action(Exec(site.node, ("sh", "-c", _RELOAD)), is_repeatable=True)
 
 
@@ -212,16 +229,35 @@ def read_files(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_named_in_files(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when a file names the address outside of comments."""
-    reading = read_files(report)
-    found = parse_files(report)
-    if reading.verdict is not Verdict.PASS or found is None:
-        return Reading(Verdict.UNKNOWN, reading.sentence)
+    naming = _naming(report, arguments[0])
+    if isinstance(naming, Reading):
+        return naming
     address = arguments[0]
-    naming = [path for path, text in found.items() if swap("", path, text, (address, address))]
     if naming:
         return Reading(Verdict.PASS, f"{address} is in {', '.join(naming)}")
     told = f"no network file names {address}: it would not be there after a reboot"
     return Reading(Verdict.BLOCK, told)
+
+
+def read_not_named_in_files(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when no file names the address outside of comments."""
+    naming = _naming(report, arguments[0])
+    if isinstance(naming, Reading):
+        return naming
+    address = arguments[0]
+    if not naming:
+        return Reading(Verdict.PASS, f"no network file names {address}")
+    told = f"{address} is in {', '.join(naming)}: it would be there after a reboot"
+    return Reading(Verdict.BLOCK, told)
+
+
+def _naming(report: Report, address: str) -> list[str] | Reading:
+    """Return the files that name an address; the reading, where they could not be read."""
+    reading = read_files(report)
+    found = parse_files(report)
+    if reading.verdict is not Verdict.PASS or found is None:
+        return Reading(Verdict.UNKNOWN, reading.sentence)
+    return [path for path, text in found.items() if swap("", path, text, (address, address))]
 
 
 READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
@@ -229,4 +265,5 @@ READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
     "network.is_named": read_is_named,
     "network.files": read_files,
     "network.named_in_files": read_named_in_files,
+    "network.not_named_in_files": read_not_named_in_files,
 }

@@ -93,7 +93,7 @@ class Linux:
                 raise PermanentError(f"what {node} has of its own was not read yet: try again soon")
         taker = replace(site, node=site.partner.name)
         owned = owned_by_taker(taker, theirs) or owned_once(taker)
-        let_go = release(site, policy, leave_own(site, seen))
+        let_go = release(site, policy, leave_own(site, seen, owned))
         return (stopped, *around(site, policy, let_go, seen, owned))
 
     def as_exchanged(

@@ -6,7 +6,11 @@ what the standby had from the end of `exchange` on (core.whereabouts): what take
 comes over another one. Must not know `ip`.
 
 Giving the own address up is commit-confirmed as taking it is: a watcher on that node puts it back
-unless the node was read over its spare address in time.
+unless the node was read over its spare address in time. Its network files are the first to let go:
+whenever it boots from then on, it is not the management node.
+
+What networkd reads anew it makes true at once, and drops the address that the files do not name: so
+that is done over the other one.
 """
 
 from __future__ import annotations
@@ -22,7 +26,7 @@ from hamnd.dialects import addresses, keeping, network, reach
 from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import ServiceAddress, Site
-from hamnd.model.work import Action, Exec, Look
+from hamnd.model.work import Action, Edit, Exec, Look
 
 
 def spare_of(site: Site) -> ServiceAddress:
@@ -39,15 +43,18 @@ def spare_of(site: Site) -> ServiceAddress:
     return replace(site.moving, address=site.identity_spare, name="the spare address")
 
 
-def leave_own(site: Site, seen: Seen) -> GivenUp:
+def leave_own(site: Site, seen: Seen, owned: Owned) -> GivenUp:
     """Return how this node leaves its own addresses and name; both come back unless it is kept."""
+    parked, _ = lasting.given(site, owned)
+    edits = lasting.edits(parked, site, seen)
     report = seen.get("name")
     own = report.stdout.strip() if report is not None else ""
     away = tuple(
         network.give_up(site, one.address, one.prefix, one.interface) for one in site.identity
     )
     back = tuple(one for each in site.identity for one in addresses.taken(site, each))
-    proofs = tuple(addresses.address_gone(site, one) for one in site.identity)
+    proofs: tuple[Look, ...] = tuple(addresses.address_gone(site, one) for one in site.identity)
+    proofs += tuple(network.are_not_named_in_files(site, old) for old, _ in parked.addresses)
     if own:
         away = (*away, network.set_host_name(lasting.qualified(site.standby.name, own), site))
         back = (*back, network.set_host_name(own, site))
@@ -55,9 +62,15 @@ def leave_own(site: Site, seen: Seen) -> GivenUp:
     requests = tuple(one.request for one in back if isinstance(one.request, Exec))
     return GivenUp(
         what="its own address and name",
-        actions=(keeping.arm(site, site.identity_confirm_s, requests), *away, keeping.keep(site)),
+        actions=(
+            *(Action(one) for one in edits),
+            keeping.arm(site, site.identity_confirm_s, requests),
+            *away,
+            *_reloaded(site, edits),
+            keeping.keep(site),
+        ),
         proofs=proofs,
-        back=(*back, keeping.drop(site)),
+        back=(*back, *lasting.back(edits), keeping.drop(site)),
         is_kept_last=True,
     )
 
@@ -76,15 +89,23 @@ def around(site: Site, policy: Policy, release: Step, seen: Seen, owned: Owned) 
         PermanentError: the site names no spare address.
     """
     spare = spare_of(site)
+    parked, final = lasting.given(site, owned)
+    first = lasting.edits(parked, site, seen)
+    edits = lasting.edits(final, site, lasting.edited(first, seen))
     return (
-        _spare(site, policy, spare),
+        _spare(site, policy, spare, _reloaded(site, first)),
         replace(release, depends_on=(*release.depends_on, "spare")),
-        _exchange(site, policy, seen, owned),
-        _unspare(site, policy, spare),
+        _exchange(site, policy, edits, owned),
+        _unspare(site, policy, spare, _reloaded(site, edits)),
     )
 
 
-def _spare(site: Site, policy: Policy, spare: ServiceAddress) -> Step:
+def _reloaded(site: Site, edits: tuple[Edit, ...]) -> tuple[Action, ...]:
+    return (network.reload(site),) if edits else ()
+
+
+def _spare(site: Site, policy: Policy, spare: ServiceAddress, reloaded: tuple[Action, ...]) -> Step:
+    given_up = network.give_up(site, spare.address, spare.prefix, spare.interface)
     return Step(
         id="spare",
         title=f"{site.node} is reached at {spare.address} too",
@@ -96,16 +117,15 @@ def _spare(site: Site, policy: Policy, spare: ServiceAddress) -> Step:
         postconditions=(addresses.address_up(site, spare),),
         timeout_s=policy.step_timeout_s("spare", 30.0),
         wait_s=10.0,
-        compensation=(network.give_up(site, spare.address, spare.prefix, spare.interface),),
+        # Its own address is back by then, and so it is in the files.
+        compensation=(given_up, *reloaded),
         undone=(addresses.address_gone(site, spare),),
     )
 
 
-def _exchange(site: Site, policy: Policy, seen: Seen, owned: Owned) -> Step:
+def _exchange(site: Site, policy: Policy, edits: tuple[Edit, ...], owned: Owned) -> Step:
     """The standby gave its own up: this node takes it, now and for its next boot."""
     got = tuple(replace(one, address=own.address, prefix=own.prefix) for one, own in owned)
-    edits = lasting.edits(lasting.given(site, owned), site, seen)
-    reloaded = (network.reload(site),) if edits else ()
     taken = tuple(action for one in got for action in addresses.taken(site, one))
     names = ", ".join(one.address for one in got) or "the standby's address"
     return Step(
@@ -114,7 +134,7 @@ def _exchange(site: Site, policy: Policy, seen: Seen, owned: Owned) -> Step:
         guide="7",
         host=site.node,
         depends_on=("release", "settle"),
-        actions=(*(Action(one) for one in edits), *reloaded, *taken),
+        actions=(*(Action(one) for one in edits), *taken),
         readiness=(network.files(site),),
         preconditions=tuple(addresses.free(site, one) for one in got),
         postconditions=(
@@ -126,21 +146,24 @@ def _exchange(site: Site, policy: Policy, seen: Seen, owned: Owned) -> Step:
         wait_s=15.0,
         compensation=(
             *lasting.back(edits),
-            *reloaded,
+            *_reloaded(site, edits),
             *(network.give_up(site, one.address, one.prefix, one.interface) for one in got),
         ),
         undone=tuple(addresses.address_gone(site, one) for one in got),
     )
 
 
-def _unspare(site: Site, policy: Policy, spare: ServiceAddress) -> Step:
+def _unspare(
+    site: Site, policy: Policy, spare: ServiceAddress, reloaded: tuple[Action, ...]
+) -> Step:
+    given_up = network.give_up(site, spare.address, spare.prefix, spare.interface)
     return Step(
         id="unspare",
         title=f"{site.node} gives the spare address back",
         guide="7",
         host=site.node,
         depends_on=("exchange",),
-        actions=(network.give_up(site, spare.address, spare.prefix, spare.interface),),
+        actions=(*reloaded, given_up),
         postconditions=(addresses.address_gone(site, spare),),
         timeout_s=policy.step_timeout_s("unspare", 30.0),
         wait_s=10.0,

@@ -70,10 +70,16 @@ def taken(site: Site, owned: Owned) -> Words:
     return Words(tuple((own.address, moved.address) for moved, own in owned), name_of(site))
 
 
-def given(site: Site, owned: Owned) -> Words:
-    """Return the words of the node that lets go, and gets what the other one had."""
-    words = tuple((moved.address, own.address) for moved, own in owned)
-    return Words(words, site.standby.name)
+def given(site: Site, owned: Owned) -> tuple[Words, Words]:
+    """Return the words of the node that lets go: when it does, and once the other one has let go.
+
+    In between it would boot with the spare address, never with what is no longer its own. An
+    address of another network has no spare: until then the guard alone keeps it from coming up.
+    """
+    spare, name = site.identity_spare, site.standby.name
+    parked = {site.moving.address: spare} if site.moving is not None and spare else {}
+    words = tuple((parked.get(moved.address, moved.address), own.address) for moved, own in owned)
+    return Words(tuple(parked.items()), name), Words(words, name)
 
 
 def edits(words: Words, site: Site, seen: Seen) -> tuple[Edit, ...]:
@@ -91,6 +97,17 @@ def edits(words: Words, site: Site, seen: Seen) -> tuple[Edit, ...]:
                 found.append(edit)
                 now = network.swapped_text(now, edit)
     return tuple(found)
+
+
+def edited(done: tuple[Edit, ...], seen: Seen) -> Seen:
+    """Return what would be seen once these edits were made."""
+    if "files" not in seen:
+        return seen
+    texts = dict(_texts(seen))
+    for edit in done:
+        path = edit.tells[-1]
+        texts[path] = network.swapped_text(texts[path], edit)
+    return {**seen, "files": told(network.told_files(texts))}
 
 
 def back(done: tuple[Edit, ...]) -> tuple[Action, ...]:
@@ -112,24 +129,24 @@ def as_exchanged(site: Site, seen: Seen, theirs: Seen) -> Seen:
         theirs: What was seen of the other one.
     """
     if site.takes_primary_address:
-        words = taken(site, owned_by_taker(site, seen))
+        every: tuple[Words, ...] = (taken(site, owned_by_taker(site, seen)),)
     else:
-        words = given(site, owned_by_taker(replace(site, node=site.partner.name), theirs))
-    found, texts = dict(seen), dict(_texts(seen))
-    for edit in edits(words, site, seen):
-        path = edit.tells[-1]
-        texts[path] = network.swapped_text(texts[path], edit)
-    if "files" in seen:
-        found["files"] = told(network.told_files(texts))
-    if "name" in seen:
-        found["name"] = told(qualified(words.name, seen["name"].stdout.strip()) + "\n")
-    if "addresses" in seen:
-        text = seen["addresses"].stdout
-        every = frozenset(range(1, text.count("\n") + 2))
-        for pair in words.addresses:
-            text = swapped(text, every, pair)
-        found["addresses"] = told(text)
+        every = given(site, owned_by_taker(replace(site, node=site.partner.name), theirs))
+    found = dict(seen)
+    for words in every:
+        found = dict(edited(edits(words, site, found), found))
+        if "name" in found:
+            found["name"] = told(qualified(words.name, found["name"].stdout.strip()) + "\n")
+        if "addresses" in found:
+            found["addresses"] = told(_renamed(found["addresses"].stdout, words))
     return found
+
+
+def _renamed(text: str, words: Words) -> str:
+    lines = frozenset(range(1, text.count("\n") + 2))
+    for pair in words.addresses:
+        text = swapped(text, lines, pair)
+    return text
 
 
 def _texts(seen: Seen) -> Mapping[str, str]:

@@ -16,11 +16,12 @@ from hamnd.core.platforms import platform_of
 from hamnd.core.platforms.linux import lasting
 from hamnd.core.policy import Policy, Terms, exchanged
 from hamnd.dialects import network, shell
+from hamnd.dialects.editing import edited
 from hamnd.errors import PermanentError
 from hamnd.model.epoch import Claim
 from hamnd.model.plan import Step
 from hamnd.model.site import Db2Site, IdentityMode, ServiceAddress, Site
-from hamnd.model.work import Report
+from hamnd.model.work import Edit, Report
 from tests.builders import site as any_site
 from tests.unit.dialects.reports import exited
 
@@ -127,6 +128,44 @@ def test_what_it_gets_is_what_the_standby_had_now_and_at_its_next_boot() -> None
     proofs = " ".join(one.expects for one in exchange.postconditions)
     assert f"names {SECOND}" in proofs
     assert "names aixmn2" in proofs
+
+
+def written(step: Step, texts: dict[str, str]) -> dict[str, str]:
+    """What the files of its host are after a step; each edit has to find what it expects."""
+    after = dict(texts)
+    for action in step.actions:
+        if isinstance(action.request, Edit):
+            path = action.request.tells[-1]
+            text = edited(after[path], action.request)
+            assert text is not None, f"{path} is not what {step.id} expects"
+            after[path] = text
+    return after
+
+
+def test_a_reboot_in_the_middle_brings_neither_address_nor_name_back() -> None:
+    steps = {step.id: step for step in switchover()}
+    files = network.parse_files(THERE["files"])
+    assert files is not None
+    between = written(steps["release"], dict(files))
+    assert between["/etc/network/interfaces"] == f"# {FIRST}\n  address {SPARE}/26\n"
+    assert between["/etc/hostname"] == "aixmn2\n"
+    assert written(steps["exchange"], between) == network.parse_files(
+        lasting.as_exchanged(site("aixmn1"), THERE, HERE)["files"]
+    )
+    proofs = " ".join(one.expects for one in steps["release"].postconditions)
+    assert f"no network file of aixmn1 names {FIRST}" in proofs
+
+
+def test_the_files_are_read_anew_over_the_address_that_they_name() -> None:
+    """Networkd drops at once what they do not name: the way that a step goes would end in it."""
+    reads = {
+        step.id: [n for n, one in enumerate(ran(step, site("aixmn1"))) if "networkctl" in one]
+        for step in switchover()
+        if step.host == "aixmn1"
+    }
+    release = next(step for step in switchover() if step.id == "release")
+    assert reads["release"] == [len(release.actions) - 2], "over the spare one, not yet kept"
+    assert (reads["spare"], reads["exchange"], reads["unspare"]) == ([], [], [0])
 
 
 def test_a_run_that_goes_on_knows_what_the_standby_had() -> None:
