@@ -28,7 +28,7 @@ from hamnd.model.work import Action, Look, Reading, Report
 
 _HOLD = (
     """\
-set -u; db2=$0 db=$1 pd=$2 kill=$3 start=$4 rfpen=$5 way=$6
+set -u; db2=$0 db=$1 pd=$2 kill=$3 start=$4 rfpen=$5 gcf=$6 way=$7
 case $("$pd" -d "$db" -hadr 2>&1) in
 *'-- Standby --'*|*'-- Active Standby --'*) echo 'it is a standby: it serves nothing'; exit 0;;
 *'-- Active --'*)
@@ -43,6 +43,7 @@ done
 fi;;
 esac
 said=$("$start" 2>&1)
+case $said in *SQL6031N*) "$gcf" -u -p 0 -i "$(id -un)" >/dev/null 2>&1; said=$("$start" 2>&1);; esac
 case $said in *SQL1063N*|*SQL1026N*) ;; *) echo "$said"; exit 1;; esac
 cfg=$("$db2" get db cfg for "$db") || case $cfg in
 *SQL1013N*) echo 'there is no such database'; exit 0;; *) echo "$cfg"; exit 1;; esac
@@ -112,8 +113,11 @@ def folder(site: Site) -> str:
 
 
 def hold(site: Site, host: str, is_killed: bool) -> Action:
-    """Return what makes a database unable to serve; `is_killed`: without a record in its log."""
-    tools = (site.tool(name) for name in ("db2pd", "db2_kill", "db2start", "db2rfpen"))
+    """Return what makes a database unable to serve; `is_killed`: without a record in its log.
+
+    An instance whose host came back by another name starts once db2gcf renewed db2nodes.cfg (§8).
+    """
+    tools = (site.tool(name) for name in ("db2pd", "db2_kill", "db2start", "db2rfpen", "db2gcf"))
     words = (site.db2.database, *tools, "kill" if is_killed else "close")
     return Action(on_host(site, host, _HOLD, *words), is_repeatable=True)
 

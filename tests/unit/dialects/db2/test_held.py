@@ -103,6 +103,21 @@ def test_an_instance_that_does_not_start_is_not_held(here: Site, tmp_path: Path)
     assert (reading.verdict, "SQL6031N" in reading.sentence) == (Verdict.BLOCK, True)
 
 
+def test_an_instance_whose_host_came_back_by_another_name_is_held(
+    here: Site, tmp_path: Path
+) -> None:
+    """Mode primary_address: a person gave it, at its console, the name that is free now."""
+    stub(
+        tmp_path,
+        "db2start",
+        "if [ -e renewed ]; then echo 'SQL1026N  The database manager is already active.'; "
+        "else echo 'SQL6031N  Error in the db2nodes.cfg file.'; exit 4; fi",
+    )
+    stub(tmp_path, "db2gcf", "touch renewed")
+    assert acted(held.hold(here, HOST, is_killed=True), tmp_path).verdict is Verdict.PASS
+    assert [one.split(" -i")[0] for one in calls(tmp_path) if "gcf" in one] == ["db2gcf -u -p 0"]
+
+
 def test_what_is_kept_is_whole_and_known_again(here: Site, tmp_path: Path) -> None:
     """Kept with its logs and its configuration; what changes afterwards is kept beside it."""
     look, action = held.is_kept(here, HOST, "before"), held.keep(here, HOST, "before")
