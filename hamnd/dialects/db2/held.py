@@ -43,7 +43,8 @@ done
 fi;;
 esac
 said=$("$start" 2>&1)
-case $said in *SQL6031N*) "$gcf" -u -p 0 -i "$(id -un)" >/dev/null 2>&1; said=$("$start" 2>&1);; esac
+case $said in *SQL6031N*)
+"$gcf" -u -p 0 -i "$(id -un)" >/dev/null 2>&1; said=$("$start" 2>&1);; esac
 case $said in *SQL1063N*|*SQL1026N*) ;; *) echo "$said"; exit 1;; esac
 cfg=$("$db2" get db cfg for "$db") || case $cfg in
 *SQL1013N*) echo 'there is no such database'; exit 0;; *) echo "$cfg"; exit 1;; esac
