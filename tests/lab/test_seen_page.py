@@ -30,6 +30,7 @@ IS_LOST = "!document.getElementById('lost').hidden"
 IN_LYNX = (*("protects aixmn1", "Peer (now)", "Takeover ready", "* good", "now 0 B, at most"),)
 WIDER = "document.documentElement.scrollWidth > document.documentElement.clientWidth"
 
+ADVISES = "document.querySelector('.next').checkVisibility()"
 STATES = "[...document.querySelectorAll('.states li:not(.arrow)')]"
 ROWS = f"new Set({STATES}.map(one => one.offsetTop)).size"
 
@@ -110,6 +111,7 @@ async def nobody_answers(page: Page, one: Stage) -> None:
     assert told.startswith("hamnd does not answer. What stands here is ")
     await page.until(f"document.getElementById('lost').innerText !== {told!r}", "its age to grow")
     assert "aixmn2 is STANDBY" in await page.text("h1"), "what was known stays readable"
+    assert not await page.run(ADVISES), "what was right to do then may be wrong now"
     await keep(page, "page-lost")
     await one.start()
     await page.until(f"!({IS_LOST})", "the page to come back by itself")
@@ -121,6 +123,8 @@ async def a_bad_night(page: Page, one: Stage) -> None:
     one.world.fault("kill")
     await page.until(says("aixmn1 is DOWN"), "the verdict of the night")
     await page.until("document.documentElement.dataset.tone === 'bad'", "a loud tone")
+    assert await page.run(ADVISES)
+    assert "hamnctl plan takeover" in await page.text(".next")
     assert (await page.run("document.title")).startswith("PrimaryDown")
     count = await page.text(".count")
     await page.until(f"document.querySelector('.count')?.innerText !== {count!r}", "the countdown")

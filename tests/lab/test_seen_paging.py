@@ -1,7 +1,8 @@
 """The page arrives: a demo's pair under the real Prometheus and Alertmanager, from kill to return.
 
-Owns that one story, over TLS and with a password, and that every delivered expression gives data in
-it. `missing` names what is not installed; nothing stands in for it.
+Owns that one story, over TLS and with a password, that every delivered expression gives data in it,
+and what the sample for Alertmanager holds back. `missing` names what is not installed; nothing
+stands in for it.
 """
 
 from __future__ import annotations
@@ -120,7 +121,8 @@ async def test_what_a_takeover_brings_with_it_wakes_nobody(tmp_path: Path) -> No
     async with monitored(tmp_path, []) as watched, aiohttp.ClientSession() as client:
         async with client.post(f"{watched.alertmanager}/alerts", json=body) as answer:
             assert answer.status == 200, await answer.text()
-        await watched.receiver.until("pager", "TwoActives", "firing")
+        for page in ("TwoActives", "TakeoverStuck"):
+            await watched.receiver.until("pager", page, "firing")
         await watched.receiver.until("tickets", "NotReady", "firing")
         async with client.get(f"{watched.alertmanager}/alerts") as answer:
             told = await answer.json()

@@ -34,7 +34,9 @@ function tick() {
   const bar = document.getElementById("lost");
   document.body.classList.toggle("lost", isLost);
   bar.hidden = !isLost;
-  if (isLost) bar.textContent = `hamnd does not answer. What stands here is ${span(quiet)} old.`;
+  if (!isLost) return;
+  const old = `What stands here is ${span(quiet)} old.`;
+  bar.textContent = `hamnd does not answer. ${old} On the node: hamnctl status`;
 }
 
 function take(made) {
