@@ -151,6 +151,21 @@ def test_what_is_inhibited_exists(checkout: Path) -> None:
         assert rule["equal"] == ["cluster"]
 
 
+@needs("promtool")
+def test_what_is_written_of_a_fleet_is_a_configuration(checkout: Path, tmp_path: Path) -> None:
+    """Given the page's block on federation, then Prometheus takes it, and all it names exists."""
+    text = (checkout / "docs/monitoring.md").read_text()
+    block = re.search(r"^( *)```yaml\n(.*?/federate.*?)^ *```", text, re.MULTILINE | re.DOTALL)
+    assert block
+    jobs = yaml.safe_load(block[2])
+    (tmp_path / "prometheus.yml").write_text(yaml.safe_dump({"scrape_configs": jobs}))
+    run("promtool", "check", "config", "prometheus.yml", cwd=tmp_path)
+    recorded = {rule["record"] for rule in promql.rules() if "record" in rule}
+    (names,) = re.findall(r'__name__=~"([^"]+)"', str(jobs))
+    assert recorded
+    assert all(re.fullmatch(names, one) for one in recorded)
+
+
 # The dashboard
 
 

@@ -89,6 +89,12 @@ async def test_it_is_live_says_when_it_is_not_and_gives_the_terminal_back() -> N
             assert "before" not in drawn
             assert len(drawn.splitlines()) == 24
             terminal.keep("watch")
+            terminal.resize(200, 50)
+            drawn = await terminal.until("Conditions:")
+            assert len(drawn.splitlines()) == 50
+            terminal.keep("watch-wide")
+            terminal.resize(80, 24)
+            await terminal.until("Conditions:", gone=True)
             await a_daemon_that_dies(one, terminal)
             await a_night(one, terminal)
             terminal.type("q")
