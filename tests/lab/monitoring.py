@@ -156,9 +156,22 @@ async def monitored(
         ):  # fmt: skip
             prometheus = Prometheus(ports[0], session)
             await prometheus.until("vector(1)")
-            yield Monitoring(prometheus, receiver, f"http://127.0.0.1:{ports[1]}/api/v2")
+            alertmanager = f"http://127.0.0.1:{ports[1]}/api/v2"
+            await _answers(session, f"{alertmanager}/status")
+            yield Monitoring(prometheus, receiver, alertmanager)
     finally:
         await runner.cleanup()
+
+
+async def _answers(session: aiohttp.ClientSession, url: str) -> None:
+    """Wait until somebody answers there. Raises TimeoutError."""
+    async with asyncio.timeout(LIMIT_S):
+        while True:
+            with contextlib.suppress(aiohttp.ClientError):
+                async with session.get(url) as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(POLL_S)
 
 
 def _write(folder: Path, targets: Sequence[Mapping[str, Any]], scrape: str, interval: str) -> None:

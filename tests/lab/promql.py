@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -66,6 +66,14 @@ async def without_data(ask: Callable[[str], Awaitable[Sequence[object]]]) -> set
     drawn = {f"{title}: {one}": one for title, found in panels().items() for one in found}
     asked = {**read, **drawn, **{one: one for one in annotated()}}
     return {name for name, expression in asked.items() if not await ask(expression)}
+
+
+def unexplained(empty: set[str], reasons: Mapping[str, str]) -> set[str]:
+    """Return what gives nothing for no known reason, and the reasons that nothing needs."""
+    surprising = {one for one in empty if not any(part in one for part in reasons)}
+    return surprising | {
+        f"needless: {part}" for part in reasons if not any(part in one for one in empty)
+    }
 
 
 def filled(expression: str) -> str:
