@@ -6,6 +6,8 @@ Owns that story, told in tmux. HAMND_PICTURES names a folder in which what was d
 from __future__ import annotations
 
 import asyncio
+import itertools
+import json
 import os
 import shlex
 import subprocess
@@ -110,6 +112,7 @@ async def test_it_is_live_says_when_it_is_not_and_gives_the_terminal_back() -> N
             terminal.enter()
             await terminal.until("human time")
             terminal.keep("report")
+            the_log_tells_each_decision_once(one)
         finally:
             terminal.close()
 
@@ -145,3 +148,16 @@ async def a_night(one: Stage, terminal: Terminal) -> None:
         terminal.resize(80, 24)
     drawn = await terminal.until("aixmn2 is the MANAGEMENT NODE")
     assert "TakingOver -> Active" in drawn
+
+
+def the_log_tells_each_decision_once(one: Stage) -> None:
+    """One JSON object in each line, and of each decision that changed something one `decided`."""
+    lines = [json.loads(line) for line in one.log.read_text().splitlines()]
+    decided = [line for line in lines if line["event"] == "decided"]
+    assert all({"timestamp", "level", "event_kind", "old_state"} <= line.keys() for line in decided)
+    numbers = [line["event_id"] for line in decided]
+    restarts = sum(after <= before for before, after in itertools.pairwise(numbers))
+    assert restarts == 1, "numbers grow within a process, and it died once"
+    moves = [line for line in decided if line["old_state"] != line["new_state"]]
+    assert [line["new_state"] for line in moves][-2:] == ["TakingOver", "Active"]
+    assert all(line["because"] for line in moves)
