@@ -72,11 +72,18 @@ def serves(site: Pair, node: str) -> None:
     assert "cn1" in site.lab["sn1"].run("lsdef", environment=where)
 
 
+def is_partner_known(site: Pair, mode: str) -> bool:
+    """Whether the standby's return guard asks its partner where that is after a takeover."""
+    where = OWN if mode == "primary_address" else PRIMARYS
+    conf = site.lab[STANDBY].run("cat", "/var/lib/hamnd/guard.conf")
+    return f"partner={PRIMARY} root {where} " in conf
+
+
 @pytest.mark.parametrize(("engine", "mode"), PLAYED)
 def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str, mode: str) -> None:
-    """Given two hosts, when the operator sets the pair up, drills, loses the primary, takes over
-    and hands back once it returned, then it is in Peer as configured, and each host has its own
-    address and name again."""
+    """Given two hosts, when the operator sets the pair up, rehearses, drills, loses the primary,
+    takes over and hands back once it returned, then it is in Peer as configured, and each host has
+    its own address and name again."""
     site = in_mode(lab, engine, mode)
     if engine == "mariadb":
         start_read_only(site.lab[PRIMARY])  # it comes back as a replica to be
@@ -84,6 +91,8 @@ def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str,
     set_up(site)
     site.wait_state("Peer", limit_s=120)
     site.wait_ready(120)
+    rehearsed = site.hamnctl("rehearse", timeout_s=120)
+    assert rehearsed.code == 0, rehearsed.text
     site.carry_out("drill", STANDBY)
     site.wait_state("Peer", limit_s=120)
     serves(site, PRIMARY)
@@ -95,6 +104,7 @@ def test_a_pair_lives_from_an_empty_standby_to_peer_again(lab: Lab, engine: str,
     site.carry_out("takeover", STANDBY, *words)
     site.wait_state("Active")
     assert site.owners() == [STANDBY]
+    wait_until(lambda: is_partner_known(site, mode), "the guard asks its partner", 30)
     return_as_standby(site, mode)
     wait_until(lambda: "digest" in site.ask("plan", "failback"), "it can be taken in", 180)
     site.carry_out("failback", PRIMARY)
