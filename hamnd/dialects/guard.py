@@ -27,7 +27,8 @@ umask 022; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
 cd "$d" && tar -xf - && install -m 755 hamn-guard /usr/sbin/hamn-guard || exit 1
 for unit in hamn-guard hamn-address; do
 install -D -m 644 $unit.service /etc/systemd/system/$unit.service || exit 1; done
-is_loaded() { "$systemctl" show --property=LoadState "$1" 2>/dev/null | grep -q '=loaded$'; }
+is_loaded() { case $("$systemctl" show --property=LoadState "$1" 2>/dev/null) in *=loaded) ;;
+*=*) return 1;; *) echo "$systemctl does not tell of $1" >&2; exit 1;; esac; }
 systemctl=$1; shift; old=
 version=$("$systemctl" --version 2>/dev/null | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
 [ "${version:-243}" -ge 243 ] || old=-before-243

@@ -6,6 +6,7 @@ xcat-hamn.md §10). Must not know why (core.replication).
 
 from __future__ import annotations
 
+from hamnd.dialects.linux import STARTS
 from hamnd.model.site import Site
 from hamnd.model.work import Action, Exec, Look
 
@@ -15,27 +16,40 @@ if command -v "$systemctl" >/dev/null 2>&1; then
 "$systemctl" disable "$unit" && "$systemctl" stop "$unit" || exit 1
 elif command -v stopsrc >/dev/null 2>&1; then
 rmitab "$unit" 2>/dev/null; stopsrc -s "$unit" >/dev/null; n=0
-while lssrc -s "$unit" | grep -q active && [ "$n" -lt 60 ]; do sleep 1; n=$((n + 1)); done
+while told=$(lssrc -s "$unit") && [ "$n" -lt 60 ]; do
+case $told in *active*) sleep 1; n=$((n + 1)) ;; *) break ;; esac
+done
+case $told in *inoperative*) ;; *) echo "$unit was not seen to stop: $told" >&2; exit 1 ;; esac
 else echo "neither systemctl nor stopsrc is on $(uname -n)" >&2; exit 1
 fi
 echo "$unit is stopped and does not start at boot"
 """.lstrip("\n")
 """Nobody writes into the tables any more (AIX: xcat-hamn.md §10). Arguments: UNIT SYSTEMCTL"""
 
-_HELD = r"""
+_HELD = (
+    STARTS
+    + r"""
 unit=$1 systemctl=$2
 if command -v "$systemctl" >/dev/null 2>&1; then
-case $("$systemctl" is-active "$unit") in
-active|activating|deactivating|reloading) echo "$unit runs on $(uname -n)" >&2; exit 1 ;;
+told=$("$systemctl" is-active "$unit")
+case $told in inactive|failed|unknown) ;;
+"") echo "$systemctl does not tell whether $unit runs" >&2; exit 2 ;;
+*) echo "$unit runs on $(uname -n): $told" >&2; exit 1 ;;
 esac
-case $("$systemctl" is-enabled "$unit" 2>/dev/null) in
-enabled*) echo "$unit starts at boot on $(uname -n)" >&2; exit 1 ;;
-esac
-elif lssrc -s "$unit" | grep -q active || lsitab "$unit" >/dev/null 2>&1; then
-echo "$unit runs or starts at boot on $(uname -n)" >&2; exit 1
+if starts "$systemctl" "$unit"; then
+echo "$unit starts at boot on $(uname -n)" >&2; exit 1
+fi
+else
+told=$(lssrc -s "$unit") && lines=$(lsitab -a) && [ -n "$lines" ] ||
+{ echo "lssrc or lsitab does not tell of $unit" >&2; exit 2; }
+case $told in *inoperative*) ;; *) echo "$unit runs on $(uname -n)" >&2; exit 1 ;; esac
+if printf '%s\n' "$lines" | grep -q "^$unit:"; then
+echo "$unit starts at boot on $(uname -n)" >&2; exit 1
+fi
 fi
 echo "$unit neither runs nor starts at boot"
 """.lstrip("\n")
+)
 """Prove what `_HOLD` did. Arguments: UNIT SYSTEMCTL"""
 
 _RELEASE = r"""

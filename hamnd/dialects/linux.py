@@ -25,7 +25,8 @@ _GUARD = """\
 g=$1 s=$2; shift 2; bad= any=; [ -x "$g" ] || exit 1;
 for u; do case $u in --) any=-; continue;; esac;
 t=$("$s" show --property=LoadState,ExecCondition,ExecStartPre "$u" 2>/dev/null);
-case $t in *LoadState=loaded*) ;; *) continue;; esac;
+case $t in *LoadState=loaded*) ;; *LoadState=*) continue;;
+*) echo "$s does not tell of $u" >&2; exit 2;; esac;
 case $any,$t in -*hamn-guard*) any=yes;; ,*hamn-guard*|-,*|yes,*) ;; *) bad="$bad $u";; esac; done;
 [ "$any" != - ] || bad="$bad network";
 [ -z "$bad" ] || { echo "hamn-guard is not before:$bad"; exit 1; };
@@ -35,18 +36,25 @@ echo "hamn-guard is installed"
 the names behind --, one has to carry the guard."""
 _UNGUARDED = re.compile(r"^hamn-guard is not before: (.+)$", re.MULTILINE)
 GUARD = "/usr/sbin/hamn-guard"
-_ENABLED = (
-    's=$1; shift; for u; do case $("$s" is-enabled "$u" 2>/dev/null) in '
-    'enabled*|alias) echo "$u";; esac; done; echo whole'
-)
+STARTS = """\
+starts() {
+t=$("$1" is-enabled "$2" 2>/dev/null); [ -n "$t" ] || t=$("$1" is-enabled "$2" 2>&1)
+case $t in enabled*|alias) return 0;; disabled*|static*|masked*|indirect*|generated*) return 1;;
+transient*|linked*|bad*|not-found*|*"unit file state"*"No such file"*) return 1;;
+*) echo "$1 does not tell whether $2 starts at boot: $t" >&2; exit 2;; esac
+}
+"""
+"""`starts SYSTEMCTL UNIT`: whether it starts at boot; what systemctl did not tell ends the script.
+The words are systemctl(1)'s, is-enabled; of a unit that is not there older ones only complain."""
+_ENABLED = STARTS + 's=$1; shift; for u; do starts "$s" "$u" && echo "$u"; done; echo whole'
 _ENABLED_BEFORE = "enabled-before"
 _NOTE_ENABLED = (
-    's=$1 f=$2/$3; shift 3; mkdir -p "${f%/*}" && for u; do case $("$s" is-enabled "$u" '
-    '2>/dev/null) in enabled*) echo "$u";; esac; done >>"$f"'
+    STARTS + 's=$1 f=$2/$3; shift 3; mkdir -p "${f%/*}" && for u; do '
+    'if starts "$s" "$u" && [ "$t" != alias ]; then echo "$u"; fi; done >>"$f"'
 )
 _ENABLE_NOTED = (
-    'f=$2/$3; [ -e "$f" ] || exit 0; '
-    'sort -u "$f" | while read -r u; do "$1" enable "$u" || exit 1; done && rm -f "$f"'
+    'f=$2/$3; [ -e "$f" ] || exit 0; units=$(sort -u "$f") || exit 1; '
+    'for u in $units; do "$1" enable "$u" || exit 1; done; rm -f "$f"'
 )
 """What started at boot before it was disabled, one unit a line, in hamnd's state directory."""
 _OF_EACH = """\
@@ -54,7 +62,8 @@ systemctl=$1 verb=$2; shift 2; done=
 for u; do
 if [ "$u" = -- ]; then done=; continue; fi
 [ -z "$done" ] || continue
-"$systemctl" show --property=LoadState "$u" 2>/dev/null | grep -q '^LoadState=loaded$' || continue
+case $("$systemctl" show --property=LoadState "$u" 2>/dev/null) in LoadState=loaded) ;;
+LoadState=*) continue;; *) echo "$systemctl does not tell of $u" >&2; exit 1;; esac
 "$systemctl" "$verb" "$u" || exit 1
 done=yes
 done
@@ -230,6 +239,8 @@ def read_guard_there(report: Report, _arguments: tuple[str, ...] = ()) -> Readin
         return Reading(Verdict.PASS, "hamn-guard is installed")
     if names := unguarded(report):
         return Reading(Verdict.BLOCK, f"hamn-guard is installed, but not before {names}")
+    if report.exit_code == 2:
+        return unreadable(report)
     return Reading(Verdict.BLOCK, f"there is no {GUARD}")
 
 

@@ -21,7 +21,9 @@ _KNOWS = (
 )
 _TEACH = (
     'while [ $# -gt 1 ]; do getent hosts "$2" | grep -q "^$1[[:space:]]" || '
-    '{ ! getent hosts "$2" >/dev/null || { echo "$2 has another address here"; exit 1; }; '
+    '{ getent hosts "$2" >/dev/null; case $? in 2) ;; '
+    '0) echo "$2 has another address here"; exit 1;; '
+    '*) echo "getent does not tell of $2"; exit 1;; esac; '
     'echo "$1 $2" >>/etc/hosts; }; shift 2; done'
 )
 """A name that has another address already is a person's to judge."""

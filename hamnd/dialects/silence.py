@@ -21,9 +21,9 @@ _ASK = (
     "dev=$(ip -o route get \"$1\" 2>/dev/null | sed -n 's/.* dev \\([^ ]*\\).*/\\1/p'); "
     'case $1 in *:*) dev=;; esac; if [ -n "$dev" ] && command -v arping >/dev/null 2>&1; then '
     'arping -D -c 2 -w 3 -I "$dev" "$1" 2>&1; fi; '
-    'ping -n -c 1 -W 2 -w 2 "$1" >/dev/null 2>&1; echo "ping=$?"; '
-    'if command -v ip >/dev/null 2>&1; then ip neigh show to "$1"; '
-    'else arp -an | grep -F "($1)"; fi; echo whole'
+    'p=$(ping -n -c 1 -w 2 "$1" 2>&1); c=$?; case $p in *transmitted*) ;; *) c=unsent;; esac; '
+    'echo "ping=$c"; if command -v ip >/dev/null 2>&1; then ip neigh show to "$1" || exit 1; '
+    'else a=$(arp -an) || exit 1; printf "%s\\n" "$a" | grep -F "($1)"; fi; echo whole'
 )
 
 
@@ -46,7 +46,7 @@ def read_silent_at(report: Report, arguments: tuple[str, ...]) -> Reading:
     if lost is not None:
         return Reading(lost.verdict, f"{witness} could not look: {lost.sentence}")
     text = report.stdout
-    ping = re.search(r"^ping=(\d+)$", text, re.MULTILINE)
+    ping = re.search(r"^ping=(\w+)$", text, re.MULTILINE)
     if ping is None or not text.rstrip().endswith("whole"):
         return Reading(Verdict.UNKNOWN, f"{witness} did not tell whether {address} is silent")
     if ping[1] == "0" or re.search(r"reply from", text, re.IGNORECASE):
@@ -56,8 +56,10 @@ def read_silent_at(report: Report, arguments: tuple[str, ...]) -> Reading:
     is_remembered = (
         re.search(r"\b(REACHABLE|STALE|DELAY|PROBE)\b|\) at [0-9a-f]+:", text) is not None
     )
-    if (is_asked and is_unheard) or not is_remembered:
+    if (is_asked and is_unheard) or (ping[1] != "unsent" and not is_remembered):
         return Reading(Verdict.PASS, f"{witness} hears nobody at {address}")
+    if not is_remembered:
+        return Reading(Verdict.UNKNOWN, f"{witness} could not ask: no ping left it")
     return Reading(Verdict.UNKNOWN, f"{witness} still remembers somebody at {address}")
 
 

@@ -27,7 +27,10 @@ case $("$l" "$i" 2>/dev/null) in "") exec "$@";; "$e") echo "there already";;
 *) exec "$c" "$e";; esac
 """
 """mkitab fails on an identifier that is there, chitab on one that is not (§1.7)."""
-_REMOVE = '"$2" "$1" >/dev/null 2>&1 || { echo "was not there"; exit 0; }; exec "$3" "$1"'
+_REMOVE = """\
+all=$("$2" -a) && [ -n "$all" ] || { echo "lsitab did not tell what there is" >&2; exit 2; }
+printf '%s\\n' "$all" | grep -q "^$1:" || { echo "was not there"; exit 0; }; exec "$3" "$1"
+"""
 
 _DISARM = """\
 l=$1; r=$2; t=$3; p=$4; i=$5; d=${HAMND_STATE_DIR:-$6}; q=;

@@ -27,8 +27,11 @@ _STOP = """\
 set -u; ctl=$1 data=$2 limit=$3
 [ -f "$data/postmaster.pid" ] || exit 0
 # After a power cut the file is left, and its number may be another program's by now.
-case $(ps -o comm= -p "$(head -n 1 "$data/postmaster.pid")" 2>/dev/null) in
+pid=$(head -n 1 "$data/postmaster.pid") && [ -n "$pid" ] || exit 1
+kill -0 "$pid" 2>/dev/null || exit 0
+case $(ps -o comm= -p "$pid") in
 *postgres*|*postmaster*) "$ctl" -D "$data" -s -w -t "$limit" -m fast stop ;;
+"") ! kill -0 "$pid" 2>/dev/null || { echo "ps does not tell what $pid is" >&2; exit 1; } ;;
 esac
 """
 _HOLD = """\

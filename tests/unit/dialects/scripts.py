@@ -6,14 +6,14 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from hamnd.model.work import Exec, Look, Report
+from hamnd.model.work import Action, Exec, Look, Report
 from tests.unit.dialects.reports import exited
 
-TOOLS = ("awk", "cat", "cut", "head", "sed", "sort", "tail")
+TOOLS = ("awk", "cat", "cut", "grep", "head", "mkdir", "rm", "sed", "sort", "tail", "uname")
 
 
-def told(look: Look, folder: Path, programs: dict[str, str]) -> Report:
-    """Run a look's script where only these programs and the usual tools are found."""
+def told(look: Look | Action, folder: Path, programs: dict[str, str]) -> Report:
+    """Run a script where only these programs and the usual tools are found."""
     assert isinstance(look.request, Exec)
     for tool in TOOLS:
         found = shutil.which(tool)
