@@ -11,11 +11,11 @@ import argparse
 import asyncio
 import contextlib
 import grp
-import importlib.util
 import os
 import socket
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -28,10 +28,12 @@ from hamnd.dialects.aix.interfaces import parse_interfaces
 from hamnd.dialects.jobs import parse_crontab
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.work import Exec, Report
+from hamnd.settings.here import has_library
 from hamnd.settings.proposing import GROUP, Found, render
 
 LIMIT_S = 20.0
 RESOLVE_S = 5.0
+"""So long a resolver may take that asks dead name servers; more would be told as a hang."""
 TOOL_PATH = "/opt/xcat/bin:/opt/xcat/sbin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/bin"
 KEYS = ("id_ed25519", "id_ecdsa", "id_rsa")
 
@@ -109,7 +111,7 @@ class _Survey:
             None if table is None else {row.get("key", ""): row.get("value", "") for row in table},
             parse_crontab(reports[surveying.CRONTAB]),
             has_group=_has_group(),
-            has_library=importlib.util.find_spec("asyncssh") is not None,
+            has_library=has_library(),
             key_file=_key_file(),
             silent=silent,
         )
@@ -160,12 +162,29 @@ def _key_file() -> str | None:
 
 
 def _names(found: Found) -> dict[str, str]:
-    """Return what this host resolves the names that matter to; IPv4 where there is one."""
     wanted = {found.primary, found.standby, (found.site_table or {}).get("master")}
-    addresses = {}
-    for name in sorted(one for one in wanted if one):
+    return resolved(sorted(one for one in wanted if one), address_of, RESOLVE_S)
+
+
+def address_of(name: str) -> str:
+    """Return what this host resolves a name to, IPv4 where there is one. Raises OSError."""
+    told = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    first = min(told, key=lambda one: one[0] is not socket.AF_INET)
+    return str(first[4][0])
+
+
+def resolved(names: Sequence[str], resolve: Callable[[str], str], limit_s: float) -> dict[str, str]:
+    """Return the addresses that came in time; nobody can end a resolver, only stop waiting."""
+    addresses: dict[str, str] = {}
+
+    def ask(name: str) -> None:
         with contextlib.suppress(OSError):
-            told = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-            first = min(told, key=lambda one: one[0] is not socket.AF_INET)
-            addresses[name] = str(first[4][0])
-    return addresses
+            addresses[name] = resolve(name)
+
+    asked = [threading.Thread(target=ask, args=(one,), daemon=True) for one in names]
+    for thread in asked:
+        thread.start()
+    for thread in asked:
+        thread.join(limit_s)
+        limit_s = 0.0 if thread.is_alive() else limit_s
+    return dict(addresses)

@@ -12,7 +12,6 @@ between two machines leaves the others' view alone.
 from __future__ import annotations
 
 import grp
-import importlib.util
 import os
 import pwd
 import shutil
@@ -35,6 +34,7 @@ from hamnd.demo.machines import (
     WITNESSES,
 )
 from hamnd.dialects import aix
+from hamnd.settings.here import has_library
 
 SOCKET_PATH_MAX = 100
 """Longest path of a unix socket that every platform takes, with a margin."""
@@ -271,11 +271,6 @@ def _ssh_programs() -> tuple[Missing, ...]:
         Missing("sshd", "openssh-server", "nobody plays the primary", is_required=True),
         Missing("openssl", "openssl", "xcatd has no certificate", is_required=True),
     )
-
-
-def has_library() -> bool:
-    """Whether asyncssh is installed; the packages and AIX do without it."""
-    return importlib.util.find_spec("asyncssh") is not None
 
 
 TOOLS = (

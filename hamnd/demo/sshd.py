@@ -21,7 +21,8 @@ from typing import Protocol
 
 from hamnd.demo.executables import SESSION, session_of
 from hamnd.demo.relay import Wire, WireState
-from hamnd.demo.site import DemoDirectory, has_library
+from hamnd.demo.site import DemoDirectory
+from hamnd.settings.here import has_library
 
 SELF_TEST_S = 10.0
 PLACES = "/usr/sbin:/usr/local/sbin:/opt/freeware/sbin:/usr/bin"

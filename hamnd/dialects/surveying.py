@@ -8,6 +8,8 @@ a standby no xcatd runs; the password in cfgloc is cut off by the program that r
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from ipaddress import ip_address
 
 from hamnd.dialects import cfgloc
 
@@ -31,9 +33,15 @@ def questions(platform: str) -> Mapping[str, tuple[str, ...]]:
 
 
 def parse_gateway(text: str) -> str | None:
-    """Return the default gateway in the output of `ip route show default` or `netstat -rn`."""
+    """Return the default gateway in the output of `ip route show default` or `netstat -rn`.
+
+    The first has it behind `via`, the second right behind `default`; a route may have none.
+    """
     for line in text.splitlines():
-        words = line.split()
-        if len(words) > 2 and words[0] == "default":
-            return words[2] if words[1] == "via" else words[1]
+        first, *words = line.split() or [""]
+        if first != "default" or not words:
+            continue
+        word = words[words.index("via") + 1 :][:1] if "via" in words else words[:1]
+        with suppress(ValueError):  # a point-to-point line has a device there
+            return str(ip_address("".join(word)))
     return None

@@ -400,13 +400,8 @@ class Site:
     @property
     def database_owner(self) -> str:
         """Unix user on both nodes that owns the database, and whose jobs may write into it."""
-        owners = {
-            "postgresql": self.postgresql.os_user,
-            "mariadb": self.mariadb.os_user,
-            "sqlite": "root",
-            "dump": self.dump.os_user,
-            "shared_disk": "root",
-        }
+        owners = {"sqlite": "root", "shared_disk": "root", "dump": self.dump.os_user}
+        owners |= {"postgresql": self.postgresql.os_user, "mariadb": self.mariadb.os_user}
         return owners.get(self.engine, self.db2.instance_owner)
 
     @property
@@ -420,6 +415,11 @@ class Site:
         """The address of a node that is the management node's own, in mode primary_address."""
         own = (self.primary.address, self.standby.address)
         return next((one for one in self.identity if one.address in own), None)
+
+    @property
+    def moving_name(self) -> str:
+        """The host name that moves together with the primary's own address."""
+        return self.primary.name if self.moving is None else self.moving.name
 
     def exchanged(self) -> Site:
         """Return the site once its two nodes have exchanged their addresses; names stay."""

@@ -185,8 +185,13 @@ def _fence(site: Site) -> Iterator[Problem]:
         yield from _file(path, f"fence.secret_files.{name}", secret=True)
 
 
+def has_library() -> bool:
+    """Whether asyncssh is installed; the packages and AIX do without it."""
+    return importlib.util.find_spec("asyncssh") is not None
+
+
 def _ssh(site: Site) -> Iterator[Problem]:
-    if site.ssh.transport is Transport.ASYNCSSH and importlib.util.find_spec("asyncssh") is None:
+    if site.ssh.transport is Transport.ASYNCSSH and not has_library():
         yield error(
             "ssh.transport",
             "this hamnd is installed without the library asyncssh (the packages bring none)",

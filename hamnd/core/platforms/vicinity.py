@@ -20,11 +20,6 @@ def told(text: str) -> Report:
     return Report(Ending.EXITED, NEVER, NEVER, 0, text)
 
 
-def name_of(site: Site) -> str:
-    """Return the host name that moves together with the primary's own address."""
-    return site.primary.name if site.moving is None else site.moving.name
-
-
 def asking_host(site: Site) -> str:
     """Return from where a service is asked: a third host where there is one."""
     return site.witnesses[0].name if site.witnesses else site.node

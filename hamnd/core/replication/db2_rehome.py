@@ -162,7 +162,7 @@ def _rehome(terms: Terms) -> Step:
         ),
         postconditions=(
             commands.db2gcf_status(site, site.node),
-            commands.nodes_file_names(site, site.node, host_name(site)),
+            commands.nodes_file_names(site, site.node, site.moving_name),
             commands.has_hadr_hosts(site, local, remote),
             commands.is_writable(site),
         ),
@@ -171,11 +171,6 @@ def _rehome(terms: Terms) -> Step:
         needs_fence=True,
         skip_if_done=False,
     )
-
-
-def host_name(site: Site) -> str:
-    """Return the host name that moves together with the primary's own address."""
-    return site.primary.name if site.moving is None else site.moving.name
 
 
 def _hosts(site: Site) -> tuple[str, str]:

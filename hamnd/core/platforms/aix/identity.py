@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from hamnd.core.platforms.vicinity import gateway_of, name_of, neighbours, told
+from hamnd.core.platforms.vicinity import gateway_of, neighbours, told
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, keeping, linux, reach
 from hamnd.dialects.aix import inittab, interfaces, program, tcpip
@@ -80,7 +80,7 @@ def identity(site: Site, policy: Policy, seen: Mapping[str, Report]) -> Step:
         ),
         postconditions=(
             *(look for one in site.identity for look in _proofs(site, one, seen)),
-            *((tcpip.names_agree(site, name_of(site)),) if site.takes_primary_address else ()),
+            *((tcpip.names_agree(site, site.moving_name),) if site.takes_primary_address else ()),
             interfaces.no_duplicate(site),
         ),
         timeout_s=policy.step_timeout_s("identity", 120.0),
@@ -121,7 +121,7 @@ def _by_mktcpip(site: Site, one: ServiceAddress, report: Report) -> Change | Non
     if own.address == one.address:
         # Taken already, in a run before: the way back leads to what this node is configured as.
         own = replace(own, host=site.standby.name, address=site.standby.address)
-    mask, name = interfaces.mask_of(one.prefix), name_of(site)
+    mask, name = interfaces.mask_of(one.prefix), site.moving_name
     wanted = tcpip.Settings(one.interface, name, one.address, mask, one.gateway or site.gateway)
     return Change(
         (tcpip.set_tcpip(site, wanted), *tcpip.rename_node(site, name)),

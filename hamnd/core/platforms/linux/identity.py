@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from hamnd.core.platforms.linux import lasting
-from hamnd.core.platforms.vicinity import gateway_of, name_of, neighbours
+from hamnd.core.platforms.vicinity import gateway_of, neighbours
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, keeping, linux, network, reach
 from hamnd.model.plan import Step
@@ -63,7 +63,7 @@ def _rename(
     """
     if not site.takes_primary_address:
         return (), (), ()
-    name, report = name_of(site), seen.get("name")
+    name, report = site.moving_name, seen.get("name")
     proof = (network.is_named(site, name),)
     own = report.stdout.strip() if report is not None else ""
     if not own:

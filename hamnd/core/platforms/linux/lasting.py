@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from ipaddress import ip_address, ip_interface
 
-from hamnd.core.platforms.vicinity import name_of, told
+from hamnd.core.platforms.vicinity import told
 from hamnd.dialects import addresses, network
 from hamnd.dialects.addresses import Address
 from hamnd.dialects.editing import swapped
@@ -67,7 +67,7 @@ def owned_once(site: Site) -> Owned:
 
 def taken(site: Site, owned: Owned) -> Words:
     """Return the words of a node that takes the identity."""
-    return Words(tuple((own.address, moved.address) for moved, own in owned), name_of(site))
+    return Words(tuple((own.address, moved.address) for moved, own in owned), site.moving_name)
 
 
 def given(site: Site, owned: Owned) -> tuple[Words, Words]:

@@ -11,7 +11,6 @@ from dataclasses import replace
 
 from hamnd.core.platforms.linux import lasting
 from hamnd.core.platforms.linux.lasting import Owned, Seen
-from hamnd.core.platforms.vicinity import name_of
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, network, reach
 from hamnd.model.plan import Step
@@ -41,7 +40,7 @@ def settle(site: Site, policy: Policy, seen: Seen) -> Step:
         postconditions=(
             *(addresses.address_up(site, one) for one in site.identity),
             *(network.are_named_in_files(site, moved.address) for moved, _ in owned),
-            network.are_named_in_files(site, name_of(site)),
+            network.are_named_in_files(site, site.moving_name),
             *_still_reached(site),
         ),
         timeout_s=policy.step_timeout_s("settle", 60.0),
