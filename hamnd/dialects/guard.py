@@ -27,9 +27,10 @@ umask 022; d=$(mktemp -d) || exit 1; trap 'rm -rf "$d"' EXIT
 cd "$d" && tar -xf - && install -m 755 hamn-guard /usr/sbin/hamn-guard || exit 1
 for unit in hamn-guard hamn-address; do
 install -D -m 644 $unit.service /etc/systemd/system/$unit.service || exit 1; done
-is_loaded() { case $("$systemctl" show --property=LoadState "$1" 2>/dev/null) in *=loaded) ;;
-*=*) return 1;; *) echo "$systemctl does not tell of $1" >&2; exit 1;; esac; }
-systemctl=$1; shift; old=
+is_loaded() {
+case $("$systemctl" show --property=LoadState "$1" 2>/dev/null) in *LoadState=loaded*) ;;
+*LoadState=*) return 1;; *) echo "$systemctl does not tell of $1" >&2; exit 1;; esac; }
+systemctl=$1 maria=$2; shift 2; old=
 version=$("$systemctl" --version 2>/dev/null | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
 [ "${version:-243}" -ge 243 ] || old=-before-243
 for unit; do is_loaded "$unit" || continue
@@ -39,6 +40,10 @@ at=postgresql@.service
 if [ -e "/lib/systemd/system/$at" ] || [ -e "/etc/systemd/system/$at" ]; then
 from=hamn-guard-postgresql@$old.conf
 install -D -m 644 "$from" "/etc/systemd/system/$at.d/hamn-guard.conf" || exit 1
+fi
+if [ -n "$maria" ] && is_loaded "$maria"; then
+from=hamn-guard-mariadb$old.conf
+install -D -m 644 "$from" "/etc/systemd/system/$maria.service.d/hamn-guard.conf" || exit 1
 fi
 "$systemctl" daemon-reload
 """
@@ -87,7 +92,8 @@ def assert_here(site: Site) -> Action:
 
 def install(site: Site, host: str, units: tuple[str, ...]) -> tuple[Action, ...]:
     """Return what installs the guard on a node, before these units of its where it has them."""
-    words = ("hamnd-unpack", site.tool("systemctl"), *units)
+    maria = site.mariadb.unit if site.engine == "mariadb" else ""
+    words = ("hamnd-unpack", site.tool("systemctl"), maria.removesuffix(".service"), *units)
     unpack = shell.preview(Exec(host, ("sh", "-c", _UNPACK, *words)), site)
     send = Exec(site.node, ("sh", "-c", _SEND, "hamnd-send", FOLDER, unpack))
     text = conf(replace(site, node=host))

@@ -62,8 +62,8 @@ systemctl=$1 verb=$2; shift 2; done=
 for u; do
 if [ "$u" = -- ]; then done=; continue; fi
 [ -z "$done" ] || continue
-case $("$systemctl" show --property=LoadState "$u" 2>/dev/null) in LoadState=loaded) ;;
-LoadState=*) continue;; *) echo "$systemctl does not tell of $u" >&2; exit 1;; esac
+case $("$systemctl" show --property=LoadState "$u" 2>/dev/null) in *LoadState=loaded*) ;;
+*LoadState=*) continue;; *) echo "$systemctl does not tell of $u" >&2; exit 1;; esac
 "$systemctl" "$verb" "$u" || exit 1
 done=yes
 done

@@ -34,8 +34,8 @@ CLIENTS = {
 _FIRST = """\
 systemctl=$1 verb=$2; shift 2
 for u; do
-case $("$systemctl" show --property=LoadState "$u" 2>/dev/null) in LoadState=loaded) ;;
-LoadState=*) continue;; *) echo "$systemctl does not tell of $u" >&2; exit 1;; esac
+case $("$systemctl" show --property=LoadState "$u" 2>/dev/null) in *LoadState=loaded*) ;;
+*LoadState=*) continue;; *) echo "$systemctl does not tell of $u" >&2; exit 1;; esac
 echo "$u"; exec "$systemctl" "$verb" "$u"
 done
 echo "no such unit here: $*" >&2; exit 5

@@ -38,6 +38,8 @@ DROP_INS = (
     "hamn-guard.conf",
     "hamn-guard-before-243.conf",
     "hamn-guard-postgresql@.conf",
+    "hamn-guard-mariadb.conf",
+    "hamn-guard-mariadb-before-243.conf",
     "hamn-guard-network.conf",
     "hamn-guard-network-before-243.conf",
     "hamn-guard-postgresql@-before-243.conf",

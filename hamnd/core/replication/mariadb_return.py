@@ -24,7 +24,7 @@ def judge_return(exam: Examination, partner: str) -> Finding:
     here, there = _told(exam.reports.get(HERE_TOPIC)), _told(exam.reports.get(THERE_TOPIC))
     if there is None:
         told = f"the MariaDB server of {partner} does not tell its transactions: is it started?"
-        return Finding(sentence=told)
+        return Finding(sentence=f"{told} Behind the return guard it starts with read_only = ON")
     if there.replicas:
         return Finding(sentence=f"{partner} is a replica already")
     # MySQL has no position of what it applied: there the sets of both servers compare whole.

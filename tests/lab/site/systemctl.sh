@@ -30,7 +30,7 @@ state() {
 allowed() {
   for file in /etc/systemd/system/"$unit".service.d/*.conf; do
     [ -r "$file" ] || continue
-    sed -n 's/^ExecCondition=//p' "$file" | while read -r condition; do
+    sed -n 's/^ExecCondition=+\{0,1\}//p' "$file" | while read -r condition; do
       sh -c "$condition" >>/var/lab/conditions.log 2>&1 </dev/null || exit 1
     done || return 1
   done

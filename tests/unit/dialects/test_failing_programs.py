@@ -33,7 +33,8 @@ THERE = """\
 case $1 in
 is-enabled) echo disabled; exit 1 ;;
 is-active) echo inactive; exit 3 ;;
-show) echo LoadState=loaded ;;
+show) printf 'Id=x\\nLoadState=loaded\\nActiveState=inactive\\n' ;;
+enable | start) echo "$*" ;;
 esac
 """
 SERVICE = ServiceAddress("en1", "9.114.47.110", 26, "xcatmn")
@@ -86,6 +87,12 @@ def test_what_starts_at_boot_is_not_settled_by_a_systemctl_that_fails(
         reading = judged(work, folder, systemctl=answers)
         assert reading.verdict is not Verdict.PASS, work
         assert "no such unit" not in reading.sentence
+
+
+def test_the_first_unit_of_a_group_that_is_there_is_taken(tmp_path: Path) -> None:
+    """systemctl may tell more than it was asked."""
+    report = told(linux.enable_each(_here(tmp_path), UNITS), tmp_path, {"systemctl": THERE})
+    assert (report.exit_code, report.stdout.split()) == (0, ["enable", "xcatd", "enable", "dhcpd"])
 
 
 def test_the_guard_is_before_no_unit_that_systemctl_does_not_tell_of(tmp_path: Path) -> None:

@@ -424,3 +424,26 @@ def _engine_answers(room: Room, facts: dict[str, str | None]) -> GuardAnswer:
     turn.state = NodeState(boot_id=BOOT, watch=Watch(epochs=sights, reports=reports))
     follow_epoch(turn)
     return guard_answer(turn.state, terms)
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        ("printf '%s\\n' --datadir=/d --read-only\n", 0),
+        ("printf '%s\\n' --read_only=ON --server-id=1\n", 0),
+        ("printf '%s\\n' --read_only=ON --read-only=0\n", 3),
+        ("printf '%s\\n' --read-only-compressed --server-id=1\n", 3),
+        ("exit 0\n", 3),
+        ("echo --read-only; exit 1\n", 3),
+    ],
+)
+def test_a_server_that_takes_no_writes_when_it_starts_may_start(
+    each_shell: Room, options: str, code: int
+) -> None:
+    each_shell.keep("mn1", "6 mn2 -")
+    each_shell.program("my_print_defaults", f"#!/bin/sh\n{options}")
+    replica = each_shell.place / "master.info"
+    words = ("unit", "mariadb.service", "--unless-read-only", "--unless", str(replica))
+    assert each_shell.guard(*words).code == code
+    replica.touch()
+    assert each_shell.guard(*words).code == 0

@@ -48,9 +48,10 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> tuple[Step, 
 
 def guard_there(site: Site) -> Look:
     """Return a look that expects the guard before whatever makes this node the one that serves."""
-    services, database = site.services, site.postgresql.unit
+    services = site.services
+    database = {"postgresql": site.postgresql.unit, "mariadb": site.mariadb.unit}.get(site.engine)
     units = (services.xcatd, *(DHCP_UNITS if services.dhcp else ()))
-    if site.engine == "postgresql" and database is not None:
+    if database is not None:
         units = (*units, database)
     is_own = site.identity_mode is IdentityMode.PRIMARY_ADDRESS
     return linux.guard_there(site, *units, network=NETWORK_UNITS if is_own else ())
