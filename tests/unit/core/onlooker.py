@@ -144,7 +144,7 @@ class Onlooker:
         )
         if entered or begun:
             assert isinstance(event, ConfirmRequested), "a run without a confirmation"
-            assert event.named == "aixmn2"
+            assert event.named == "aixmn2", "the wrong node was confirmed"
             shown = next(one for one in before.plans if one.digest == event.digest)
             assert after.run is not None
             assert after.run.plan.digest == shown.digest
@@ -271,12 +271,14 @@ class Onlooker:
         """Design §5: without it there is no database to manage with."""
         run = self.story.state.run
         promote = None if run is None else run.steps.get("promote")
-        assert promote is None or promote.outcome is not Outcome.SKIPPED
+        is_skipped = promote is not None and promote.outcome is Outcome.SKIPPED
+        assert not is_skipped, "promote was skipped"
 
     def _taking_over_has_a_run(self) -> None:
         """Laws 1 and 5."""
         state = self.story.state
-        assert (state.state is State.TAKING_OVER) == (state.run is not None)
+        is_on = state.run is not None
+        assert (state.state is State.TAKING_OVER) == is_on, "TakingOver is a run that is on"
 
     def _everything_has_its_limit(self) -> None:
         """Nothing grows for ever."""
@@ -292,4 +294,4 @@ class Onlooker:
         state = self.story.state
         if state.watch.lie:
             grades = [one.grade for one in state.assessment.evidence]
-            assert FenceGrade.POWER_OFF not in grades
+            assert FenceGrade.POWER_OFF not in grades, "a liar proves nothing"
