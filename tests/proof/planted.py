@@ -99,17 +99,18 @@ BUGS = (
         "    return Move(replace(run, steps=steps, reason=reason))\n",
     ),
     Bug(
-        "a-crash-while-acting-did-nothing",
+        "a-crash-while-acting-is-its-end",
         "recovering.py",
         "    if one.stage is Stage.ACTING:\n",
-        "    if one.stage is Stage.ACTING and one.attempt > 9:\n",
+        "    if one.stage is Stage.ACTING:\n        return replace(one, outcome=Outcome.DONE)\n"
+        "    if one.stage is Stage.ACTING:\n",
     ),
     Bug(
-        "contradiction-ignored",
-        "following.py",
-        "def _hold_contradicted(turn: Turn) -> None:\n",
-        "def _hold_contradicted(turn: Turn) -> None:\n    return\n\n\n"
-        "def _held_once(turn: Turn) -> None:\n",
+        "an-answer-contradicts-nothing",
+        "health/rule.py",
+        "        if track is not None and track.answered is not None and track.answered > since:\n"
+        '            return f"{probe} was answered"\n',
+        "",
     ),
     Bug(
         "epoch-ignored",

@@ -10,7 +10,7 @@ import sys
 import traceback
 
 import hamnd
-from tests.proof.ways import ROOTS, explore, way_out
+from tests.proof.ways import ROOTS, TAKEOVERS, crash_everywhere, explore, way_out
 from tests.sim.play import play
 from tests.sim.universe import draw
 
@@ -19,6 +19,8 @@ SEEDS = 25
 
 def search() -> None:
     """Fail with the first broken law."""
+    for root in TAKEOVERS:
+        crash_everywhere(root)
     for root in ROOTS:
         for moment in explore(1, (root,)).moments:
             way_out(moment)

@@ -11,8 +11,7 @@ import sys
 
 import pytest
 
-from hamnd.model.names import State
-from tests.proof.ways import ROOTS, Moment, explore, is_at_rest, way_out
+from tests.proof.ways import ROOTS, TAKEOVERS, crash_everywhere, explore, is_at_rest, way_out
 
 DEPTH = int(os.environ.get("HAMND_DEPTH", "1"))
 
@@ -34,25 +33,8 @@ def test_no_way_breaks_a_law_and_out_of_every_moment_leads_one(root: str) -> Non
 
 
 @pytest.mark.sim
-@pytest.mark.parametrize("root", [name for name in ROOTS if name.startswith("at ")])
+@pytest.mark.parametrize("root", TAKEOVERS)
 def test_a_crash_at_every_decision_of_a_takeover_ends_the_same(root: str) -> None:
     """Given a takeover at a step, when hamnd dies after any of the next decisions and the operator
     retries, then the run ends as the one that nobody disturbed."""
-    plain = _ended(Moment.of(ROOTS[root], root))
-    moment = Moment.of(ROOTS[root], root)
-    for _ in range(60):
-        if moment.story.state.run is None:
-            break
-        assert _ended(moment.then("crash")) == plain, " > ".join(moment.way)
-        moment.story.step_once()
-
-
-def _ended(moment: Moment) -> tuple[State, tuple[str, ...]]:
-    """Return where the run ends when whatever rests is let go on."""
-    here = moment
-    for _ in range(20):
-        if here.story.state.run is None:
-            break
-        here = here.then("15 s").then("retry")
-    assert here.story.state.run is None, " > ".join(here.way)
-    return here.story.state.state, tuple(sorted(here.story.world.running))
+    crash_everywhere(root)

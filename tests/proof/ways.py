@@ -238,6 +238,9 @@ ROOTS: dict[str, Callable[[Story], object]] = {
     "at xcatd": lambda story: story.taking_over("xcatd"),
 }
 
+TAKEOVERS = tuple(name for name in ROOTS if name.startswith("at "))
+"""Those at which a takeover is under way."""
+
 
 @dataclass
 class Explored:
@@ -321,3 +324,28 @@ def _offered(moment: Moment, limit: int) -> str:
     if state.state is State.PRIMARY_DOWN:
         return "confirm"
     return "15 s" if tried.count("override") or len(tried) % 4 else "override"
+
+
+def crash_everywhere(root: str) -> None:
+    """Let hamnd die after each of the next decisions, and the operator retry.
+
+    Fails where the run ends otherwise than the one that nobody disturbed.
+    """
+    plain = _ended(Moment.of(ROOTS[root], root))
+    moment = Moment.of(ROOTS[root], root)
+    for _ in range(60):
+        if moment.story.state.run is None:
+            break
+        assert _ended(moment.then("crash")) == plain, " > ".join(moment.way)
+        moment.story.step_once()
+
+
+def _ended(moment: Moment) -> tuple[State, tuple[str, ...]]:
+    """Return where the run ends when whatever rests is let go on."""
+    here = moment
+    for _ in range(20):
+        if here.story.state.run is None:
+            break
+        here = here.then("15 s").then("retry")
+    assert here.story.state.run is None, " > ".join(here.way)
+    return here.story.state.state, tuple(sorted(here.story.world.running))

@@ -59,6 +59,10 @@ class Onlooker:
     has_lied: bool = False
     """Whether somebody answered after it said off, and it did not say on since."""
     says_off_since: float | None = None
+    fenced_s: float | None = None
+    """Since when the step `fence` is done."""
+    is_contradicted: bool = False
+    """Whether the primary answered after that, and no operator let the run go on since."""
     was_silent: bool = False
     """Whether the primary ever did not answer what was really sent to it."""
 
@@ -93,6 +97,7 @@ class Onlooker:
         self._hear_primary(event)
         self.was_silent |= "silent" in self.story.world.probes.values()
         self._off_is_off_twice_and_lately()
+        self._note_fence(event, decision)
         self._confirmation(before, event, after)
         self._refusal(before, decision)
         if isinstance(event, Started):
@@ -127,14 +132,29 @@ class Onlooker:
 
     def _hear_primary(self, event: Event) -> None:
         """Whoever answers a probe that came after "off" makes a liar of the controller."""
-        if not isinstance(event, RoundCompleted) or self.says_off_since is None:
+        if not isinstance(event, RoundCompleted):
             return
-        late_s = self.says_off_since + self.story.terms.policy.probe_timeout_s
+        patience_s = self.story.terms.policy.probe_timeout_s
         for probe, one in event.looked:
             is_answer = (one.report.ending, one.report.exit_code) == (Ending.EXITED, 0)
             heard_s = self.story.now_s - self.story.now.since(one.report.finished)
-            if probe is not Probe.GATEWAY and is_answer and heard_s > late_s:
-                self.has_lied = True
+            if probe is Probe.GATEWAY or not is_answer:
+                continue
+            off_s, fenced_s = self.says_off_since, self.fenced_s
+            self.has_lied |= off_s is not None and heard_s > off_s + patience_s
+            self.is_contradicted |= fenced_s is not None and heard_s > fenced_s + patience_s
+
+    def _note_fence(self, event: Event, decision: Decision) -> None:
+        """From a done fence on any answer of the primary speaks against the run (design §3)."""
+        run = decision.state.run
+        is_done = run is not None and "fence" in run.steps
+        is_done = is_done and run is not None and run.steps["fence"].outcome is Outcome.DONE
+        if not is_done:
+            self.fenced_s, self.is_contradicted = None, False
+        elif self.fenced_s is None:
+            self.fenced_s = self.story.now_s
+        if isinstance(event, RetryRequested | ConfirmRequested) and decision.refusal is None:
+            self.is_contradicted = False
 
     def _confirmation(self, before: NodeState, event: Event, after: NodeState) -> None:
         """Laws 1 and 6: nothing is begun that was not confirmed as it was shown."""
@@ -191,6 +211,7 @@ class Onlooker:
         assert self.intents[once] == 1, "one attempt acted twice"
         if run.plan.kind is PlanKind.TAKEOVER:
             self._order(run, command.step)
+            self._standing(decision.state, run, command.step)
             self._fence(decision.state, run, command.step)
             self._loss(decision.state, run, command.step)
 
@@ -207,6 +228,17 @@ class Onlooker:
         }.get(step, ())
         for one in before:
             assert run.steps[one].outcome is Outcome.DONE, f"{step} before {one}"
+
+    def _standing(self, state: NodeState, run: Run, step: str) -> None:
+        """Nobody takes over against an answer, under another's epoch, or without a database."""
+        if step not in ("promote", "identity", "xcatd"):
+            return
+        assert not self.is_contradicted, "it went on against an answer of the primary"
+        owner = None if state.epoch is None else state.epoch.owner
+        assert owner == "aixmn2", "it went on under the epoch of another"
+        if step != "promote" and "promote" in run.steps:
+            role = self.story.world.database.role
+            assert role == "PRIMARY", "managing without a database that takes writes"
 
     def _fence(self, state: NodeState, run: Run, step: str) -> None:
         """What is forced, and the identity, only on evidence that policy accepts or by name."""
