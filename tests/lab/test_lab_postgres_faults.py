@@ -6,12 +6,13 @@ answers ends within its limit.
 
 from __future__ import annotations
 
+import sys
 import time
 
 import pytest
 
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Promotion, Setup, Takeover
+from hamnd.core.replication import PartnerDatabase, Promotion, Setup, Takeover
 from hamnd.core.replication.postgresql import ENGINE
 from hamnd.dialects.readers import read_look
 from hamnd.model.health import Replication
@@ -64,6 +65,45 @@ def test_a_server_that_takes_the_connection_and_says_nothing_is_unknown_in_time(
     assert took_s < 25
     assert (seen.is_database_up, seen.role, seen.is_protecting) == (None, None, False)
     assert "timeout" in seen.problems[0] or "limit" in seen.problems[0], seen.problems
+
+
+CROWD = """\
+import socket, sys, time
+held = []
+for number in range(2000):
+    one = socket.socket(socket.AF_UNIX)
+    one.setblocking(False)
+    try:
+        one.connect("/run/postgresql/.s.PGSQL.5432")
+    except BlockingIOError:
+        print("full", flush=True)
+        time.sleep(300)
+    held.append(one)
+"""
+"""Connects until the kernel takes no more for whoever listens, then waits."""
+
+
+def test_a_postmaster_that_hangs_until_its_queue_is_full_is_not_taken_for_one_that_is_down(
+    lab: Lab, faults: Faults
+) -> None:
+    """Given a primary whose postmaster hangs, when so many wait for it that the kernel refuses the
+    next, then neither node says that it is down: nothing of it is known."""
+    first, _ = make_pair(lab["mn1"], lab["mn2"])
+    terms = configure(lab["mn2"])
+    file = f"{first.data}/postmaster.pid"
+    (look,) = ENGINE.partner_looks(terms).values()
+    good = ENGINE.partner(terms, take_looks(lab["mn2"], {"one": look})["one"], PartnerDatabase())
+    assert good.is_good is True
+    lab["mn1"].run("sh", "-c", f"kill -STOP $(head -n 1 {file})")
+    crowd = lab["mn1"].start(sys.executable, "-I", "-c", CROWD)
+    try:
+        wait_until(lambda: "full" in crowd.text(), "the queue is full", 30)
+        told = take_looks(lab["mn2"], {"one": look})["one"]
+    finally:
+        crowd.kill()
+        lab["mn1"].run("sh", "-c", f"kill -CONT $(head -n 1 {file})")
+    assert "Resource temporarily unavailable" in told.stderr, told
+    assert ENGINE.partner(terms, told, good) == good
 
 
 def test_a_role_that_lacks_a_privilege_hears_which_grant(lab: Lab, faults: Faults) -> None:

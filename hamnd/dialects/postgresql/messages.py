@@ -33,6 +33,14 @@ _PLAIN = (
         "every connection of the server is taken: raise max_connections, or end idle sessions",
     ),
     (
+        r"failed: Resource temporarily unavailable|server: Resource temporarily unavailable",
+        "its queue of connections is full, and nobody takes any: it hangs, or is overrun",
+    ),
+    (
+        r"(?:failed|to server): Permission denied",
+        "the directory of its socket may not be entered by the user who asks",
+    ),
+    (
         r"No space left on device",
         "its disk is full: make room where its data directory and log lie, then start it",
     ),

@@ -31,13 +31,21 @@ _SEGMENT = re.compile(r"[0-9A-F]{24}", re.ASCII)
 _RULE = re.compile(r"\s*(?:(FIRST|ANY)\s+)?(\d{1,9})\s*\((.*)\)\s*", re.IGNORECASE | re.DOTALL)
 _NAME = re.compile(r'\s*(?:"((?:[^"]|"")*)"|([^\s,"()]+))\s*(?:,|$)')
 _DOWN = re.compile(
-    r"Connection refused|failed: No such file or directory|is the server running|"
-    r"the database system is (?:starting up|shutting down|in recovery mode|not accepting)|"
-    r"not yet accepting connections|terminating connection due to administrator command|"
-    r"server closed the connection unexpectedly",
+    r"Connection refused|No such file or directory|"
+    r"FATAL: +the database system is "
+    r"(?:starting up|shutting down|in recovery mode|not (?:yet )?accepting connections)",
     re.IGNORECASE,
 )
-_FAILED = re.compile(r"^psql: error: .*?failed: +(.+)$", re.MULTILINE)
+"""What only a server that does not serve brings about. "Is the server running ...?" is no such
+word: libpq asks it after whatever kept it from a socket, a full queue of a hung server and a
+directory that may not be entered as well."""
+_REASON = re.compile(
+    r"(?:(?:failed|could not connect to server): +)+(.+)$|(timeout expired|FATAL: .+)$",
+    re.MULTILINE,
+)
+"""One for each address that was tried; versions 12 and 13 say it in other forms."""
+_CUT_OFF = re.compile(r"terminating connection|server closed the connection")
+"""Our session ended; that tells nothing of the server's, nor whether the statement was done."""
 _DENIED = re.compile(r"FATAL:|fe_sendauth|no password supplied", re.IGNORECASE)
 _CONNECTION_FAILED: Final = 2
 """psql's exit code when it could not connect, or was cut off."""
@@ -98,7 +106,10 @@ def answer_of(report: Report) -> ServerAnswer:
         return ServerAnswer.UNKNOWN
     if report.exit_code != _CONNECTION_FAILED:
         return ServerAnswer.TOLD if report.exit_code in (0, 1) else ServerAnswer.UNKNOWN
-    if _DOWN.search(report.stderr):
+    if _CUT_OFF.search(report.stderr):
+        return ServerAnswer.UNKNOWN
+    reasons = ["".join(one) for one in _REASON.findall(report.stderr)]
+    if reasons and all(_DOWN.match(one) for one in reasons):
         return ServerAnswer.DOWN
     return ServerAnswer.DENIED if _DENIED.search(report.stderr) else ServerAnswer.UNKNOWN
 
@@ -108,8 +119,8 @@ def why_not(report: Report) -> str:
     found = plainly(report.stderr)
     if found is not None:
         return found
-    failed = _FAILED.search(report.stderr)
-    return failed[1].strip() if failed is not None else last_lines(report)
+    failed = _REASON.search(report.stderr)
+    return (failed[1] or failed[2]).strip() if failed is not None else last_lines(report)
 
 
 def parse_objects(text: str) -> dict[str, Any]:

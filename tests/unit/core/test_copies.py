@@ -300,7 +300,9 @@ def test_the_disk_of_hamnd_itself_is_not_taken_for_the_servers() -> None:
 
 
 def test_a_standby_without_its_server_has_nothing_to_promote() -> None:
-    down = report(exit_code=2, stderr="psql: error: connection refused: Connection refused")
+    down = report(
+        exit_code=2, stderr="psql: error: connection to server failed: Connection refused"
+    )
     seen = dump.ENGINE.view(DUMPS, {dump.TOPIC: down})
     assert (seen.role, seen.is_database_up, seen.is_protecting) == (None, False, False)
 

@@ -30,6 +30,11 @@ from tests.unit.dialects.reports import MUTE, exited
 SAMPLES = Path(__file__).parents[2] / "samples" / "postgresql"
 SOCKET = 'psql: error: connection to server on socket "/run/postgresql/.s.PGSQL.5432" failed: '
 GONE = f"{SOCKET}No such file or directory\n\tIs the server running locally and accepting?\n"
+ASKS = "\n\tIs the server running locally and accepting connections on that socket?\n"
+"""libpq asks so after whatever kept it from a socket (fe-connect.c)."""
+OLDER = "psql: error: could not connect to server: "
+"""Versions 12 and 13."""
+TCP = 'psql: error: connection to server at "localhost" (127.0.0.1), port 5432 failed: '
 
 
 def sample(name: str) -> ServerStatus:
@@ -199,6 +204,31 @@ def test_a_cut_answer_is_none() -> None:
             ServerAnswer.DENIED,
         ),
         (exited(2, "", "timeout expired"), ServerAnswer.UNKNOWN),
+        (exited(2, "", f"{SOCKET}Resource temporarily unavailable{ASKS}"), ServerAnswer.UNKNOWN),
+        (exited(2, "", f"{SOCKET}Permission denied{ASKS}"), ServerAnswer.UNKNOWN),
+        (exited(2, "", f"{OLDER}Resource temporarily unavailable{ASKS}"), ServerAnswer.UNKNOWN),
+        (exited(2, "", f"{OLDER}No such file or directory{ASKS}"), ServerAnswer.DOWN),
+        (exited(2, "", f"{OLDER}{OLDER[13:]}Connection refused{ASKS}"), ServerAnswer.DOWN),
+        (exited(2, "", f"{OLDER}FATAL:  the database system is starting up"), ServerAnswer.DOWN),
+        (
+            exited(2, "", "psql: error: FATAL:  the database system is shutting down"),
+            ServerAnswer.DOWN,
+        ),
+        (
+            exited(2, "", "FATAL:  terminating connection due to administrator command"),
+            ServerAnswer.UNKNOWN,
+        ),
+        (exited(2, "", f"{TCP}Connection refused{ASKS}"), ServerAnswer.DOWN),
+        (exited(2, "", f"{TCP}Connection timed out{ASKS}"), ServerAnswer.UNKNOWN),
+        (exited(2, "", f"{TCP}No route to host{ASKS}"), ServerAnswer.UNKNOWN),
+        (
+            exited(2, "", f"{TCP}Connection refused{ASKS}{TCP}timeout expired\n"),
+            ServerAnswer.UNKNOWN,
+        ),
+        (
+            exited(2, "", "server closed the connection unexpectedly\n\tThis probably means"),
+            ServerAnswer.UNKNOWN,
+        ),
         (exited(127, "", "sh: 1: psql: not found"), ServerAnswer.UNKNOWN),
         (exited(3), ServerAnswer.UNKNOWN),
         *((one, ServerAnswer.UNKNOWN) for one in MUTE),

@@ -127,6 +127,14 @@ def test_what_is_no_answer_is_none() -> None:
             ),
             "it needs a new copy",
         ),
+        (
+            (
+                'psql: error: connection to server on socket "/run/postgresql/.s.PGSQL.5432" '
+                "failed: Resource temporarily unavailable"
+            ),
+            "it hangs, or is overrun",
+        ),
+        ("psql: error: could not connect to server: Permission denied", "may not be entered"),
         ('PANIC:  could not write to file "pg_wal/xlogtemp.7": No space left on device', "full"),
     ],
 )
