@@ -96,7 +96,7 @@ class Replication:
     hold_s: float | None = None
     """So long the primary's own server goes on waiting for a standby that is gone."""
     is_applying: bool | None = None
-    """Whether what was received is being applied, where the database tells it apart."""
+    """Whether what was received is applied or being applied, where the database tells it apart."""
     timeline: int | None = None
     fork: int | None = None
     """Where the timeline of a promoted database left the one before it, in bytes."""

@@ -75,6 +75,9 @@ class Replica:
     """End of what the applier executed, as a position of its primary's log."""
     has: Transactions | None
     """What was received or is applied; None where the connection does not use global IDs."""
+    unapplied: Transactions | None
+    """What of it is not applied yet; a transaction of which only the beginning came is not in it.
+    None where the connection does not use global IDs."""
     heartbeats: int | None
     """How many were received: it counts on an idle connection, as long as the primary lives."""
     heartbeat_period_s: float | None
@@ -85,14 +88,33 @@ class Replica:
     sql_error: int
     sql_text: str
     is_caught_up: bool
-    """The applier says that it has read all of the relay log."""
+    """The applier says that it has read all of the relay log; its workers may not have done it."""
+    workers: int = 0
+    """So many apply side by side; 0: the applier does it itself."""
 
     @property
-    def is_pending(self) -> bool | None:
-        """Whether something was received that is not applied yet; None: not told."""
+    def is_drained(self) -> bool | None:
+        """Whether all that was received whole is applied; None: not told.
+
+        Global IDs tell it. Positions do so only without them: the half transaction of a receiver
+        that stopped stays in the relay log for ever, and who has read it all has applied the rest
+        only where nobody else applies it.
+        """
+        is_level = self._is_level
+        if self.has is not None and self.unapplied is not None:
+            # A server that was started and follows nobody yet has forgotten what it received.
+            is_told = bool(self.has.spans) or is_level is True
+            return is_told and not self.unapplied.spans
+        if is_level is None:
+            return None
+        is_read = self.sql == "Yes" and self.is_caught_up and self.workers < 2
+        return is_level or is_read
+
+    @property
+    def _is_level(self) -> bool | None:
         if self.received is None or self.replayed is None:
             return None
-        return self.received != self.replayed
+        return self.received == self.replayed
 
 
 @dataclass(frozen=True, slots=True)

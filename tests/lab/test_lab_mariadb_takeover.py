@@ -18,7 +18,7 @@ from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.ledger import Ledger, check_loss
-from tests.lab.site.maria import PROGRAMS
+from tests.lab.site.maria import DATABASE, PROGRAMS, SOCKET
 from tests.lab.site.maria_pair import MariaPair
 from tests.lab.site.maria_truth import examine, start_read_only
 from tests.lab.site.names import CLUSTER
@@ -101,6 +101,38 @@ def test_what_was_written_without_the_standby_is_in_the_verdict(site: MariaPair)
     missing = set(acknowledged) - site.second.rows()
     assert len(missing) > 50, "the lab's own truth"
     check_loss(plan["data_loss"], missing, acknowledged, (ledger, broken))
+
+
+def test_what_workers_have_not_applied_yet_is_waited_for(lab: Lab) -> None:
+    """Given a semi-synchronous pair, the standby's four workers held by a lock on one row, when the
+    primary dies under writes and the takeover is confirmed, then it waits for them, although the
+    applier says that it has read all; the lock gone, every acknowledged row is there."""
+    site = MariaPair(lab, semi_sync=True)
+    site.second.sql("STOP SLAVE; SET GLOBAL slave_parallel_threads = 4; START SLAVE")
+    site.first.sql(f"INSERT INTO {DATABASE}.lab_rows VALUES (-1)")
+    site.watch()
+    site.wait_state("Peer")
+    site.wait_ready()
+    wait_until(lambda: site.second.rows() == {-1}, "the row is on mn2")
+    lock = f"BEGIN; SELECT n FROM {DATABASE}.lab_rows WHERE n = -1 FOR UPDATE; SELECT SLEEP(90)"
+    holder = lab["mn2"].start("mariadb", f"--socket={SOCKET}", "--unbuffered", "-e", lock)
+    wait_until(lambda: "-1" in holder.text(), "the row is locked")
+    site.first.sql(f"UPDATE {DATABASE}.lab_rows SET n = -2 WHERE n = -1")
+    writer = site.write()
+    writer.wait(100)
+    site.faults.off("mn1")
+    acknowledged = set(writer.stop())
+    assert site.second.rows() == {-1}
+    assert "has read all relay log" in site.second.sql("SHOW ALL SLAVES STATUS")
+    site.wait_state("PrimaryDown")
+    plan = site.ask("plan", "takeover")
+    assert plan["data_loss"]["verdict"] == "zero_proven"
+    site.start_hamnctl("confirm", plan["digest"], "--name", "mn2")
+    wait_until(lambda: "being applied: domain 0" in site.hamnctl("status").text, "it waits", 60)
+    assert site.writable() == ()
+    holder.kill()
+    assert site.wait_state("Active") == "Active"
+    assert acknowledged | {-2} <= site.second.rows()
 
 
 def test_an_old_primary_that_returns_is_held_off_examined_and_rejoined(lab: Lab) -> None:

@@ -207,7 +207,7 @@ def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
         depends_on=("fuse", "drain"),
         actions=() if is_primary else promoting,
         readiness=(commands.can_promote(site),),
-        preconditions=() if is_own else (commands.is_standby(site),),
+        preconditions=() if is_own else (commands.is_standby(site), commands.is_drained(site)),
         postconditions=(commands.is_writable(site),),
         timeout_s=policy.step_timeout_s("promote", 60.0),
         reversible=False,

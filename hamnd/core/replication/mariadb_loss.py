@@ -86,8 +86,7 @@ def judge_promotion(question: LossQuestion, loss: Loss) -> Promotion:
 
 def _stuck(view: Replication) -> str | None:
     """Return why what was received will not be applied by itself: it would be thrown away."""
-    received, replayed = view.positions.received, view.positions.replayed
-    if view.is_applying is not False or received == replayed:
+    if view.is_applying is not False:
         return None
     problem = view.problems[0] if view.problems else "the applier does not run"
     return f"what was received is not applied, and would be lost: {problem}"

@@ -131,7 +131,7 @@ def seen_standby(here: Here, partner: PrimaryWord | None) -> Replication:
         heard_at=None if heard is None else heard.wall_s,
         heartbeats=replica.heartbeats,
         hold_s=hold_s,
-        is_applying=replica.sql == "Yes" and not replica.delay_s,
+        is_applying=replica.is_drained is True or (replica.sql == "Yes" and not replica.delay_s),
         clear=clear_of(replica),
         details=details_of(replica, heard, here.report.finished, here.limit_s),
         waits_for="semi-sync replicas" if status.semi.is_asked else "",

@@ -33,6 +33,9 @@ _NAMES = (
     "gtid_executed",
     "slave_net_timeout",
     "replica_net_timeout",
+    "slave_parallel_threads",
+    "slave_parallel_workers",
+    "replica_parallel_workers",
 )
 _LISTED = ", ".join(f"'{name}'" for name in _NAMES)
 _VARIABLES = (

@@ -143,8 +143,8 @@ def _hears(bind_address: str, address: str) -> bool:
 def read_drained(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the receiver stands still and the applier has done all; BLOCK as long as not.
 
-    A receiver that stopped within a transaction leaves its beginning in the relay log: the applier
-    waits for the rest and says that it has read all.
+    A receiver that stopped within a transaction leaves its beginning in the relay log: that counts
+    as nothing. An applier with workers says that it has read all while they are still at it.
     """
     status = _told(report)
     if isinstance(status, Reading):
@@ -158,14 +158,16 @@ def read_drained(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
         return Reading(
             Verdict.BLOCK, f"the applier stopped: {in_words(one.sql_error, one.sql_text)}"
         )
-    if one.is_pending is None:
+    if one.is_drained is None:
         return Reading(Verdict.UNKNOWN, "the server does not tell how far it has applied")
-    if not one.is_pending or (one.sql == "Yes" and one.is_caught_up):
+    if one.is_drained:
         return Reading(Verdict.PASS, f"all that was received is applied{_at(status, one)}")
+    rest = format_spans(one.unapplied) if one.unapplied is not None else ""
+    left = f": {rest}" if rest else ""
     if one.sql != "Yes":
-        told = "something is received and not applied, and the applier does not run"
+        told = f"something is received and not applied, and the applier does not run{left}"
         return Reading(Verdict.BLOCK, told)
-    return Reading(Verdict.BLOCK, "what was received is still being applied")
+    return Reading(Verdict.BLOCK, f"what was received is still being applied{left}")
 
 
 def _at(status: ServerStatus, replica: Replica) -> str:

@@ -124,7 +124,7 @@ def parse_status(text: str) -> ServerStatus | None:
         writes_itself=bool(replicated and current and missing(replicated, current).spans),
         has_log=told.get("log_bin") == "ON",
         semi=_semi_sync(told),
-        replicas=tuple(_replica(row, beats, executed) for row in rows),
+        replicas=tuple(_replica(row, beats, told) for row in rows),
         logs=tuple(_logs(tables.get("Log_name", []))),
         net_timeout_s=number(told.get("slave_net_timeout")) or 60.0,
         bind_address=told.get("bind_address", ""),
@@ -151,10 +151,14 @@ def _semi_sync(told: dict[str, str]) -> SemiSync:
     )
 
 
-def _replica(row: Row, beats: list[Row], executed: Transactions | None) -> Replica:
+def _replica(row: Row, beats: list[Row], told: dict[str, str]) -> Replica:
     def text(name: str) -> str:
         return row.get(name) or ""
 
+    received = parse_position(text("Master_Log_File"), text("Read_Master_Log_Pos"))
+    replayed = parse_position(text("Relay_Master_Log_File"), text("Exec_Master_Log_Pos"))
+    has, applied = _transactions(row, told, is_level=received == replayed)
+    workers = told.get("slave_parallel_threads", told.get("slave_parallel_workers"))
     count = row.get("Slave_received_heartbeats")
     if count is None and beats:  # MySQL tells it apart, in performance_schema
         count = beats[0].get("COUNT_RECEIVED_HEARTBEATS")
@@ -163,9 +167,10 @@ def _replica(row: Row, beats: list[Row], executed: Transactions | None) -> Repli
         primary_host=text("Master_Host"),
         io=text("Slave_IO_Running"),
         sql=text("Slave_SQL_Running"),
-        received=parse_position(text("Master_Log_File"), text("Read_Master_Log_Pos")),
-        replayed=parse_position(text("Relay_Master_Log_File"), text("Exec_Master_Log_Pos")),
-        has=_has(row, executed),
+        received=received,
+        replayed=replayed,
+        has=has,
+        unapplied=None if has is None or applied is None else missing(applied, has),
         heartbeats=integer(count),
         heartbeat_period_s=number(row.get("Slave_heartbeat_period")),
         delay_s=integer(row.get("SQL_Delay")) or 0,
@@ -174,17 +179,30 @@ def _replica(row: Row, beats: list[Row], executed: Transactions | None) -> Repli
         sql_error=integer(row.get("Last_SQL_Errno")) or 0,
         sql_text=text("Last_SQL_Error"),
         is_caught_up=_CAUGHT_UP.search(text("Slave_SQL_Running_State")) is not None,
+        workers=integer(workers) or 0,
     )
 
 
-def _has(row: Row, executed: Transactions | None) -> Transactions | None:
-    """Return what the connection has brought, or what is applied already."""
+def _transactions(
+    row: Row, told: dict[str, str], *, is_level: bool
+) -> tuple[Transactions | None, Transactions | None]:
+    """Return what the connection has brought and what is applied, where it uses global IDs.
+
+    A transaction counts as received once it is whole (measured, MariaDB 10.11; MySQL 8 reference,
+    replication_connection_status). With Current_Pos a MariaDB server begins at its own writes:
+    those are applied, but as long as something is under way they say nothing about it.
+    """
     if "Using_Gtid" in row:
-        return parse_gtids(row.get("Gtid_IO_Pos")) if row["Using_Gtid"] != "No" else None
+        if row["Using_Gtid"] == "No":
+            return None, None
+        is_own = row["Using_Gtid"] == "Current_Pos" and is_level
+        applied = told.get("gtid_current_pos" if is_own else "gtid_slave_pos")
+        return parse_gtids(row.get("Gtid_IO_Pos")), parse_gtids(applied)
+    executed = parse_gtids(told.get("gtid_executed"))
     retrieved = parse_gtids(row.get("Retrieved_Gtid_Set"))
     if executed is None or retrieved is None or row.get("Auto_Position") != "1":
-        return None
-    return union(executed, retrieved)
+        return None, None
+    return union(executed, retrieved), executed
 
 
 def _logs(rows: list[Row]) -> list[tuple[int, int]]:

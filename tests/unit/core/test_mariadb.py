@@ -274,8 +274,9 @@ def sample(**changes: Any) -> Sample:
     return replace(base, **changes)
 
 
-def lost_link(**row: str) -> Replication:
-    seen: Replication = view(replica_that(row, 30.0), None, living())
+def lost_link(gtid_applied: str = "0-1-50", **row: str) -> Replication:
+    applied = {"gtid_slave_pos": gtid_applied}
+    seen: Replication = view(replica_that(row, 30.0, applied), None, living())
     return replace(seen, uptime_s=100_001)
 
 
@@ -339,13 +340,18 @@ STUCK = {
 
 
 def test_what_is_received_and_cannot_be_applied_is_not_promised() -> None:
-    question = asked(died(5.0), view=lost_link(**STUCK))
+    question = asked(died(5.0), view=lost_link("0-1-40", **STUCK))
     loss = ENGINE.loss(TERMS, question)
     assert (loss.verdict, loss.estimated_bytes) == (LossVerdict.UNKNOWN, 1000)
     promotion = ENGINE.promotion(TERMS, question, loss)
     assert promotion.verdict is Verdict.BLOCK
     assert "is here already" in promotion.sentence
     assert promotion.clear
+
+
+def test_half_a_transaction_was_never_acknowledged_and_is_no_loss() -> None:
+    question = asked(died(5.0), view=lost_link("0-1-50", **STUCK))
+    assert ENGINE.loss(TERMS, question).verdict is LossVerdict.ZERO_PROVEN
 
 
 @pytest.mark.parametrize(
@@ -387,6 +393,10 @@ def test_all_is_applied_before_replication_ends() -> None:
     ]
     assert "drain" in promote.depends_on
     assert not promote.reversible
+    assert [look.reads for look in promote.preconditions] == [
+        "mariadb.is_standby",
+        "mariadb.drained",
+    ]
     assert [look.reads for look in promote.postconditions] == ["mariadb.writable"]
 
 
