@@ -10,6 +10,9 @@ PYTEST_ARGS =
 WORKERS = 2
 NIGHTS = $(BIN)/pytest -q -n $(WORKERS) --dist load tests/lab/test_lab_matrix.py \
   tests/lab/test_lab_crashes.py tests/lab/test_lab_takeover.py tests/lab/test_life_whole.py
+HOUSES = $(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/lab/test_lab_guard.py \
+  tests/lab/test_lab_systemd.py \
+  tests/lab/test_lab_identity.py::test_a_wrong_gateway_brings_the_old_identity_back
 
 help:
 	@echo "make demo [ARGS=--auto]   a simulated pair of management nodes to break and to take over"
@@ -19,7 +22,7 @@ help:
 	@echo "make soak                 every way on two moves deep, a whole day of polls; an hour"
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make bench-peers          hamnd beside repmgr: same hosts, database and faults (root on Linux)"
-	@echo "make nights               between real hosts: a night for every row of faults (root on Linux)"
+	@echo "make nights               between real hosts: those stories that make test plays (root on Linux)"
 	@echo "make lab-test             every story between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"
 	@echo "make generated            write anew what is made from the code: manuals, completion, dashboard"
@@ -48,16 +51,18 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# Whole stories between real hosts: one night for every row of faults, crashes, a takeover and a life
-# in `make test`, every one of them in `make lab-test`. Each night is a test of its own: they are
-# shared out one by one.
+# Whole stories between real hosts: one night for every row of faults, crashes, a takeover, a life, the
+# return guard, the delivered unit and a wrong gateway in `make test`, every one of them in
+# `make lab-test`. Nights are shared out one by one, what stands in one pair of hosts file by file.
 test: check
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore-glob='tests/lab/test_lab_*' \
 	  --ignore-glob='tests/lab/test_life_*' $(PYTEST_ARGS)
 	$(NIGHTS) $(PYTEST_ARGS)
+	$(HOUSES) $(PYTEST_ARGS)
 
 nights: $(VENV)/.dev
 	$(NIGHTS) $(PYTEST_ARGS)
+	$(HOUSES) $(PYTEST_ARGS)
 
 lab-test: $(VENV)/.dev
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/lab/test_lab_*.py tests/lab/test_life_*.py $(PYTEST_ARGS)

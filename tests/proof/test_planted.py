@@ -15,7 +15,9 @@ import pytest
 from tests.lab.conftest import MATRIX
 from tests.proof.planted import BUGS, Bug, hunt, plant
 
-HUNTED = BUGS if os.environ.get(MATRIX) else BUGS[:3]
+QUICK = ("unknown-taken-as-down", "promote-can-be-skipped", "a-run-goes-on-by-itself")
+"""Found within seconds."""
+HUNTED = [bug for bug in BUGS if os.environ.get(MATRIX) or bug.name in QUICK]
 
 
 @pytest.mark.parametrize("bug", BUGS, ids=lambda bug: bug.name)
