@@ -33,6 +33,8 @@ class Bug:
     """Below hamnd/core."""
     right: str
     wrong: str
+    law: str
+    """Words of the law that it breaks: another one that is found says nothing of this bug."""
 
 
 BUGS = (
@@ -41,12 +43,14 @@ BUGS = (
         "health/rule.py",
         "    if reaching:\n",
         "    if len(reaching) * 2 > len(terms.site.witnesses):\n",
+        law="reaches it",
     ),
     Bug(
         "unknown-taken-as-down",
         "health/watch.py",
         "    if answer is Answer.SILENT:\n",
         "    if answer is not Answer.ANSWERED:\n",
+        law="nobody was ever silent",
     ),
     Bug(
         "rerun-of-an-unknown-outcome",
@@ -54,12 +58,14 @@ BUGS = (
         "    unknown = replace(one, is_unknown=True, sentence=reading.sentence)\n"
         "    return Move(run, records=(record,)).then(_enter_after(run, step, unknown, facts))\n",
         "    return Move(run, records=(record,)).then(_act(run, step, one, facts))\n",
+        law="without a look",
     ),
     Bug(
         "stale-digest-accepted",
         "confirming.py",
         "if one.digest == event.digest), None)\n",
         "if one.digest == event.digest), next(iter(turn.state.plans), None))\n",
+        law="the confirmed",
     ),
     Bug(
         "stale-fence-evidence",
@@ -67,36 +73,42 @@ BUGS = (
         "    if latest.is_off is None or not is_recent(off.last, now, "
         "terms.policy.evidence_age_max_s):\n        return []\n",
         "",
+        law="proof is stale",
     ),
     Bug(
         "one-reading-is-proof",
         "health/evidence.py",
         "    if off is None or off.second is None or watch.lie:\n",
         "    if off is None or watch.lie:\n",
+        law="one reading is no proof",
     ),
     Bug(
         "promote-can-be-skipped",
         "run.py",
         '    if step_id.removeprefix(HOME) == "promote":\n',
         '    if step_id.removeprefix(HOME) == "demote":\n',
+        law="promote was skipped",
     ),
     Bug(
         "what-was-skipped-counts-as-done",
         "run.py",
         "        return run.plan.step(step_id).proves_fence\n",
         "        return True\n",
+        law="",
     ),
     Bug(
         "a-liar-is-believed",
         "health/evidence.py",
         "    since = watch.says_off_since\n    if since is None or watch.lie:\n",
         "    since = None\n    if since is None or watch.lie:\n",
+        law="a liar proves nothing",
     ),
     Bug(
         "a-run-goes-on-by-itself",
         "recovering.py",
         "    return stages.pause(replace(run, steps=steps), unknown or run.paused_step, reason)\n",
         "    return Move(replace(run, steps=steps, reason=reason))\n",
+        law="a run went on by itself",
     ),
     Bug(
         "a-crash-while-acting-is-its-end",
@@ -104,6 +116,7 @@ BUGS = (
         "    if one.stage is Stage.ACTING:\n",
         "    if one.stage is Stage.ACTING:\n        return replace(one, outcome=Outcome.DONE)\n"
         "    if one.stage is Stage.ACTING:\n",
+        law="without a database that takes writes",
     ),
     Bug(
         "an-answer-contradicts-nothing",
@@ -111,6 +124,7 @@ BUGS = (
         "        if track is not None and track.answered is not None and track.answered > since:\n"
         '            return f"{probe} was answered"\n',
         "",
+        law="against an answer of the primary",
     ),
     Bug(
         "epoch-ignored",
@@ -118,23 +132,29 @@ BUGS = (
         "def _raise_epoch(turn: Turn) -> None:\n",
         "def _raise_epoch(turn: Turn) -> None:\n    return\n\n\n"
         "def _raised_once(turn: Turn) -> None:\n",
+        law="under the epoch of another",
     ),
     Bug(
         "loss-nobody-accepted",
         "gates/takeover.py",
         "    if _is_accepted(question):\n",
         "    if not _is_accepted(question) or _is_accepted(question):\n",
+        law="a loss that nobody accepted",
     ),
 )
 
 
+def copy(folder: Path) -> None:
+    """Copy hamnd into a folder."""
+    shutil.copytree(ROOT / "hamnd", folder / "hamnd", ignore=shutil.ignore_patterns("__pycache__"))
+
+
 def plant(bug: Bug, folder: Path) -> None:
-    """Copy hamnd into a folder and write the bug into the copy.
+    """Write the bug into the copy of hamnd in a folder.
 
     Raises:
         ValueError: the place is not there, or more than once: the bug was not planted.
     """
-    shutil.copytree(ROOT / "hamnd", folder / "hamnd", ignore=shutil.ignore_patterns("__pycache__"))
     path = folder / "hamnd" / "core" / bug.file
     text = path.read_text()
     if text.count(bug.right) != 1:
@@ -142,14 +162,18 @@ def plant(bug: Bug, folder: Path) -> None:
     path.write_text(text.replace(bug.right, bug.wrong))
 
 
-def hunt(bug: Bug, limit_s: float = LIMIT_S) -> tuple[str, float]:
+def hunt(bug: Bug | None, limit_s: float = LIMIT_S) -> tuple[str, float]:
     """Return what the search said first about this bug, "" for nothing, and the seconds it took.
+
+    None hunts in a copy that is as it was: the control, in which nothing may be found.
 
     Raises:
         RuntimeError: the search itself did not run.
     """
     with tempfile.TemporaryDirectory(prefix="hamnd-planted-") as name:
-        plant(bug, Path(name))
+        copy(Path(name))
+        if bug is not None:
+            plant(bug, Path(name))
         environment = {**os.environ, "PYTHONPATH": f"{name}{os.pathsep}{ROOT}"}
         began = time.perf_counter()
         done = subprocess.run(
@@ -165,7 +189,7 @@ def hunt(bug: Bug, limit_s: float = LIMIT_S) -> tuple[str, float]:
     if done.returncode == 1:
         return done.stdout.strip().splitlines()[-1], took_s
     if done.returncode != 0:
-        raise RuntimeError(f"{bug.name}: {done.stderr[-2000:]}")
+        raise RuntimeError(f"the search did not run: {done.stderr[-2000:]}")
     return "", took_s
 
 
@@ -179,8 +203,10 @@ def main() -> int:
         if wanted and bug.name not in wanted:
             continue
         said, took_s = hunt(bug)
-        missed += not said
-        sys.stdout.write(f"{bug.name:<34}{took_s:6.1f} s  {said[:110] or 'NOT FOUND'}\n")
+        is_found = bug.law in said
+        missed += not is_found
+        found = said[:110] if is_found else f"NOT FOUND {said}"
+        sys.stdout.write(f"{bug.name:<34}{took_s:6.1f} s  {found}\n")
         sys.stdout.flush()
     return 1 if missed else 0
 

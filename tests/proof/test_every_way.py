@@ -11,7 +11,16 @@ import sys
 
 import pytest
 
-from tests.proof.ways import ROOTS, TAKEOVERS, crash_everywhere, explore, is_at_rest, way_out
+from tests.proof.ways import (
+    ACTING,
+    ROOTS,
+    TAKEOVERS,
+    crash_before_it_is_done,
+    crash_everywhere,
+    explore,
+    is_at_rest,
+    way_out,
+)
 
 DEPTH = int(os.environ.get("HAMND_DEPTH", "1"))
 
@@ -38,3 +47,11 @@ def test_a_crash_at_every_decision_of_a_takeover_ends_the_same(root: str) -> Non
     """Given a takeover at a step, when hamnd dies after any of the next decisions and the operator
     retries, then the run ends as the one that nobody disturbed."""
     crash_everywhere(root)
+
+
+@pytest.mark.sim
+@pytest.mark.parametrize("step", ACTING)
+def test_what_had_done_nothing_yet_when_hamnd_died_is_done_in_the_end(step: str) -> None:
+    """Given an action that did nothing yet, when hamnd dies with it and the operator retries, then
+    the run ends as the one that nobody disturbed."""
+    crash_before_it_is_done(step)

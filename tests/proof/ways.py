@@ -17,6 +17,8 @@ from tests.unit.core.story import Story
 
 STEPS = ("fuse", "fence", "promote", "identity", "xcatd", "verify")
 """The steps that may go wrong."""
+ACTING = ("promote", "identity", "xcatd")
+"""Those that always have something to do."""
 
 
 @dataclass
@@ -338,6 +340,21 @@ def crash_everywhere(root: str) -> None:
             break
         assert _ended(moment.then("crash")) == plain, " > ".join(moment.way)
         moment.story.step_once()
+
+
+def crash_before_it_is_done(step: str) -> None:
+    """Let hamnd die while a step's action has done nothing yet, and never will.
+
+    Fails where the run ends otherwise than the one that nobody disturbed.
+    """
+    plain = _ended(Moment.of(lambda story: story.taking_over(step), f"at {step}"))
+    moment = Moment.of(lambda story: _hanging(story, step), f"{step} hangs")
+    assert _ended(moment.then("crash").then("steps work")) == plain, " > ".join(moment.way)
+
+
+def _hanging(story: Story, step: str) -> Story:
+    story.world.actions[step] = "hangs"
+    return story.taking_over(step).live(1.0)
 
 
 def _ended(moment: Moment) -> tuple[State, tuple[str, ...]]:
