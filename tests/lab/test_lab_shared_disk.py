@@ -147,7 +147,7 @@ def test_a_disk_that_was_mounted_by_hand_is_adopted(site: DiskPair) -> None:
     site.wait_state("PrimaryDown")
     site.attach(site.lab["mn2"])
     site.lab["mn2"].run("ip", "addr", "add", f"{CLUSTER.address('mn')}/24", "dev", "eth0")
-    site.wait_state("Active")
+    site.wait_state("Active", limit_s=180)  # addresses are read in the rhythm of readiness
     status = site.ask("status")
     assert "knows of no takeover" in status["because"], status["because"]
     assert status["run"] is None
