@@ -81,6 +81,7 @@ def conf(site: Site) -> str:
     ]
     if site.identity_mode is IdentityMode.PRIMARY_ADDRESS:
         lines.append(f"network_files={network.FILES}")
+        lines += [f"other_address={one}" for one in _not_the_clusters(site)]
     return "".join(f"{line}\n" for line in lines)
 
 
@@ -112,6 +113,13 @@ def is_installed(site: Site, host: str) -> Look:
         expects=f"the return guard is installed on {host}",
         timeout_s=15.0,
     )
+
+
+def _not_the_clusters(site: Site) -> tuple[str, ...]:
+    """Return what a node may have for its own while the other one has the cluster's address."""
+    moving = {one.address for one in site.identity}
+    theirs = (site.primary.address, site.standby.address, site.identity_spare)
+    return tuple(one for one in theirs if one and one not in moving)
 
 
 def _where(site: Site, host: str) -> str:

@@ -6,6 +6,7 @@ Owns the site and how the script is run in it. Must not know what it should answ
 from __future__ import annotations
 
 import shlex
+import shutil
 import subprocess
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +20,11 @@ SCRIPT = Path(__file__).parents[3] / "hamnd/guard/hamn-guard"
 BOOT = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
 ADDRESSES = {"mn1": "10.0.0.1", "mn2": "10.0.0.2", "sn1": "10.0.0.21", "sn2": "10.0.0.22"}
 
+SHELLS = tuple(
+    one for one in ("dash", "ksh", "mksh", "bash --posix") if shutil.which(one.split()[0])
+)
+"""Those of the shells that the script is tried under which this machine has."""
+
 SSH = """\
 #!/bin/sh
 # The last two arguments are USER@ADDRESS and the command; what comes before must be exact.
@@ -31,21 +37,24 @@ HAMND_STATE_DIR=$SITE/$host exec sh -c "$2"
 """
 IP = """\
 #!/bin/sh
-# Addresses are lines INTERFACE ADDRESS/PREFIX; a file named no-carrier stands for a dead link.
+# Addresses are lines INTERFACE ADDRESS/PREFIX [SECONDS]; a file named no-carrier stands for a dead
+# link.
 here=$SITE/addresses
 case $* in
 "-o addr show"*)
     [ ! -e "$SITE/no-ip" ] || exit 1
     echo "1: lo    inet 127.0.0.1/8 scope host lo"
-    while read -r dev one; do
-        [ "${5:-$dev}" != "$dev" ] || echo "2: $dev    inet $one scope global $dev\\  x"
+    while read -r dev one limit; do
+        [ "${5:-$dev}" != "$dev" ] || echo "2: $dev    inet $one scope global $dev\\  x" \
+            "valid_lft ${limit:-forever}${limit:+sec}"
     done <"$here" ;;
 "-o link show"*)
     up=UP,LOWER_UP
     [ ! -e "$SITE/no-carrier" ] || up=NO-CARRIER,UP
     echo "2: $5: <BROADCAST,MULTICAST,$up> mtu 1500 qdisc fq_codel state UP" ;;
-"addr add "*) echo "$5 $3" >>"$here" ;;
-"addr del "*) grep -vxF "$5 $3" "$here" >"$here.new"; mv "$here.new" "$here" ;;
+"addr add "*) echo "$5 $3 ${7:-}" | sed 's/ *$//' >>"$here"; echo "$5 $3" >>"$SITE/added" ;;
+"addr del "*)
+    grep -vx "$5 $3\\( [0-9]*\\)*" "$here" >"$here.new"; mv "$here.new" "$here" ;;
 esac
 """
 ARPING = """\
@@ -116,6 +125,13 @@ class Room:
 
     def configure(self) -> None:
         (self.folder("mn1") / guard.NAME).write_text(guard.conf(self.site))
+
+    def name_in_files(self, text: str) -> None:
+        """Have the network files of mn1 say this; call it after `configure`."""
+        files = self.place / "interfaces"
+        files.write_text(f"{text}\n")
+        conf = self.folder("mn1") / guard.NAME
+        conf.write_text(f"{conf.read_text()}network_files={files}\n")
 
     @property
     def site(self) -> Site:
