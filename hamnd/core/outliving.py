@@ -16,6 +16,8 @@ ENDED = (Outcome.DONE, Outcome.SKIPPED)
 GIVES_WAY = "quiesce"
 """The old primary takes no writes any more, still as primary: true until the other is promoted."""
 PROMOTES = "promote"
+STOPS = "db-stop"
+"""Role and activity that the promotion shows end here: HADR is off from then on."""
 STAYS = "alone"
 """The partner carries out no plan of its own: meant for the whole run."""
 
@@ -44,10 +46,13 @@ def is_begun(one: StepRun | None) -> bool:
 def is_outlived(run: Run, key: str) -> bool:
     """Whether a later step of the run made this one untrue: it is not looked at again.
 
-    The promotion ends what `quiesce` shows; the way home takes back all that a first half did.
-    Whatever stays so to the end, the fuse above all, is looked at again after a reboot.
+    The promotion ends what `quiesce` shows, and STOP HADR what the promotion shows: the role is
+    STANDARD from then on. The way home takes back all that a first half did. Whatever stays so to
+    the end, the fuse above all, is looked at again after a reboot.
     """
     if not key.startswith(HOME) and key != STAYS and has_begun_home(run):
+        return True
+    if key.endswith(PROMOTES) and is_begun(run.steps.get(f"{key.removesuffix(PROMOTES)}{STOPS}")):
         return True
     promote = _promotion_after(run, key)
     return promote is not None and promote.outcome is Outcome.DONE

@@ -15,15 +15,20 @@ from typing import Any
 from tests.lab.lab_nights import TIMES
 from tests.lab.site.db2 import OWNER
 from tests.lab.site.desk import Desk, Entry
+from tests.lab.site.guides_way import INTERFACES, PRIMARYS, primary_address
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.names import PRIMARY, STANDBY
 from tests.lab.site.pair import Db2Pair
 from tests.lab.site.watcher import Watcher
 
 STEPS = (
-    *("fuse", "fence", "epoch", "promote", "identity"),
+    *("fuse", "fence", "shield", "epoch", "promote", "identity"),
     *("xcatd", "dns", "dhcp", "consoles", "verify"),
 )
+"""Those of every takeover in which the old primary is silent and no guard is installed."""
+GUIDES_STEPS = ("promote", "db-stop", "identity", "db-rehome", "verify", "settle")
+"""Where the primary's own address moves: what is there only then, and what means more there."""
+LAST = {False: "verify", True: "settle"}
 BACK_S = 120.0
 ACTIVATE = "db2 activate db XCATDB"
 """What hamnd says to do about a standby whose host was rebooted."""
@@ -57,18 +62,27 @@ class Crash:
     end: End
     step: str
     at: At
+    is_guides: bool = False
+    """In the guide's way: the primary's own address moves, not a movable one."""
 
     def __str__(self) -> str:
-        return f"{self.end}-{self.step}-{'acting' if self.at is At.ACTING else 'done'}"
+        way = "guides-" if self.is_guides else ""
+        return f"{way}{self.end}-{self.step}-{'acting' if self.at is At.ACTING else 'done'}"
+
+    @property
+    def is_too_late(self) -> bool:
+        """Whether the run is over before the crash can come."""
+        return self.at is At.DONE and self.step == LAST[self.is_guides]
 
 
 # The fuse finds nothing to disarm on a clean standby, and a fence that is proven sends nothing.
 WITHOUT_ACTION = ("fuse", "fence")
 
 EVERY_CRASH = tuple(
-    Crash(end, step, at)
+    Crash(end, step, at, is_guides)
+    for is_guides, steps in ((False, STEPS), (True, GUIDES_STEPS))
     for end in End
-    for step in STEPS
+    for step in steps
     for at in At
     if not (at is At.ACTING and step in WITHOUT_ACTION)
 )
@@ -77,7 +91,7 @@ REPRESENTATIVES = (
     Crash(End.DAEMON, "promote", At.ACTING),
     Crash(End.DAEMON, "identity", At.DONE),
     Crash(End.HOST, "promote", At.DONE),
-    Crash(End.HOST, "dhcp", At.ACTING),
+    Crash(End.HOST, "identity", At.ACTING, is_guides=True),
 )
 
 
@@ -102,9 +116,13 @@ class Led:
 
 
 @contextmanager
-def _pair() -> Iterator[Db2Pair]:
+def _pair(is_guides: bool) -> Iterator[Db2Pair]:
     with Lab() as lab:
-        site = Db2Pair(lab, TIMES)
+        if is_guides:
+            lab[STANDBY].write("/etc/network/interfaces", INTERFACES)
+            site = Db2Pair(lab, TIMES, primary_address, service_address=PRIMARYS)
+        else:
+            site = Db2Pair(lab, TIMES)
         site.watch()
         # As on any site, hamnd and the instance come up with the host; its database does not.
         lab[STANDBY].run("systemctl", "enable", "hamnd")
@@ -116,7 +134,10 @@ def _pair() -> Iterator[Db2Pair]:
 def play(crash: Crash) -> Led:
     """Tell one story from Peer to Active."""
     led = Led()
-    with _pair() as site, Watcher(site.lab, site.db2.writable) as watcher:
+    with (
+        _pair(crash.is_guides) as site,
+        Watcher(site.lab, site.db2.writable, site.service_address) as watcher,
+    ):
         desk = Desk(site)
         site.faults.off(PRIMARY)
         desk.wait_state("PrimaryDown")

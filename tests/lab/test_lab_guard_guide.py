@@ -14,11 +14,12 @@ from tests.lab.lab_nights import TIMES
 from tests.lab.site import guarded, xcat
 from tests.lab.site.desk import Desk
 from tests.lab.site.fixtures import needs_lab
+from tests.lab.site.guides_way import INTERFACES, OWN, PRIMARYS, primary_address
 from tests.lab.site.hosts import Host, Lab, wait_until
 from tests.lab.site.names import PRIMARY, STANDBY, WITNESSES, Plan
 from tests.lab.site.pair import Db2Pair
 from tests.lab.test_lab_guard_network import BARE, NETWORK
-from tests.lab.test_lab_identity import INTERFACES, OWN, PRIMARYS, confirm, holds, primary_address
+from tests.lab.test_lab_identity import confirm, holds
 
 pytestmark = [
     pytest.mark.lab,

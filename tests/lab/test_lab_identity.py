@@ -19,6 +19,7 @@ from tests.builders import site as any_site
 from tests.lab.site import xcat
 from tests.lab.site.faults import Faults
 from tests.lab.site.fixtures import lab, needs_lab
+from tests.lab.site.guides_way import INTERFACES, OWN, PRIMARYS, primary_address
 from tests.lab.site.hosts import Done, Lab, wait_until
 from tests.lab.site.names import CLUSTER, PUBLIC, Plan
 from tests.lab.site.pair import SERVICE_ADDRESS, Db2Pair
@@ -249,30 +250,6 @@ def test_an_address_that_somebody_holds_is_never_taken(lab: Lab) -> None:
 
 
 # The primary's own address and name move.
-
-OWN = CLUSTER.address("mn2")
-PRIMARYS = CLUSTER.address("mn1")
-INTERFACES = f"""\
-auto eth0
-iface eth0 inet static
-    # mn2: {OWN}
-    address {OWN}/24
-    gateway {CLUSTER.address("gw")}
-"""
-
-
-def primary_address(text: str) -> str:
-    """The configuration of a site in the guide's way."""
-    moved = text.replace('mode = "service_address"\n', GUIDES_WAY)
-    moved = moved.replace(f'address = "{SERVICE_ADDRESS}"', f'address = "{PRIMARYS}"')
-    return moved.replace('name = "mn"', 'name = "mn1"')
-
-
-GUIDES_WAY = """\
-mode = "primary_address"
-confirm_s = 20
-console = "bmc, serial over LAN"
-"""
 
 
 @pytest.mark.timeout(400)

@@ -13,12 +13,13 @@ import pytest
 from tests.lab.conftest import MATRIX
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
+from tests.lab.site.guides_way import INTERFACES, OWN, PRIMARYS, primary_address
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.maria import PROGRAMS
 from tests.lab.site.maria_truth import start_read_only
 from tests.lab.site.names import CLUSTER, MANAGERS, PRIMARY, STANDBY
 from tests.lab.site.pair import SERVICE_ADDRESS, Pair
-from tests.lab.test_lab_identity import INTERFACES, OWN, PRIMARYS, holds, primary_address
+from tests.lab.test_lab_identity import holds
 from tests.lab.test_lab_setup import make, set_up, writable
 
 __all__ = ["lab"]

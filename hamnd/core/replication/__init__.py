@@ -106,7 +106,7 @@ class Promotion:
     start-with-standby | activate | none.
 
     The last four are of a database that is primary already: it is down since a reboot and alone;
-    down beside its standby; down or closed to writes, and without replication since the takeover;
+    down beside its standby; without replication since the takeover, up, down or closed to writes;
     up.
     """
     verdict: Verdict

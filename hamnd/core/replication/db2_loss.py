@@ -214,9 +214,10 @@ def _own(question: LossQuestion) -> Promotion | None:
             return Promotion("start-as-primary", Verdict.PASS, sentence)
         case "primary", _:
             return Promotion("none", Verdict.PASS, "this node's database is already primary")
-        case "standard", is_up if question.is_owner:
+        case "standard", _ if question.is_owner:
+            # Up or down: a database without HADR has no role PRIMARY to be seen.
             sentence = "it is the cluster's own, without HADR since the takeover: ACTIVATE"
-            return Promotion("none" if is_up else "activate", Verdict.PASS, sentence)
+            return Promotion("activate", Verdict.PASS, sentence)
         case _:
             return None
 

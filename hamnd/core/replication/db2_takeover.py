@@ -45,13 +45,16 @@ def _promote(terms: Terms, variant: str) -> Step:
 
 
 def _start_again(terms: Terms, variant: str) -> Step:
-    """After a reboot: alone only force starts a promoted database (§10)."""
+    """After a reboot: alone only force starts a promoted database (§10).
+
+    Without HADR, up or down, it has no role PRIMARY that db2pd could tell: it has to serve.
+    """
     site = terms.site
     start = commands.start_hadr_as_primary(site, site.node, by_force=variant == "start-as-primary")
     is_alone = variant == "activate"  # without HADR since the takeover: role STANDARD
     return Step(
         id="promote",
-        title=f"start {site.db2.database} again, which is primary already ({variant})",
+        title=f"make sure {site.db2.database} is up, which is primary already ({variant})",
         guide="8.1",
         host=site.node,
         depends_on=("fuse",),

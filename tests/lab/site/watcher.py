@@ -29,11 +29,19 @@ SETTLE_LIMIT_S = 120.0
 
 
 class Watcher:
-    """Samples from its making to its end. `writable` tells which databases accept writes now."""
+    """Samples from its making to its end. `writable` tells which databases accept writes now.
 
-    def __init__(self, lab: Lab, writable: Callable[[], Sequence[str]]) -> None:
+    The address is the one that the management node holds: the movable one, or the primary's own.
+    """
+
+    def __init__(
+        self,
+        lab: Lab,
+        writable: Callable[[], Sequence[str]],
+        address: str = CLUSTER.address(SERVICE_NAME),
+    ) -> None:
         self.lab = lab
-        self.address = CLUSTER.address(SERVICE_NAME)
+        self.address = address
         self.violations: list[str] = []
         self.samples = 0
         self._writable = writable

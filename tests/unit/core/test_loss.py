@@ -11,6 +11,7 @@ import pytest
 
 from hamnd.core.replication import Death, LossQuestion, Promotion, Skew
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
+from hamnd.core.replication.db2_takeover import takeover_steps
 from hamnd.model.health import Positions, Replication
 from hamnd.model.names import FenceGrade, LossVerdict, Verdict
 from hamnd.model.plan import Loss
@@ -305,6 +306,16 @@ def test_a_standby_in_catchup_is_refused(state: str) -> None:
 def test_a_primary_has_nothing_to_take_over() -> None:
     found = promotion(question(replication(50.0, role="primary")))
     assert (found.variant, found.verdict) == ("none", Verdict.PASS)
+
+
+@pytest.mark.parametrize("is_up", [True, False])
+def test_the_clusters_own_database_without_hadr_is_only_activated_up_or_down(is_up: bool) -> None:
+    """Of a database without HADR nobody can see a role PRIMARY: the step must not ask for it."""
+    view = replace(replication(50.0, role="standard"), is_database_up=is_up)
+    found = promotion(question(view, is_owner=True))
+    assert (found.variant, found.verdict) == ("activate", Verdict.PASS)
+    promote = takeover_steps(TERMS, found)[0]
+    assert [one.reads for one in promote.postconditions] == ["db2.selects"]
 
 
 def test_a_standard_database_is_refused_and_pointed_to_reseeding() -> None:

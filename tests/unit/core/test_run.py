@@ -511,6 +511,23 @@ def test_a_promotion_that_cannot_be_seen_after_a_reboot_is_not_run_again() -> No
     assert (move.run.status, move.run.paused_step) == (RunStatus.PAUSED, "promote")
 
 
+@pytest.mark.parametrize("is_stopped", [True, False])
+def test_after_a_reboot_a_promotion_is_not_asked_for_once_hadr_was_stopped(
+    is_stopped: bool,
+) -> None:
+    """The role is STANDARD from then on: asked for PRIMARY, the run could never be ended."""
+    run = begun(
+        step("promote", reversible=False), step("db-stop", "promote"), step("identity", "db-stop")
+    )
+    run = looked(runs.advance(run, FACTS).run, "promote", "true").run
+    run = looked(run, "db-stop", "false").run
+    if is_stopped:
+        run = looked(acted(run, "db-stop").run, "db-stop", "true").run
+    run = recovering.recover(run, has_rebooted=True).run
+    assert not run.steps["promote"].must_recheck
+    assert looks_of(runs.retry(run, "anna", FACTS)) == [("db-stop", LookPurpose.ALREADY)]
+
+
 def test_a_restart_without_reboot_keeps_what_was_done() -> None:
     run = looked(runs.advance(begun(step("a"), step("b", "a")), FACTS).run, "a", "true").run
     again = recovering.recover(run, False).run
