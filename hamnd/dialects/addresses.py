@@ -36,12 +36,13 @@ while [ "$r" -eq 0 ]; do case $("$ip" -6 -o addr show dev "$i" to "$a/128") in
 """.replace("@", str(_DUPLICATE))
 
 _FREE6 = """\
-p=$1; ip=$2; a=$3; i=$4; "$p" -n -c 1 -W 2 -w 2 -I "$i" "$a" >/dev/null 2>&1; echo "ping=$?";
-"$ip" -6 neigh show to "$a" dev "$i"
+p=$1; ip=$2; a=$3; i=$4; o=$("$p" -n -c 1 -W 2 -w 2 -I "$i" "$a" 2>&1); c=$?;
+case $o in *transmitted*) ;; *) c=unsent; case $("$ip" -6 route get "$a" oif "$i" 2>&1) in
+*nreachable*) c=nowhere;; esac;; esac; echo "ping=$c"; "$ip" -6 neigh show to "$a" dev "$i"
 """
 
 _SEEN = """\
-PATH=$PATH:/usr/sbin:/sbin; ping -n -c 1 -W 2 -w 2 "$1" >/dev/null 2>&1; echo "ping=$?";
+PATH=$PATH:/usr/sbin:/sbin; ping -n -c 1 -w 2 "$1" >/dev/null 2>&1; echo "ping=$?";
 if command -v ip >/dev/null 2>&1; then ip "$2" neigh show to "$1";
 else arp -an | grep -F "($1)"; fi; :
 """
@@ -314,19 +315,25 @@ def read_address_free(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
 def read_address_free6(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """BLOCK when somebody answered; an entry that is only remembered is no answer.
 
-    Without an address of its own in that network this node cannot ask (ping ends with 2): then the
-    kernel's duplicate detection decides, when the address is taken.
+    Without an address of its own in that network this node has no way to ask: then the kernel's
+    duplicate detection decides, when the address is taken. A ping that was not sent, or neighbours
+    that were not told, prove nothing.
     """
     silence = unanswered(report)
     if silence is not None:
         return silence
-    ping = re.search(r"^ping=(\d+)$", report.stdout, re.MULTILINE)
+    ping = re.search(r"^ping=(\w+)$", report.stdout, re.MULTILINE)
     if ping is None:
         return unreadable(report)
     holder = re.search(r"lladdr (\S+).*\bREACHABLE\b", report.stdout)
     if ping[1] == "0" or holder is not None:
         where = f" ({holder[1]})" if holder is not None else ""
         return Reading(Verdict.BLOCK, f"the address is in use: somebody answers{where}")
+    if report.exit_code != 0 or ping[1] not in ("1", "nowhere"):
+        return Reading(Verdict.UNKNOWN, f"nobody could be asked: {last_lines(report)}")
+    if ping[1] == "nowhere":
+        told = "no way to ask from here: the kernel asks when the address is taken"
+        return Reading(Verdict.PASS, told)
     return Reading(Verdict.PASS, "nobody answers for the address")
 
 
@@ -352,7 +359,8 @@ def read_links(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 def read_seen_by(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when the third host reaches the address at our interface, BLOCK when at another one.
 
-    That it reaches nobody is UNKNOWN: it may be in trouble itself, and another one may see us.
+    That it reaches nobody is UNKNOWN: it may be in trouble itself, and another one may see us. A
+    neighbour that it only remembers is not reached: that may be who held the address before.
     """
     witness, address, hardware = (*arguments, "", "", "")[:3]
     silence = unanswered(report)
@@ -361,11 +369,12 @@ def read_seen_by(report: Report, arguments: tuple[str, ...]) -> Reading:
     found = re.search(r"(?:lladdr|\) at) (\S+)", report.stdout)
     if not hardware:
         return Reading(Verdict.UNKNOWN, f"our hardware address on {address}'s network is not known")
-    if found is not None and _spelled(found[1]) != _spelled(hardware):
+    if found is None or not re.search(r"^ping=0$", report.stdout, re.MULTILINE):
+        last = "" if found is None else f"; it remembers it at {found[1]}"
+        return Reading(Verdict.UNKNOWN, f"{witness} does not reach {address}{last}")
+    if _spelled(found[1]) != _spelled(hardware):
         told = f"{witness} reaches {address} at {found[1]}, not at {hardware}"
         return Reading(Verdict.BLOCK, told)
-    if found is None or not re.search(r"^ping=0$", report.stdout, re.MULTILINE):
-        return Reading(Verdict.UNKNOWN, f"{witness} does not reach {address}")
     return Reading(Verdict.PASS, f"{witness} reaches {address} at {hardware}")
 
 

@@ -37,8 +37,8 @@ def test_hardware_addresses_of_every_kind_of_interface() -> None:
         (exited(0, f"ping=0\n10.99.0.10 dev eth0 lladdr {OURS.upper()} STALE\n"), Verdict.PASS, ""),
         (
             exited(0, "ping=1\n10.99.0.10 dev eth0 lladdr 02:00:0a:63:00:0b STALE\n"),
-            Verdict.BLOCK,
-            "sn1 reaches 10.99.0.10 at 02:00:0a:63:00:0b, not at",
+            Verdict.UNKNOWN,
+            "sn1 does not reach 10.99.0.10; it remembers it at 02:00:0a:63:00:0b",
         ),
         (
             exited(0, "ping=0\n10.99.0.10 dev eth0 lladdr 02:00:0a:63:00:16 REACHABLE\n"),
@@ -69,7 +69,10 @@ def test_without_our_own_hardware_address_a_third_host_proves_nothing() -> None:
     ("report", "verdict"),
     [
         (exited(0, "ping=1\nfd00:99::10 dev eth1 FAILED\n"), Verdict.PASS),
-        (exited(0, "ping=2\n"), Verdict.PASS),  # no route: duplicate detection decides
+        (exited(0, "ping=nowhere\n"), Verdict.PASS),  # no route: duplicate detection decides
+        (exited(0, "ping=unsent\n"), Verdict.UNKNOWN),
+        (exited(0, "ping=2\n"), Verdict.UNKNOWN),
+        (exited(127, "ping=1\n", "sh: ip: not found\n"), Verdict.UNKNOWN),
         (exited(0, "ping=1\nfd00:99::10 dev eth1 lladdr 2:b STALE\n"), Verdict.PASS),
         (exited(0, "ping=0\nfd00:99::10 dev eth1 lladdr 2:b REACHABLE\n"), Verdict.BLOCK),
         (exited(0, "ping=1\nfd00:99::10 dev eth1 lladdr 2:b REACHABLE\n"), Verdict.BLOCK),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from hamnd.dialects import holding, linux, serving, silence
+from hamnd.dialects import addresses, holding, linux, serving, silence
 from hamnd.dialects.aix import inittab
 from hamnd.dialects.postgresql import held
 from hamnd.dialects.readers import read_action, read_look
@@ -128,6 +128,33 @@ def test_nobody_is_silent_where_the_neighbours_are_not_told(tmp_path: Path) -> N
     look = silence.silent_at(Witness("sn1", "10.1.0.21"), SERVICE)
     lost = 'echo "1 packets transmitted, 0 received"; exit 1\n'
     assert judged(look, tmp_path, ping=lost, ip="exit 1\n").verdict is Verdict.UNKNOWN
+
+
+NO_ROUTE = (
+    "case $* in *route*) echo 'RTNETLINK answers: Network is unreachable' >&2; exit 2;; esac\n"
+)
+LOST = 'echo "2 packets transmitted, 0 received, 100% packet loss"; exit 1\n'
+NOT_SENT = 'echo "ping: connect: Network is unreachable" >&2; exit 2\n'
+
+
+@pytest.mark.parametrize(
+    ("ping", "ip", "verdict", "sentence"),
+    [
+        (LOST, "exit 0\n", Verdict.PASS, "nobody answers"),
+        (LOST, "", Verdict.UNKNOWN, "could be asked"),
+        (NOT_SENT, NO_ROUTE, Verdict.PASS, "the kernel asks"),
+        (NOT_SENT, "exit 0\n", Verdict.UNKNOWN, "could be asked"),
+        ("exit 126\n", "exit 0\n", Verdict.UNKNOWN, "could be asked"),
+        ("", "exit 0\n", Verdict.UNKNOWN, "could be asked"),
+    ],
+)
+def test_an_ipv6_address_is_free_only_where_somebody_could_be_asked(
+    ping: str, ip: str, verdict: Verdict, sentence: str, tmp_path: Path
+) -> None:
+    look = addresses.address_free6(site(), ServiceAddress("en1", "fd00:99::10", 64, "xcatmn"))
+    programs = {name: body for name, body in (("ping", ping), ("ip", ip)) if body}
+    reading = judged(look, tmp_path, **programs)
+    assert (reading.verdict, sentence in reading.sentence) == (verdict, True), reading
 
 
 @pytest.mark.parametrize(
