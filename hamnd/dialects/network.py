@@ -229,10 +229,10 @@ def read_files(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_named_in_files(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when a file names the address outside of comments."""
-    naming = _naming(report, arguments[0])
+    address = (*arguments, "")[0]
+    naming = _naming(report, address)
     if isinstance(naming, Reading):
         return naming
-    address = arguments[0]
     if naming:
         return Reading(Verdict.PASS, f"{address} is in {', '.join(naming)}")
     told = f"no network file names {address}: it would not be there after a reboot"
@@ -241,10 +241,10 @@ def read_named_in_files(report: Report, arguments: tuple[str, ...]) -> Reading:
 
 def read_not_named_in_files(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when no file names the address outside of comments."""
-    naming = _naming(report, arguments[0])
+    address = (*arguments, "")[0]
+    naming = _naming(report, address)
     if isinstance(naming, Reading):
         return naming
-    address = arguments[0]
     if not naming:
         return Reading(Verdict.PASS, f"no network file names {address}")
     told = f"{address} is in {', '.join(naming)}: it would be there after a reboot"
