@@ -13,8 +13,11 @@ from hamnd.model.work import Edit
 
 _PUT = (
     't=$(mktemp "$1.XXXXXX") && cat >"$t" && chmod --reference="$1" "$t" '
-    '&& chown --reference="$1" "$t" && mv "$t" "$1"'
+    '&& chown --reference="$1" "$t" && { sync "$t" || sync; } && mv "$t" "$1" && '
+    '{ sync "${1%/*}" || sync; }'
 )
+"""After a power cut there is the old file or the new one, never an empty one: a file system may
+write the new name down before what is in the file (XFS; rename(2), fsync(2))."""
 
 
 def sha256_of(text: str) -> str:

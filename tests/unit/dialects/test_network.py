@@ -1,6 +1,7 @@
 """The distributions' own network files: one address in the place of another, and back."""
 
 import base64
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -117,6 +118,23 @@ def test_a_file_is_replaced_as_a_whole_with_its_mode(tmp_path: Path) -> None:
     subprocess.run(put(str(path)), input="new\n", text=True, check=True)
     assert path.read_text() == "new\n"
     assert path.stat().st_mode & 0o777 == 0o640
+
+
+def test_a_file_is_on_the_disk_before_it_has_its_name_and_its_name_before_the_step_is_done(
+    tmp_path: Path,
+) -> None:
+    """A file system may write the name down first: after a power cut an empty file would boot."""
+    folder, path, log = tmp_path / "etc", tmp_path / "etc/f", tmp_path / "log"
+    folder.mkdir()
+    path.write_text("old\n")
+    sync = tmp_path / "sync"
+    sync.write_text(f'#!/bin/sh\ncat "{path}" >>"{log}"; echo "$1" >>"{log}"\n')
+    sync.chmod(0o755)
+    environment = {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    subprocess.run(put(str(path)), input="new\n", text=True, check=True, env=environment)
+    before, synced, after, then = log.read_text().splitlines()
+    assert (before, after, then) == ("old", "new", str(folder))
+    assert synced.startswith(f"{path}.")
 
 
 # What was read of the host.
