@@ -7,6 +7,7 @@ reachable here (design §8). prometheus_client and ssl are loaded when they are 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
@@ -43,6 +44,11 @@ RETRY_MS = 1000
 """After how long a browser asks again when the stream ended: the daemon may be starting."""
 USERS_BYTES_MAX = 65_536
 
+REFRESH_S = 2.0
+"""How often the files of the access are looked at: a handshake that fails asks nothing."""
+
+Stamps = tuple[tuple[int, int] | None, ...]
+
 LIMITS = Limits(keepalive_s=75.0, connections_max=32)
 """Connections live above the usual scrape interval, so that Prometheus keeps its own."""
 
@@ -62,10 +68,11 @@ class Shown:
 
 
 class Access:
-    """Who may read: a certificate and a list of users, each from a file.
+    """Who may read: a certificate and a list of users, each from its own files.
 
-    A file that changed is read anew; one that cannot be used then is said, and what was read before
-    stays in force.
+    Files that changed are read anew; what cannot be used then is said, and what was read before
+    stays in force. The two do not wait for each other: a user who was taken from the list is out
+    although a certificate is damaged.
     """
 
     def __init__(self, where: MetricsSite) -> None:
@@ -73,30 +80,38 @@ class Access:
         self._where = where
         self._context: ssl.SSLContext | None = None
         self._users: dict[str, bytes] = {}
-        self._stamps: tuple[tuple[int, int] | None, ...] = ()
+        self._certificate_stamps: Stamps = ()
+        self._users_stamps: Stamps = ()
 
     def context(self) -> ssl.SSLContext | None:
         """Read the files and return what TLS is spoken with; None for plain HTTP.
 
+        Every handshake presents the pair that was read last as a whole.
+
         Raises:
             PermanentError: a file cannot be used; the message names it.
         """
-        self._stamps = self._stamped()
-        self._read()
-        return self._context
+        where = self._where
+        self._users_stamps = _stamps(where.users_file)
+        self._certificate_stamps = _stamps(where.certificate_file, where.key_file)
+        self._read_users()
+        self._read_certificate()
+        listening = self._context
+        if listening is not None:
+            listening.sni_callback = self._present
+        return listening
 
     def refresh(self) -> None:
-        """Read the files again where one of them changed."""
-        stamps = self._stamped()
-        if stamps == self._stamps:
-            return
-        self._stamps = stamps
-        try:
-            self._read()
-        except PermanentError as error:
-            log.error("access_not_renewed", error=str(error), outcome="the one before is in force")
-        else:
-            log.info("access_renewed")
+        """Read again what changed."""
+        where = self._where
+        stamps = _stamps(where.users_file)
+        if stamps != self._users_stamps:
+            self._users_stamps = stamps
+            _renewed(self._read_users, "users")
+        stamps = _stamps(where.certificate_file, where.key_file)
+        if stamps != self._certificate_stamps:
+            self._certificate_stamps = stamps
+            _renewed(self._read_certificate, "certificate")
 
     def admits(self, authorization: str) -> bool:
         """Whether this Authorization header names a user with his password (RFC 7617)."""
@@ -114,27 +129,46 @@ class Access:
         is_right = hmac.compare_digest(known if known is not None else b"", password)
         return is_right and known is not None
 
-    def _stamped(self) -> tuple[tuple[int, int] | None, ...]:
-        where = self._where
-        names = (where.certificate_file, where.key_file, where.users_file)
-        return tuple(None if name is None else _stamp(Path(name)) for name in names)
+    def _read_users(self) -> None:
+        name = self._where.users_file
+        self._users = {} if name is None else _users(Path(name))
 
-    def _read(self) -> None:
+    def _read_certificate(self) -> None:
+        """Take certificate and key into a context of their own: half a pair never counts."""
         where = self._where
-        users = {} if where.users_file is None else _users(Path(where.users_file))
-        if where.certificate_file is not None:
-            import ssl
+        if where.certificate_file is None:
+            return
+        import ssl
 
-            context = self._context or ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-            try:
-                context.load_cert_chain(where.certificate_file, where.key_file)
-            except (OSError, ssl.SSLError) as error:
-                raise PermanentError(
-                    f"metrics.certificate_file {where.certificate_file} and metrics.key_file "
-                    f"cannot be used: {error.strerror or error}"
-                ) from error
-            self._context = context
-        self._users = users
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        try:
+            context.load_cert_chain(where.certificate_file, where.key_file)
+        except (OSError, ssl.SSLError) as error:
+            raise PermanentError(
+                f"metrics.certificate_file {where.certificate_file} and metrics.key_file "
+                f"cannot be used: {error.strerror or error}"
+            ) from error
+        self._context = context
+
+    def _present(self, client: ssl.SSLObject, _name: str | None, _listening: object) -> None:
+        """Called in every handshake, also without a server name (Python's ssl, sni_callback)."""
+        if self._context is not None:
+            client.context = self._context
+
+
+def _renewed(read: Callable[[], None], what: str) -> None:
+    try:
+        read()
+    except PermanentError as error:
+        outcome = "the one before is in force"
+        log.error("access_not_renewed", what=what, error=str(error), outcome=outcome)
+    else:
+        log.info("access_renewed", what=what)
+
+
+def _stamps(*names: str | None) -> Stamps:
+    """Return what changes with the files; also a mode that lets them be read at last."""
+    return tuple(None if name is None else _stamp(Path(name)) for name in names)
 
 
 def _stamp(path: Path) -> tuple[int, int] | None:
@@ -143,20 +177,22 @@ def _stamp(path: Path) -> tuple[int, int] | None:
         found = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_ino
+    return found.st_ctime_ns, found.st_ino
 
 
 def _users(path: Path) -> dict[str, bytes]:
     """Return the passwords by user. Raises PermanentError; the message shows none of them."""
     try:
         with path.open("rb") as file:
-            lines = file.read(USERS_BYTES_MAX).splitlines()
+            text = file.read(USERS_BYTES_MAX + 1)
     except OSError as error:
         raise PermanentError(
             f"metrics.users_file {path} cannot be read: {error.strerror or error}"
         ) from error
+    if len(text) > USERS_BYTES_MAX:
+        raise PermanentError(f"metrics.users_file {path} is larger than {USERS_BYTES_MAX} bytes")
     users = {}
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(text.splitlines(), 1):
         if not line.strip() or line.startswith(b"#"):
             continue
         name, colon, password = line.partition(b":")
@@ -171,11 +207,19 @@ def _users(path: Path) -> dict[str, bytes]:
 class HttpServer:
     """Listens on one TCP address from `start` to `close`."""
 
-    def __init__(self, where: MetricsSite, shown: Shown, limits: Limits = LIMITS) -> None:
+    def __init__(
+        self,
+        where: MetricsSite,
+        shown: Shown,
+        limits: Limits = LIMITS,
+        refresh_s: float = REFRESH_S,
+    ) -> None:
         """Take `host:port` (IPv6 in brackets; port 0: any), its guards, and what is shown."""
         self._listen = where.listen
         self._access = Access(where)
         self._shown = shown
+        self._refresh_s = refresh_s
+        self._refreshing: asyncio.TimerHandle | None = None
         self._server = Server(Door("pages", self._answer, _trouble), limits)
 
     @property
@@ -200,9 +244,17 @@ class HttpServer:
             raise PermanentError(
                 f"metrics cannot be served on {self._listen}: {error.strerror or error}"
             ) from error
+        self._refresh()
+
+    def _refresh(self) -> None:
+        self._access.refresh()
+        loop = asyncio.get_running_loop()
+        self._refreshing = loop.call_later(self._refresh_s, self._refresh)
 
     async def close(self) -> None:
         """Stop listening and close all connections."""
+        if self._refreshing is not None:
+            self._refreshing.cancel()
         await self._server.close()
 
     async def _answer(self, asked: Asked) -> Answer | Stream:

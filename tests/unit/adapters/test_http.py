@@ -8,7 +8,7 @@ import os
 import ssl
 import subprocess
 from base64 import b64encode
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -16,6 +16,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from structlog.testing import capture_logs
 
 from hamnd.adapters.http import LIMITS, Access, HttpServer, MetricsText, Shown
 from hamnd.errors import PermanentError
@@ -50,7 +51,7 @@ def shown(page: Callable[[], str] = lambda: "<html>Peer</html>") -> Shown:
 async def served(
     limits: Limits = LIMITS, where: MetricsSite | None = None, what: Shown | None = None
 ) -> AsyncIterator[HttpServer]:
-    server = HttpServer(where or MetricsSite("127.0.0.1:0"), what or shown(), limits)
+    server = HttpServer(where or MetricsSite("127.0.0.1:0"), what or shown(), limits, 0.05)
     await server.start()
     try:
         yield server
@@ -200,11 +201,62 @@ async def test_a_renewed_certificate_is_taken_up_and_a_damaged_one_is_not(tmp_pa
     async with served(where=where) as server:
         assert await subject(server.port) == "first"
         certificate(tmp_path, "second")
-        await subject(server.port)  # the request that notices it
-        assert await subject(server.port) == "second"
+        await presented(server.port, "second")
         Path(str(where.certificate_file)).write_text("damaged")
-        await subject(server.port)
+        with capture_logs() as logs:
+            await logged(logs, "access_not_renewed")
         assert await subject(server.port) == "second"
+
+
+async def test_half_a_renewed_pair_keeps_the_pair_before_until_its_key_comes(
+    tmp_path: Path,
+) -> None:
+    """Given a certificate that was put in place before its key, then every client goes on."""
+    where = replace(guarded(tmp_path), users_file=None)
+    (away := tmp_path / "away").mkdir()
+    new, key = certificate(away, "second")
+    async with served(where=where) as server:
+        with capture_logs() as logs:
+            os.replace(new, str(where.certificate_file))
+            await logged(logs, "access_not_renewed")
+        for _ in range(3):
+            assert await subject(server.port) == "first"
+        os.replace(key, str(where.key_file))
+        await presented(server.port, "second")
+
+
+async def presented(port: int, name: str) -> None:
+    """Wait until new connections are shown that certificate; every one on the way is answered."""
+    async with asyncio.timeout(10):
+        while await subject(port) != name:  # noqa: ASYNC110  (nobody tells)
+            await asyncio.sleep(0.01)
+
+
+async def logged(logs: Sequence[Mapping[str, Any]], event: str) -> None:
+    async with asyncio.timeout(10):
+        while not any(line["event"] == event for line in logs):  # noqa: ASYNC110  (a list tells nobody)
+            await asyncio.sleep(0.01)
+
+
+def test_a_user_who_was_removed_is_out_although_the_certificate_is_damaged(tmp_path: Path) -> None:
+    where = guarded(tmp_path)
+    access = Access(where)
+    access.context()
+    board = basic("board", "other")
+    assert access.admits(board)
+    Path(str(where.certificate_file)).write_text("damaged")
+    Path(str(where.users_file)).write_text("prometheus:secret\n")
+    access.refresh()
+    assert not access.admits(board)
+
+
+async def test_a_users_file_that_is_too_long_serves_nobody(tmp_path: Path) -> None:
+    """Given one user more than is read, then he is not left out in silence."""
+    where = replace(guarded(tmp_path), certificate_file=None, key_file=None)
+    Path(str(where.users_file)).write_text("user:secret\n" * 6000)
+    with pytest.raises(PermanentError, match="larger than"):
+        async with served(where=where):
+            pass
 
 
 async def subject(port: int) -> str:
