@@ -11,7 +11,8 @@ from __future__ import annotations
 from dataclasses import replace
 from math import ceil
 
-from hamnd.dialects import network, shell
+from hamnd.dialects import shell
+from hamnd.dialects.network import FILES
 from hamnd.model.site import IdentityMode, Site
 from hamnd.model.work import Action, Exec, Look
 
@@ -33,9 +34,11 @@ case $("$systemctl" show --property=LoadState "$1" 2>/dev/null) in *LoadState=lo
 systemctl=$1 maria=$2; shift 2; old=
 version=$("$systemctl" --version 2>/dev/null | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
 [ "${version:-243}" -ge 243 ] || old=-before-243
-for unit; do is_loaded "$unit" || continue
+for unit; do [ "$unit" != -- ] || { old=-network$old; continue; }
+is_loaded "$unit" || continue
 at=$unit.service.d/hamn-guard.conf
 install -D -m 644 "hamn-guard$old.conf" "/etc/systemd/system/$at" || exit 1; done
+old=${old#-network}
 at=postgresql@.service
 if [ -e "/lib/systemd/system/$at" ] || [ -e "/etc/systemd/system/$at" ]; then
 from=hamn-guard-postgresql@$old.conf
@@ -47,7 +50,8 @@ install -D -m 644 "$from" "/etc/systemd/system/$maria.service.d/hamn-guard.conf"
 fi
 "$systemctl" daemon-reload
 """
-"""Each drop-in only beside a unit that this host has; below systemd 243 in its older form."""
+"""Each drop-in only beside a unit that this host has; below systemd 243 in its older form. The
+names behind -- are of what may configure the network, and each of them asks before it does."""
 _CONF = 'umask 027; mkdir -p "$1" && cat >"$1/$2.new" && mv "$1/$2.new" "$1/$2"'
 _SUM = (
     'cksum </usr/sbin/hamn-guard && [ -s "$1/$2" ] && [ -e /etc/systemd/system/hamn-guard.service ]'
@@ -80,7 +84,7 @@ def conf(site: Site) -> str:
         *(f"address={one.interface} {one.address} {one.prefix}" for one in site.identity),
     ]
     if site.identity_mode is IdentityMode.PRIMARY_ADDRESS:
-        lines.append(f"network_files={network.FILES}")
+        lines.append(f"network_files={FILES}")
         lines += [f"other_address={one}" for one in _not_the_clusters(site)]
     return "".join(f"{line}\n" for line in lines)
 
@@ -91,10 +95,20 @@ def assert_here(site: Site) -> Action:
     return Action(Exec(site.node, argv))
 
 
-def install(site: Site, host: str, units: tuple[str, ...]) -> tuple[Action, ...]:
-    """Return what installs the guard on a node, before these units of its where it has them."""
+def install(
+    site: Site, host: str, units: tuple[str, ...], network: tuple[str, ...] = ()
+) -> tuple[Action, ...]:
+    """Return what installs the guard on a node, before these units of its where it has them.
+
+    Args:
+        site: The pair.
+        host: The node.
+        units: What serves there.
+        network: What may bring an address up there that it must not have.
+    """
     maria = site.mariadb.unit if site.engine == "mariadb" else ""
     words = ("hamnd-unpack", site.tool("systemctl"), maria.removesuffix(".service"), *units)
+    words += ("--", *network) if network else ()
     unpack = shell.preview(Exec(host, ("sh", "-c", _UNPACK, *words)), site)
     send = Exec(site.node, ("sh", "-c", _SEND, "hamnd-send", FOLDER, unpack))
     text = conf(replace(site, node=host))

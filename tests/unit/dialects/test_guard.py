@@ -8,19 +8,23 @@ from pathlib import Path
 import pytest
 
 from hamnd.core.platforms.linux.boot import guard_there
-from hamnd.dialects import guard
-from hamnd.model.site import MariaSite
+from hamnd.core.platforms.linux.preparing import guarded
+from hamnd.core.policy import Policy
+from hamnd.dialects import guard, shell
+from hamnd.model.site import IdentityMode, MariaSite
 from hamnd.model.work import Exec
 from tests.builders import site
 
 SYSTEMCTL = """\
-case "$*" in *=LoadState*xcatd|*=LoadState*mysqld)
+case "$*" in *=LoadState*xcatd|*=LoadState*mysqld|*=LoadState*networking)
 printf 'Id=x\\nLoadState=loaded\\nActiveState=inactive\\n';;
 *=LoadState*) echo LoadState=not-found;; --version) echo "systemd {version} (x)";; esac
 """
 
 
-def put(folder: Path, engine: str, systemctl: str) -> tuple[int, list[str]]:
+def put(
+    folder: Path, engine: str, systemctl: str, network: tuple[str, ...] = ()
+) -> tuple[int, list[str]]:
     """Install the guard and return the exit code and what was put where."""
     for name, body in (
         ("systemctl", systemctl),
@@ -29,7 +33,7 @@ def put(folder: Path, engine: str, systemctl: str) -> tuple[int, list[str]]:
         (folder / name).write_text(f"#!/bin/sh\n{body}")
         (folder / name).chmod(0o755)
     here = site(engine=engine, mariadb=MariaSite(unit="mysqld"))
-    send, _ = guard.install(here, here.node, ("xcatd", "dhcpd"))
+    send, _ = guard.install(here, here.node, ("xcatd", "dhcpd"), network)
     assert isinstance(send.request, Exec)
     environment = {"PATH": f"{folder}:/usr/bin:/bin"}
     done = subprocess.run(send.request.argv, env=environment, check=False, capture_output=True)
@@ -49,6 +53,35 @@ def test_each_unit_of_this_host_gets_its_own_drop_in(
         at = "/etc/systemd/system/mysqld.service.d/hamn-guard.conf"
         wanted.append(f"hamn-guard-mariadb{old}.conf {at}")
     assert (code, places) == (0, wanted)
+
+
+@pytest.mark.parametrize(("version", "old"), [(252, ""), (239, "-before-243")])
+def test_where_the_address_comes_up_with_the_network_that_asks_too(
+    version: int, old: str, tmp_path: Path
+) -> None:
+    systemctl = SYSTEMCTL.format(version=version)
+    code, found = put(tmp_path, "mariadb", systemctl, ("wicked", "networking"))
+    asks = {at.split("/")[4]: text for text, at in (one.split() for one in found) if ".d/" in at}
+    assert (code, asks.pop("postgresql@.service.d", None) is not None) in ((0, True), (0, False))
+    assert asks == {
+        "xcatd.service.d": f"hamn-guard{old}.conf",
+        "networking.service.d": f"hamn-guard-network{old}.conf",
+        "mysqld.service.d": f"hamn-guard-mariadb{old}.conf",
+    }
+
+
+@pytest.mark.parametrize("mode", IdentityMode)
+def test_setup_guards_the_network_only_where_the_address_comes_up_with_it(
+    mode: IdentityMode,
+) -> None:
+    (step,) = guarded(site(identity_mode=mode), Policy())
+    told = " ".join(shell.preview(one.request, site()) for one in step.actions
+                    if isinstance(one.request, Exec))  # fmt: skip
+    is_own = mode is IdentityMode.PRIMARY_ADDRESS
+    assert ("-- NetworkManager systemd-networkd networking" in told) is is_own
+    assert [one.expects for one in step.preconditions] == (
+        ["a network file of aixmn2 names 9.114.47.104"] if is_own else []
+    )
 
 
 def test_a_guard_is_not_installed_before_units_that_systemctl_does_not_tell_of(

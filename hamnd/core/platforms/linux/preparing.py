@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hamnd.core.platforms.linux.boot import NETWORK_UNITS
 from hamnd.core.platforms.linux.releasing import hold_off
 from hamnd.core.platforms.linux.services import DHCP_UNITS
 from hamnd.core.policy import Policy
-from hamnd.dialects import guard, preparing
+from hamnd.dialects import guard, network, preparing
 from hamnd.model.plan import Step
-from hamnd.model.site import Site
+from hamnd.model.site import IdentityMode, Site
 
 
 def prepare(site: Site, policy: Policy) -> tuple[Step, ...]:
@@ -55,6 +56,11 @@ def guarded(site: Site, policy: Policy) -> tuple[Step, ...]:
     """Return the step that installs the return guard on both nodes, behind what it guards."""
     hosts = (site.primary.name, site.standby.name)
     units = (site.services.xcatd, *(DHCP_UNITS if site.services.dhcp else ()))
+    is_own = site.identity_mode is IdentityMode.PRIMARY_ADDRESS
+    on_network = NETWORK_UNITS if is_own else ()
+    standby = replace(site, node=site.standby.name)
+    # What has its own address by DHCP alone would be kept off the network at its next boot.
+    named = (network.are_named_in_files(standby, site.standby.address),) if is_own else ()
     return (
         Step(
             id="guard",
@@ -62,7 +68,10 @@ def guarded(site: Site, policy: Policy) -> tuple[Step, ...]:
             guide="-",
             host=site.node,
             depends_on=("replicate",),
-            actions=tuple(act for host in hosts for act in guard.install(site, host, units)),
+            actions=tuple(
+                act for host in hosts for act in guard.install(site, host, units, on_network)
+            ),
+            preconditions=named,
             postconditions=tuple(guard.is_installed(site, host) for host in hosts),
             timeout_s=policy.step_timeout_s("guard", 60.0),
         ),
