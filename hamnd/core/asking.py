@@ -19,7 +19,7 @@ from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
-from hamnd.core.requirements import holding_looks, seldom_looks
+from hamnd.core.requirements import holding_looks, quiet_looks, seldom_looks
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import OWN, is_about_partner, is_partner_displaced, placed
 from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
@@ -207,7 +207,11 @@ def _held_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     """Return what has to hold of this node as long as it is what it is; in a run it changes."""
     if state.state is State.TAKING_OVER:
         return {}
-    return holding_looks(terms, platform_steps(state, terms), state.state is State.ACTIVE)
+    if state.state is not State.ACTIVE:
+        return quiet_looks(terms)
+    # Where a run lets the old primary in again, its shield comes down.
+    is_old_one_out = state.last_takeover is not None and state.run is None
+    return holding_looks(platform_steps(state, terms), is_old_one_out)
 
 
 def _is_unread(state: NodeState, topic: str) -> bool:

@@ -1,8 +1,8 @@
 """What two nodes need before one can stand in for the other (guide §2-§4), and keep needing.
 
-Owns the conditions NamesResolve, SshBothWays, SameSubnet, StandbyQuiet and RestartsAlone, and how
-often everything is asked that changes seldom. Must not read a tool's output (dialects) nor compare
-versions (parity). All of it only reads.
+Owns the conditions NamesResolve, SshBothWays, SameSubnet, StandbyQuiet, RestartsAlone and Shielded,
+and how often everything is asked that changes seldom. Must not read a tool's output (dialects) nor
+compare versions (parity). All of it only reads.
 """
 
 from __future__ import annotations
@@ -29,13 +29,24 @@ from hamnd.model.plan import Step
 from hamnd.model.work import Look, Reading, Report
 
 KNOWS = "acquaintance"
-QUIET, ALONE = "StandbyQuiet", "RestartsAlone"
+QUIET, ALONE, SHIELDED = "StandbyQuiet", "RestartsAlone", "Shielded"
 HOLDS = "holds"
 """What the topics begin with of looks that a condition is made of."""
 CLEAR = {
     QUIET: "stop it here, and keep it from starting at boot",
     ALONE: plan_command(PlanKind.RESUME),
+    SHIELDED: f"{plan_command(PlanKind.RESUME)} while the old primary is off, "
+    f"{plan_command(PlanKind.REJOIN)} once it is back",
 }
+"""The shield is in memory: a reboot or a flush takes it down. hamnd tells, and puts it up again in
+a plan that is confirmed: a rule against a host is nothing that it may do unasked (law 1)."""
+GOOD = {
+    QUIET: "nothing of the management node runs here or starts at boot",
+    ALONE: "every service starts again at boot",
+    SHIELDED: "the old primary is refused until it has rejoined",
+}
+STEPS = {ALONE: "boot", SHIELDED: "shield"}
+"""Whose step of a takeover says what has to hold of an active node."""
 TERMS_KEPT = 4
 LEVELS_S, WAYS_S = 3600.0, 900.0
 """Versions change with an update only, and asking for them is dear."""
@@ -60,12 +71,26 @@ def seldom_looks(terms: Terms) -> Mapping[str, tuple[Look, float]]:
     }
 
 
-def holding_looks(terms: Terms, steps: tuple[Step, ...], is_active: bool) -> Mapping[str, Look]:
-    """Return what StandbyQuiet or RestartsAlone is made of; `steps` are a takeover's here."""
-    name, looks = QUIET, platform_of(terms.site).quiet(terms.site)
-    if is_active:
-        boot = next((one for one in steps if one.id == "boot"), None)
-        name, looks = ALONE, () if boot is None else (*boot.preconditions, *boot.postconditions)
+def quiet_looks(terms: Terms) -> Mapping[str, Look]:
+    """Return what StandbyQuiet is made of."""
+    return _numbered(QUIET, platform_of(terms.site).quiet(terms.site))
+
+
+def holding_looks(steps: tuple[Step, ...], is_old_one_out: bool) -> Mapping[str, Look]:
+    """Return what RestartsAlone and Shielded are made of.
+
+    Args:
+        steps: A takeover's on this node.
+        is_old_one_out: Whether the node that was taken over from has not rejoined.
+    """
+    found: dict[str, Look] = {}
+    for name in (ALONE, SHIELDED) if is_old_one_out else (ALONE,):
+        for step in (one for one in steps if one.id == STEPS[name]):
+            found |= _numbered(name, (*step.preconditions, *step.postconditions))
+    return found
+
+
+def _numbered(name: str, looks: tuple[Look, ...]) -> dict[str, Look]:
     return {f"{HOLDS}:{name}:{number}": look for number, look in enumerate(looks)}
 
 
@@ -74,15 +99,13 @@ def judge_requirements(
 ) -> tuple[Condition, ...]:
     """Return the conditions; what a standby needs of its primary is nothing to an active node.
 
-    `holding` are the topics of `holding_looks`: what was looked at under others is past.
+    `holding` are the topics of what has to hold: what was looked at under others is past.
     """
-    name, good = QUIET, "nothing of the management node runs here or starts at boot"
     if is_active:
-        name, good = ALONE, "every service starts again at boot"
-    looked = tuple(watch.ready.get(one) for one in holding if one.startswith(f"{HOLDS}:{name}:"))
-    held = _held(name, good, looked, now, terms)
-    if is_active:
-        return (held,)
+        shielded = _looked(watch, holding, SHIELDED)
+        alone = _held(ALONE, _looked(watch, holding, ALONE), now, terms)
+        return (alone, _held(SHIELDED, shielded, now, terms)) if shielded else (alone,)
+    held = _held(QUIET, _looked(watch, holding, QUIET), now, terms)
     ours, theirs = watch.reports.get(f"seen:{KNOWS}"), watch.reports.get(f"{KEPT}{KNOWS}")
     at = None if theirs is None else theirs.finished.wall_s
     resolve, ssh = _acquainted(ours, theirs, terms)
@@ -163,7 +186,11 @@ def _on_link(report: Report | None, terms: Terms) -> Judged:
     return Status.FALSE, "Elsewhere", told
 
 
-def _held(name: str, good: str, looked: Looked, now: Instant, terms: Terms) -> Condition:
+def _looked(watch: Watch, holding: tuple[str, ...], name: str) -> Looked:
+    return tuple(watch.ready.get(one) for one in holding if one.startswith(f"{HOLDS}:{name}:"))
+
+
+def _held(name: str, looked: Looked, now: Instant, terms: Terms) -> Condition:
     """Return the worst of the looks that the condition is made of, as long as they are fresh."""
     age_max_s = proof_age_max_s(terms.policy)
     fresh = [one for one in looked if one is not None and now.since(one[1]) <= age_max_s]
@@ -180,4 +207,4 @@ def _held(name: str, good: str, looked: Looked, now: Instant, terms: Terms) -> C
     if not looked or len(fresh) < len(looked):
         told = "not looked at lately"
         return Condition(name, Status.UNKNOWN, "NotReadLately", told, now.wall_s, at, source)
-    return Condition(name, Status.TRUE, "Holds", good, now.wall_s, at, source)
+    return Condition(name, Status.TRUE, "Holds", GOOD[name], now.wall_s, at, source)

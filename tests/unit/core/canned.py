@@ -138,6 +138,9 @@ BAD: Mapping[str, Answer] = {
 """What a tool says when what a look expects is certainly not so."""
 
 
+SHIELD = "ip saddr 9.114.47.103 tcp dport { 3001 } reject with tcp reset\n"
+
+
 @dataclass
 class World:
     """The truth that looks find and actions change."""
@@ -318,6 +321,8 @@ class World:
                 return "dns" in self.running or what == "can_ask", (0, SERVED)
             case "xcat":
                 return self._xcat(what)
+            case "shielding":
+                return "shield" in self.running or what == "can_filter", (0, SHIELD)
             case _:
                 return True, (0, "1 packets transmitted, 1 received" if kind == "reach" else "")
 

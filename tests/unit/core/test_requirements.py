@@ -11,7 +11,7 @@ from hamnd.core.health.watch import Watch
 from hamnd.core.kept import KEPT
 from hamnd.core.observing import fold_look
 from hamnd.core.policy import Policy, Terms
-from hamnd.core.requirements import holding_looks, judge_requirements, seldom_looks
+from hamnd.core.requirements import judge_requirements, quiet_looks, seldom_looks
 from hamnd.model.health import Condition
 from hamnd.model.names import Rhythm, State, Status, Verdict
 from hamnd.model.site import Platform
@@ -104,7 +104,7 @@ def test_a_standby_is_quiet_and_an_active_node_starts_again_as_far_as_was_seen_l
     terms, name = Terms(site(platform=platform), Policy()), "RestartsAlone"
     if not is_active:
         name = "StandbyQuiet"
-        assert len(holding_looks(terms, (), False)) >= 4, "start at boot, xcatd, DHCP, consoles"
+        assert len(quiet_looks(terms)) >= 4, "start at boot, xcatd, DHCP, consoles"
     ready = {
         f"holds:{name}:{number}": (Reading(verdict, "xcatd is active"), at(1_000.0 - age_s))
         for number, verdict in enumerate(verdicts)
