@@ -97,6 +97,8 @@ class Replication:
     """So long the primary's own server goes on waiting for a standby that is gone."""
     is_applying: bool | None = None
     """Whether what was received is applied or being applied, where the database tells it apart."""
+    doubt: str = ""
+    """Why nothing that arrives proves this copy whole, whatever its positions say."""
     timeline: int | None = None
     fork: int | None = None
     """Where the timeline of a promoted database left the one before it, in bytes."""

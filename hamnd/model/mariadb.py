@@ -91,6 +91,12 @@ class Replica:
     """The applier says that it has read all of the relay log; its workers may not have done it."""
     workers: int = 0
     """So many apply side by side; 0: the applier does it itself."""
+    primary_id: int | None = None
+    """server_id of the server that it last received from; None: of none yet."""
+    primary_uuid: str = ""
+    """server_uuid of the same, where it has one (MySQL)."""
+    filters: tuple[str, ...] = ()
+    """What it is told to leave out or to put elsewhere, as `Name = value`."""
 
     @property
     def is_drained(self) -> bool | None:
@@ -162,6 +168,10 @@ class ServerStatus:
     """Number and size in bytes of each file of its binary log."""
     net_timeout_s: float = 60.0
     bind_address: str = ""
+    uuid: str = ""
+    """server_uuid, where it has one (MySQL)."""
+    log_filters: tuple[str, ...] = ()
+    """What its own binary log leaves out, as `Name = value`."""
     problems: tuple[str, ...] = field(default=())
 
     @property

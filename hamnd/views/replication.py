@@ -43,6 +43,9 @@ MEANINGS: dict[str, dict[str, str]] = {
         "connecting": "the receiver tries to reach the primary",
         "stopped": "the receiver does not run",
         "broken": "what arrives is kept and not applied",
+        "delayed": "what arrives is applied later, as the standby is told to",
+        "partial": "something of what the primary writes is left out on the way",
+        "astray": "it follows another server than the partner's",
         "alone": "it follows nobody",
     },
     "postgresql": {

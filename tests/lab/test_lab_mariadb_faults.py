@@ -13,7 +13,7 @@ import pytest
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
-from tests.lab.site.maria import PROGRAMS
+from tests.lab.site.maria import PROGRAMS, Maria
 from tests.lab.site.maria_pair import MariaPair
 
 __all__ = ["lab"]
@@ -62,6 +62,21 @@ def disk_full(site: MariaPair) -> None:
     )
 
 
+def filtered(site: MariaPair) -> None:
+    site.second.sql("STOP SLAVE; SET GLOBAL replicate_ignore_db = 'xcatdb'; START SLAVE")
+
+
+def delayed(site: MariaPair) -> None:
+    site.second.sql("STOP SLAVE; CHANGE MASTER TO MASTER_DELAY = 3600; START SLAVE")
+
+
+def follows_another(site: MariaPair) -> None:
+    other = Maria(site.lab["sn1"], 3)
+    other.clone(site.lab["mn1"])
+    site.second.sql("STOP SLAVE; RESET SLAVE ALL")
+    site.second.follow(site.lab["sn1"])
+
+
 def mute_server(site: MariaPair) -> None:
     site.lab["mn2"].run("pkill", "-STOP", "-x", "mariadbd")
 
@@ -88,6 +103,9 @@ def says(site: MariaPair, words: str, *command: str) -> None:
         (wrong_password, "refuses the replication user or its password"),
         (purged_log, "the primary no longer has what this replica needs next"),
         (disk_full, "disk full|nothing arrives from the primary|ran into our time limit"),
+        (filtered, "Replicate_Ignore_DB = xcatdb; what was left out does not come by itself"),
+        (delayed, "the applier is told to stay 3600 s behind"),
+        (follows_another, "server_id 3 and not 1"),
         (mute_server, "takes the connection and does not answer|ran into our time limit"),
     ],
 )

@@ -26,12 +26,14 @@ from hamnd.core.replication import (
 from hamnd.core.replication.mariadb_loss import judge_loss, judge_promotion
 from hamnd.core.replication.mariadb_pairing import rejoin, set_up, switch_over
 from hamnd.core.replication.mariadb_return import HERE_TOPIC, THERE_TOPIC, judge_return
+from hamnd.core.replication.mariadb_telling import stranger_of
 from hamnd.core.replication.mariadb_view import (
     TOPIC,
     Here,
     PrimaryWord,
     blind,
     seen_alone,
+    seen_astray,
     seen_standby,
 )
 from hamnd.dialects.mariadb import commands
@@ -85,9 +87,14 @@ class MariaEngine:
         if not _follows(status):
             return seen_alone(report, status)
         if len(status.replicas) > 1:
-            told = f"it has {len(status.replicas)} replication connections, and hamnd knows one"
-            return blind(report, told)
-        partner = PrimaryWord.of(reports.get(PARTNER_TOPIC), report, terms.policy)
+            many = f"it has {len(status.replicas)} replication connections, and hamnd knows one"
+            return blind(report, many)
+        told = reports.get(PARTNER_TOPIC)
+        there = None if told is None else read_status(told)
+        stranger = stranger_of(status.replicas[0], there)
+        if stranger:
+            return seen_astray(report, status, stranger)
+        partner = PrimaryWord.of(told, there, report, terms.policy)
         here = Here(report, status, status.replicas[0], remembered, terms.policy)
         return seen_standby(here, partner)
 

@@ -46,6 +46,8 @@ def judge_loss(terms: Terms, question: LossQuestion) -> Loss:
     """Return the verdict of design §4 with its basis, never better than what was seen."""
     longest_s = terms.site.mariadb.sync_hold_s
     view = question.view
+    if view is not None and view.doubt:
+        return Loss(LossVerdict.UNKNOWN, (view.doubt,), estimated_bytes=view.gap_bytes)
     stuck = None if view is None else _stuck(view)
     if view is not None and stuck is not None:
         return Loss(LossVerdict.UNKNOWN, (stuck,), estimated_bytes=view.replay_gap_bytes)

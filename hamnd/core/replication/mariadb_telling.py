@@ -11,6 +11,35 @@ from hamnd.dialects.mariadb.gtid import format_spans
 from hamnd.model.instant import Instant
 from hamnd.model.mariadb import FILE_BITS, Replica, SemiSync, ServerStatus
 
+_ANEW = "what was left out does not come by itself: take that away, then copy the standby anew"
+
+
+def doubt_of(replica: Replica, there: ServerStatus | None) -> str:
+    """Return why this copy is not whole, whatever was received; "": nothing speaks against it.
+
+    What is filtered away counts as received and applied in GTIDs (measured, MariaDB 10.11).
+    """
+    if replica.filters:
+        told = ", ".join(replica.filters)
+        return f"this standby does not take over all that its primary writes: {told}; {_ANEW}"
+    if there is not None and there.log_filters:
+        told = ", ".join(there.log_filters)
+        return f"the primary's binary log leaves out a part of its writes: {told}; {_ANEW}"
+    return ""
+
+
+def stranger_of(replica: Replica, there: ServerStatus | None) -> str:
+    """Return whom it follows, where that is known not to be the partner's server; else ""."""
+    if there is None:
+        return ""
+    told = f"it follows another server than the partner's: {replica.primary_host}, "
+    if replica.primary_uuid and there.uuid and replica.primary_uuid != there.uuid:
+        return f"{told}server_uuid {replica.primary_uuid} and not {there.uuid}"
+    ids = replica.primary_id, there.server_id
+    if None not in ids and ids[0] != ids[1]:
+        return f"{told}server_id {ids[0]} and not {ids[1]}"
+    return ""
+
 
 def problems_of(
     status: ServerStatus, replica: Replica, state: str, there: SemiSync | None

@@ -20,10 +20,10 @@ from hamnd.core.replication.mariadb_telling import (
     alone_details_of,
     clear_of,
     details_of,
+    doubt_of,
     problems_of,
 )
 from hamnd.dialects.mariadb.gtid import has_all
-from hamnd.dialects.mariadb.status import read_status
 from hamnd.model.health import Positions, Replication
 from hamnd.model.instant import Instant
 from hamnd.model.mariadb import (
@@ -55,11 +55,11 @@ class PrimaryWord:
     """Whether it may be put beside a reading of this node as if both were taken now."""
 
     @classmethod
-    def of(cls, report: Report | None, here: Report, policy: Policy) -> PrimaryWord | None:
-        """Return what a report of the partner says, unless it is no primary's."""
-        if report is None or (status := read_status(report)) is None:
-            return None
-        if status.replicas or status.executed is None:
+    def of(
+        cls, report: Report | None, status: ServerStatus | None, here: Report, policy: Policy
+    ) -> PrimaryWord | None:
+        """Return what the partner's report, read as this status, says; None: it is no primary's."""
+        if report is None or status is None or status.replicas or status.executed is None:
             return None
         fresh_s = 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
         is_fresh = here.finished.since(report.started) <= fresh_s
@@ -101,11 +101,23 @@ class Here:
         return period_s + self.policy.replication_interval_s + SILENT_MARGIN_S
 
 
+_CONNECTED = {
+    "replicating": True,
+    "partial": True,
+    "delayed": True,
+    "broken": True,
+    "unheard": None,
+}
+
+
 def seen_standby(here: Here, partner: PrimaryWord | None) -> Replication:
     """Return the normal form of a replica."""
     status, replica = here.status, here.replica
     heard = here.heard
+    doubt = doubt_of(replica, None if partner is None else partner.status)
     state = _state_of(here, heard, partner)
+    if state == "replicating" and (doubt or replica.delay_s):
+        state = "partial" if doubt else "delayed"
     gap = _gap(here, partner)
     there = None if partner is None or not partner.is_fresh else partner.status.semi
     mode, hold_s = (None, None) if there is None else mode_of(status.semi, there)
@@ -113,7 +125,7 @@ def seen_standby(here: Here, partner: PrimaryWord | None) -> Replication:
         engine="mariadb",
         role="standby",
         state=state,
-        connected={"replicating": True, "broken": True, "unheard": None}.get(state, False),
+        connected=_CONNECTED.get(state, False),
         sync_mode=mode,
         # What ssh tells of the primary's log is no sign of life of replication.
         positions=Positions(None, replica.received, replica.replayed),
@@ -125,8 +137,13 @@ def seen_standby(here: Here, partner: PrimaryWord | None) -> Replication:
         is_protecting=state == "replicating",
         is_database_up=True,
         uptime_s=status.uptime_s,
-        problems=(*problems_of(status, replica, state, there), *status.problems),
-        verified_at=_verified_at(replica, partner),
+        problems=(
+            *((doubt,) if doubt else ()),
+            *problems_of(status, replica, state, there),
+            *status.problems,
+        ),
+        verified_at=None if doubt else _verified_at(replica, partner),
+        doubt=doubt,
         heard=heard,
         heard_at=None if heard is None else heard.wall_s,
         heartbeats=replica.heartbeats,
@@ -208,6 +225,33 @@ def mode_of(here: SemiSync, there: SemiSync) -> tuple[SyncMode, float | None]:
         return SyncMode.SEMI_SYNC_PARTLY, None
     hold_s = there.timeout_s if there.waiters == 0 else 0.0
     return SyncMode.SEMI_SYNC, hold_s
+
+
+def seen_astray(report: Report, status: ServerStatus, stranger: str) -> Replication:
+    """A replica of somebody else: what it receives tells nothing of the primary, nor that it lives.
+
+    Its positions are of a foreign log.
+    """
+    (replica,) = status.replicas
+    return Replication(
+        engine="mariadb",
+        role="standby",
+        state="astray",
+        connected=False,
+        sync_mode=None,
+        positions=Positions(),
+        gap_bytes=None,
+        replay_gap_bytes=None,
+        since=None,
+        observed=report.finished,
+        source=TOPIC,
+        is_database_up=True,
+        uptime_s=status.uptime_s,
+        problems=(stranger, *status.problems),
+        doubt=stranger,
+        is_applying=replica.is_drained is True or replica.sql == "Yes",
+        clear=clear_of(replica),
+    )
 
 
 def seen_alone(report: Report, status: ServerStatus) -> Replication:

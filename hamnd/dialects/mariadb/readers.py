@@ -211,6 +211,9 @@ def read_can_send(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
         return Reading(Verdict.BLOCK, f"not the primary: {what}")
     if not status.has_log:
         return Reading(Verdict.BLOCK, "log_bin is off: set it under [mariadbd] and restart")
+    if status.log_filters:
+        told = f"its binary log leaves something out: {', '.join(status.log_filters)}"
+        return Reading(Verdict.BLOCK, told)
     return Reading(Verdict.PASS, "a primary with a binary log")
 
 
@@ -243,6 +246,11 @@ def read_replicating(report: Report, _arguments: tuple[str, ...] = ()) -> Readin
         return Reading(Verdict.BLOCK, f"IO running: {one.io}, SQL running: {one.sql}")
     if one.has is None:
         return Reading(Verdict.BLOCK, "it follows without GTIDs")
+    if one.filters:
+        told = f"it does not take everything over: {', '.join(one.filters)}"
+        return Reading(Verdict.BLOCK, told)
+    if one.delay_s:
+        return Reading(Verdict.BLOCK, f"it is told to stay {one.delay_s} s behind (MASTER_DELAY)")
     return Reading(Verdict.PASS, f"it follows {one.primary_host}{_at(status, one)}")
 
 

@@ -26,6 +26,14 @@ from hamnd.model.work import Report
 _ERROR = re.compile(r"^ERROR (\d{1,5})\b.*$", re.MULTILINE)
 _WHERE = re.compile(r"^ERROR (\d{1,5})(?: \(\w{5}\))?(?: at line \d+)?: *")
 _FILE = re.compile(r"[^\t\n]*\.(\d{1,9})", re.ASCII)
+_FILTERS = (
+    *(f"Replicate_{verb}_{what}" for verb in ("Do", "Ignore") for what in ("DB", "Table")),
+    *(f"Replicate_Wild_{verb}_Table" for verb in ("Do", "Ignore")),
+    *(f"Replicate_{verb}_Domain_Ids" for verb in ("Do", "Ignore")),
+    "Replicate_Ignore_Server_Ids",
+    "Replicate_Rewrite_DB",
+)
+_LOG_FILTERS = ("Binlog_Do_DB", "Binlog_Ignore_DB")
 _CAUGHT_UP = re.compile(r"has read all relay log", re.IGNORECASE)
 _NO_SOCKET = 2002
 _NO_LOG = 1381
@@ -128,6 +136,10 @@ def parse_status(text: str) -> ServerStatus | None:
         logs=tuple(_logs(tables.get("Log_name", []))),
         net_timeout_s=number(told.get("slave_net_timeout")) or 60.0,
         bind_address=told.get("bind_address", ""),
+        uuid=told.get("server_uuid", ""),
+        log_filters=tuple(
+            one for row in tables.get("File", []) for one in _said(row, _LOG_FILTERS)
+        ),
         problems=tuple(problems),
     )
 
@@ -180,7 +192,14 @@ def _replica(row: Row, beats: list[Row], told: dict[str, str]) -> Replica:
         sql_text=text("Last_SQL_Error"),
         is_caught_up=_CAUGHT_UP.search(text("Slave_SQL_Running_State")) is not None,
         workers=integer(workers) or 0,
+        primary_id=integer(row.get("Master_Server_Id")) or None,
+        primary_uuid=text("Master_UUID"),
+        filters=_said(row, _FILTERS),
     )
+
+
+def _said(row: Row, names: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{name} = {row[name]}" for name in names if row.get(name))
 
 
 def _transactions(

@@ -19,6 +19,7 @@ HEADS: Final = (
     "Variable_name",
     "Connection_name",
     "Slave_IO_State",
+    "File",
     "Log_name",
     "COUNT_RECEIVED_HEARTBEATS",
     "PRIVILEGE_TYPE",

@@ -31,6 +31,7 @@ ROW = {
     "Last_IO_Error": "",
     "Last_SQL_Errno": "0",
     "Last_SQL_Error": "",
+    "Master_Server_Id": "1",
     "Using_Gtid": "Slave_Pos",
     "Gtid_IO_Pos": "0-1-50",
     "SQL_Delay": "0",

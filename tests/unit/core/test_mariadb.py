@@ -123,7 +123,9 @@ def test_a_primary_that_wrote_and_sent_nothing_has_lost_its_link() -> None:
             "copy the standby anew",
         ),
         ({"Using_Gtid": "No"}, "replicating", True, "without GTIDs"),
-        ({"SQL_Delay": "3600"}, "replicating", True, "3600 s behind"),
+        ({"SQL_Delay": "3600"}, "delayed", True, "3600 s behind"),
+        ({"Replicate_Ignore_DB": "xcatdb"}, "partial", True, "Replicate_Ignore_DB = xcatdb"),
+        ({"Replicate_Rewrite_DB": "a->b"}, "partial", True, "Replicate_Rewrite_DB = a->b"),
     ],
 )
 def test_what_is_wrong_is_said(row: dict[str, str], state: str, connected: bool, said: str) -> None:
@@ -131,6 +133,66 @@ def test_what_is_wrong_is_said(row: dict[str, str], state: str, connected: bool,
     seen = view(replica_that(row), None, first)
     assert (seen.state, seen.connected) == (state, connected)
     assert said in " ".join(seen.problems)
+
+
+FILTERS = (
+    "Replicate_Do_DB",
+    "Replicate_Ignore_DB",
+    "Replicate_Do_Table",
+    "Replicate_Ignore_Table",
+    "Replicate_Wild_Do_Table",
+    "Replicate_Wild_Ignore_Table",
+    "Replicate_Do_Domain_Ids",
+    "Replicate_Ignore_Domain_Ids",
+    "Replicate_Ignore_Server_Ids",
+)
+
+
+def partly(name: str) -> Replication:
+    """A pair in Peer but for a filter of the standby, or of the primary's own log."""
+    first = view(replica(0.5, Slave_received_heartbeats="6"))
+    here, there = replica(1.0), primary(0.5)
+    if name.startswith("Replicate"):
+        here = replica_that({name: "1"}, 1.0)
+    else:
+        there = replace(there, stdout=f"{there.stdout}File\t{name}\nbin.000001\t1\n")
+    seen: Replication = view(here, there, first)
+    return seen
+
+
+@pytest.mark.parametrize("name", [*FILTERS, "Binlog_Do_DB", "Binlog_Ignore_DB"])
+def test_what_is_filtered_away_is_never_proven_to_be_here(name: str) -> None:
+    """Its GTIDs count as applied all the same (measured, MariaDB 10.11)."""
+    seen = partly(name)
+    assert (seen.state, seen.is_protecting, seen.verified_at) == ("partial", False, None)
+    assert f"{name} = 1" in seen.problems[0]
+    question = asked(died(5.0), view=replace(lost_link(), doubt=seen.doubt))
+    assert ENGINE.loss(TERMS, question).verdict is LossVerdict.UNKNOWN
+
+
+def test_a_standby_that_is_to_stay_behind_does_not_protect() -> None:
+    first = view(replica(0.5, Slave_received_heartbeats="6"))
+    seen = view(replica_that({"SQL_Delay": "3600"}, 1.0), primary(0.5), first)
+    assert not seen.is_protecting
+
+
+def test_a_replica_of_another_server_protects_nobody_and_hears_of_nobody() -> None:
+    first = view(replica(0.5, Slave_received_heartbeats="6"), primary(0.2))
+    row = {"Master_Host": "10.9.9.9", "Master_Server_Id": "7", "Gtid_IO_Pos": "0-7-900"}
+    seen = view(replica_that(row, 1.0), primary(0.5), first)
+    assert (seen.role, seen.state, seen.is_protecting) == ("standby", "astray", False)
+    assert (seen.verified_at, seen.sync_mode, seen.heartbeats) == (None, None, None)
+    assert "10.9.9.9, server_id 7 and not 1" in seen.problems[0]
+    assert ENGINE.loss(TERMS, asked(died(5.0), view=seen)).verdict is LossVerdict.UNKNOWN
+
+
+def test_mysql_tells_servers_apart_by_uuid() -> None:
+    there = primary(0.5, server_uuid="8a94f357-aab4-11df-86ab-c80aa9429562")
+    for uuid, state in (
+        ("3e11fa47", "astray"),
+        ("8a94f357-aab4-11df-86ab-c80aa9429562", "unheard"),
+    ):
+        assert view(replica_that({"Master_UUID": uuid}), there).state == state
 
 
 def test_semi_sync_switched_on_at_the_standby_holds_its_own_applier() -> None:

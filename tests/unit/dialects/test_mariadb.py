@@ -311,6 +311,31 @@ def test_mysql_is_drained_once_what_it_retrieved_is_executed() -> None:
     assert read("drained", told.replace(":1-77", ":1-80"))[0] is Verdict.PASS
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("\tNone\t\t0\tNo\t", "\tNone\t\t0\tNo\t"), ""),
+        (("\tYes\tYes\t\t\t", "\tYes\tYes\t\txcatdb\t"), "Replicate_Ignore_DB = xcatdb"),
+        (("\toptimistic\t0\t", "\toptimistic\t60\t"), "60 s behind"),
+    ],
+)
+def test_a_replica_that_leaves_out_or_waits_does_not_replicate(
+    change: tuple[str, str], said: str
+) -> None:
+    replica = text("10.11-replica")
+    assert change[0] in replica
+    verdict, sentence = read("replicating", replica.replace(*change))
+    assert (verdict is Verdict.BLOCK) == bool(said)
+    assert said in sentence
+
+
+def test_a_primary_whose_log_leaves_something_out_is_not_followed() -> None:
+    told = text("10.11-primary-semi-sync")
+    assert read("can_send", told)[0] is Verdict.PASS
+    table = "File\tPosition\tBinlog_Do_DB\tBinlog_Ignore_DB\nbin.000001\t1141\t\ttest\n"
+    assert "Binlog_Ignore_DB = test" in read("can_send", told + table)[1]
+
+
 def test_a_promoted_server_is_proven_writable_with_its_gtid() -> None:
     assert read("writable", text("10.11-promoted")) == (
         Verdict.PASS,
