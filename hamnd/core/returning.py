@@ -97,7 +97,7 @@ def _fuse_clear(state: NodeState, now: Instant, terms: Terms) -> list[Condition]
     }.get(worst.verdict, (Status.TRUE, "Clear"))
     message = f"{worst.sentence} -> disarm it here, and ask who armed it"
     if status is Status.TRUE:
-        message = "no job here writes onto this node"
+        message = "no job here is known to write onto this node"
     at = max(report.finished.wall_s for report in seen.values())
     return [Condition("FuseClear", status, reason, message, now.wall_s, at, "looks at jobs")]
 

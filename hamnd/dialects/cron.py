@@ -1,9 +1,10 @@
 """Scheduled jobs: which of them would write onto this node (the trap of the guide's §5.2).
 
 Owns the reading of crontabs, timers' commands and process lists, and the judgement whether a
-command line overwrites what this node needs as the active one. Must not decide what is done about
-it (core.platforms). The judgement knows the guide's own lines (xcat-hamn.md §2.2) and their like; a
-command hidden in a script of the site's own is not seen unless its line names a known program.
+command line overwrites what this node needs as the active one. Must not know which programs load a
+database (dialects.loading) nor decide what is done about it (core.platforms). The judgement knows
+the guide's own lines (xcat-hamn.md §2.2) and their like; a command hidden in a script of the site's
+own is not seen unless its line names a known program.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from hamnd.dialects import loading
 from hamnd.model.site import Site
 
 FUSE_MARK = "#hamnd-fuse# "
@@ -124,7 +126,8 @@ class CopyCommand:
 def copies_in(command: str) -> tuple[CopyCommand, ...]:
     """Return the copies between hosts that a shell command makes with rsync or scp."""
     found = []
-    for words, _ in _simple_commands(command):
+    for one in _simple_commands(command):
+        words = one.words
         at = next((at for at, word in enumerate(words) if _base(word) in _COPIERS), None)
         if at is None:
             continue
@@ -162,10 +165,11 @@ def runs_here(argv_text: str, names: Names) -> str | None:
     editor or a grep that merely names one is left alone.
     """
     words = argv_text.split()
-    first = next((at for at, word in enumerate(words[:2]) if _is_writer(_base(word))), None)
+    known = (_is_writer(_base(one)) or _base(one) in loading.LOADERS for one in words[:2])
+    first = next((at for at, is_known in enumerate(known) if is_known), None)
     if first is None:
         return None
-    return _why_words(words[first:], names, _DEPTH_MAX)
+    return _why_words(Simple(words[first:]), names, _DEPTH_MAX)
 
 
 def _lines(text: str) -> list[str]:
@@ -187,12 +191,24 @@ def _command_of(line: str, has_user_field: bool) -> str | None:
     return re.split(r"(?<!\\)%", command)[0].strip()
 
 
-def _why_text(text: str, names: Names, depth: int) -> str | None:
+@dataclass(frozen=True, slots=True)
+class Simple:
+    """One simple command of a command line."""
+
+    words: list[str]
+    goes_on: bool = False
+    """Whether its output goes on into a pipe or a file."""
+    is_fed: bool = False
+    """Whether its standard input is a file or the output of another command."""
+
+
+def _why_text(text: str, names: Names, depth: int, is_fed: bool = False) -> str | None:
     if depth == 0:
         return None
-    for words, is_piped in _simple_commands(text):
-        why = _why_words(words, names, depth)
-        if why is None and is_piped and words and _base(words[0]) == "ssh":
+    for one in _simple_commands(text, is_fed):
+        words = one.words
+        why = _why_words(one, names, depth)
+        if why is None and one.goes_on and words and _base(words[0]) == "ssh":
             named = next((word for word in words[1:] if _is_one_of(word, names.partner)), None)
             why = f"takes data from {_bare(named)} over ssh" if named else None
         if why is not None:
@@ -200,8 +216,8 @@ def _why_text(text: str, names: Names, depth: int) -> str | None:
     return None
 
 
-def _simple_commands(text: str) -> Iterator[tuple[list[str], bool]]:
-    """Yield simple commands, each with whether its output goes on into a pipe or a file."""
+def _simple_commands(text: str, is_fed: bool = False) -> Iterator[Simple]:
+    """Yield the simple commands of a text, which may be fed as a whole."""
     lexer = shlex.shlex(text, posix=True, punctuation_chars="();<>|&")
     lexer.whitespace_split = True
     lexer.commenters = ""
@@ -215,10 +231,13 @@ def _simple_commands(text: str) -> Iterator[tuple[list[str], bool]]:
     for token in [*tokens, ";"]:
         if redirection:  # this token is its target
             goes_on = goes_on or (">" in redirection and token not in ("/dev/null", "1", "2", "-"))
+            if "<" in redirection:
+                is_fed = token not in ("/dev/null", "-")
             redirection = ""
         elif token in _OPERATORS:
-            yield words, goes_on or token in ("|", "|&")
-            words, goes_on = [], False
+            is_pipe = token in ("|", "|&")
+            yield Simple(words, goes_on or is_pipe, is_fed)
+            words, goes_on, is_fed = [], False, is_pipe
         elif token.strip("<>|&") == "":
             redirection = token
             if words and words[-1].isdigit():  # the file descriptor of `2>&1`
@@ -227,14 +246,17 @@ def _simple_commands(text: str) -> Iterator[tuple[list[str], bool]]:
             words.append(token)
 
 
-def _why_words(words: list[str], names: Names, depth: int) -> str | None:
+def _why_words(one: Simple, names: Names, depth: int) -> str | None:
+    words = one.words
     is_remote = bool(words) and _base(words[0]) == "ssh"
     for at, word in enumerate(words):
         why = None
         if " " in word:  # sh -c "…", su - user -c "…", ssh host "…"
-            why = None if is_remote else _why_text(word, names, depth - 1)
+            why = None if is_remote else _why_text(word, names, depth - 1, one.is_fed)
         elif _is_writer(_base(word)) and not is_remote:
             why = _why_program(_base(word), words[at + 1 :], names)
+        elif _base(word) in loading.LOADERS and not is_remote and loading.is_run(words, at):
+            why = _why_loaded(_base(word), words[at + 1 :], names, one.is_fed)
         if why is not None:
             return why
     return None
@@ -258,6 +280,21 @@ def _why_program(program: str, arguments: list[str], names: Names) -> str | None
     if program == "scp" and "-t" in arguments:
         return "scp is receiving files from another host"
     return _why_copy(program, _operands(program, arguments), names)
+
+
+def _why_loaded(program: str, arguments: list[str], names: Names, is_fed: bool) -> str | None:
+    """Whether a database of this node is loaded; the partner's name may be this node's by then."""
+    if not loading.is_load(program, arguments, is_fed):
+        return None
+    host, target = loading.host_of(arguments), loading.target_of(program, arguments)
+    is_ours = host is None or _is_one_of(host, names.own | names.partner)
+    if program == loading.BASE_BACKUP:
+        if host is not None and _is_one_of(host, names.partner):
+            return f"{program} copies a server from {_bare(host)}"
+        return f"{program} writes {target}" if loading.is_of_server(target) else None
+    if program == "sqlite3":
+        is_ours = target is not None and (not target.startswith("/") or _is_target(target))
+    return f"{program} loads a database of this node" if is_ours else None
 
 
 def _why_copy(program: str, operands: list[str], names: Names) -> str | None:

@@ -298,5 +298,5 @@ def _unreadable(report: Report) -> Reading:
 
 def _harmless(found: tuple[str, ...], what: str) -> Reading:
     if not found:
-        return Reading(Verdict.PASS, f"no {what} write onto this node")
+        return Reading(Verdict.PASS, f"no {what} are known to write onto this node")
     return Reading(Verdict.BLOCK, first_of(found, _SHOWN_MAX, " | "))
