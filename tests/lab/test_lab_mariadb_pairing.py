@@ -26,16 +26,31 @@ pytestmark = [pytest.mark.lab, pytest.mark.timeout(240), needs_lab(*PROGRAMS)]
 SECRET = "only-for-the-one-who-follows"
 
 
-def configure(host: Host) -> None:
-    host.write(CONFIG, configuration(host.name, MARIADB), 0o640)
+LOGS = """\
+general-log
+general-log-file = general.log
+slow-query-log
+slow-query-log-file = slow.log
+long-query-time = 0
+log-error = error.log
+"""
+
+
+def configure(host: Host, more: str = "") -> None:
+    host.write(CONFIG, configuration(host.name, MARIADB + more), 0o640)
+
+
+def settings(host: Host, lines: str) -> None:
+    host.run("sh", "-c", "cat >>/etc/mysql/mariadb.conf.d/99-lab.cnf", stdin=lines)
 
 
 def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
-    """Given a primary and a standby with a database of its own, when the set-up is carried out,
-    then the standby follows by GTID with a password that no log shows, what it had is kept, and
-    doing it all again finds it done."""
+    """Given a primary and a standby with a database of its own, both logging all they are told,
+    when the set-up is carried out, then the standby follows by GTID with a password that no log
+    shows, what it had is kept, and doing it all again finds it done."""
     first, second = Maria(lab["mn1"], 1), Maria(lab["mn2"], 2)
     for server in (first, second):
+        settings(server.host, LOGS)
         server.init()
         server.host.write(CREDENTIALS, f"[client]\nuser = follower\npassword = {SECRET}\n", 0o600)
     first.sql("INSERT INTO xcatdb.lab_rows VALUES (1)")
@@ -55,7 +70,12 @@ def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
     assert not second.accepts_writes
     lab["mn2"].run("test", "-e", f"{DATA}.hamnd-kept-setup/ibdata1")
     told = " ".join(one.sentence for one in ended)
-    assert SECRET not in told + lab["mn1"].run("mariadb-binlog", f"{DATA}/bin.000001")
+    assert SECRET not in told
+    for server in (first, second):
+        logs = "cd $1; cat general.log slow.log error.log bin.0*; mariadb-binlog bin.0*"
+        written = server.host.run("sh", "-c", logs, "logs", DATA)
+        assert "SET SESSION sql_log_off" in written, "they do log"
+        assert SECRET not in written
     again = carry_out(lab["mn2"], steps)
     assert {one.outcome for one in again} == {"already"}
 

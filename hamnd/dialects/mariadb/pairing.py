@@ -81,7 +81,9 @@ set -eu; part=$1 data=$2 backup=$3 owner=$4 mark=$5
 for info in "$part"/xtrabackup_binlog_info "$part"/mariadb_backup_binlog_info; do
 [ ! -s "$info" ] || cut -f 3 "$info" >"$part/$mark"
 done
-[ -s "$part/$mark" ] || { echo "the copy does not tell its GTID" >&2; exit 1; }
+case $(cat "$part/$mark") in ''|*[!0-9,-]*)
+echo "the copy does not tell its GTID" >&2; exit 1 ;;
+esac
 chown -R "$owner" "$part"; rm -f "$part.log"
 [ ! -d "$data" ] || rmdir "$data"
 mv "$part" "$data"
@@ -114,6 +116,10 @@ echo "$file: user and password must do without quotes, # and backslashes" >&2; e
 esac
 """
 """Reads the option file of the replication user, and refuses what such files write otherwise."""
+_QUIET = """\
+echo "SET SESSION sql_log_off = 1, slow_query_log = 0;"
+"""
+"""Keeps what follows out of the general and the slow log, which have statements as they come."""
 _RUN = """\
 statements | { said=$("$@" 2>&1) || {
 printf '%s\\n' "$said" | grep '^ERROR' | grep -v '^ERROR 1064' >&2
@@ -123,8 +129,9 @@ echo "the server did not take it" >&2; exit 1; }; }
 _GRANT = (
     "set -eu; file=$1 first=$2 second=$3; shift 3\n"
     + _VALUES
+    + "statements() {\n"
+    + _QUIET
     + """\
-statements() {
 printf "SET @hash = PASSWORD('%s');\\n" "$password"
 for from in "$first" "$second"; do
 printf "SET @at = CONCAT(QUOTE('%s'), '@', QUOTE('%s'));\\n" "$user" "$from"
@@ -142,7 +149,11 @@ _FOLLOW = (
     + """\
 gtid=
 [ ! -s "$mark" ] || gtid=$(cat "$mark")
+case $gtid in *[!0-9,-]*) echo "$mark: that is no GTID" >&2; exit 1 ;; esac
 statements() {
+"""
+    + _QUIET
+    + """\
 echo "STOP REPLICA; RESET REPLICA ALL;"
 if [ -n "$gtid" ]; then printf "SET GLOBAL gtid_slave_pos = '%s';\\n" "$gtid"
 else echo "SET GLOBAL gtid_slave_pos = @@GLOBAL.gtid_binlog_pos;"; fi

@@ -1,7 +1,11 @@
-"""A data directory in its place counts as held and kept only while its server follows the other."""
+"""The scripts by which a server's data is set aside, copied and told whom to follow, run by sh.
+
+A data directory in its place counts as held and kept only while its server follows the other.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -17,14 +21,30 @@ HEADS = "Connection_name\tSlave_SQL_State\tMaster_Host\tSlave_IO_Running\tSlave_
 FOLLOWS = "\t\t9.114.47.103\tYes\tYes"
 
 
+def run(
+    request: object, folder: Path, told: str, code: int = 0
+) -> subprocess.CompletedProcess[str]:
+    """Run it with a client that tells this, and says on `said` what it was told."""
+    client = folder / "client"
+    client.write_text(
+        f"#!/bin/sh\n[ -t 0 ] || cat >'{folder}/said'\nprintf '%b' '{told}'\nexit {code}\n"
+    )
+    client.chmod(0o700)
+    assert isinstance(request, Exec)
+    argv = [str(client) if one == "mariadb" else one for one in request.argv]
+    return subprocess.run(
+        argv,
+        check=False,
+        capture_output=True,
+        text=True,
+        stdin=subprocess.DEVNULL,
+        env={**os.environ, "PATH": f"{folder}:{os.environ['PATH']}"},
+    )
+
+
 def ask(look: Look, folder: Path, told: str) -> int:
     """Ask with a client that tells this."""
-    client = folder / "client"
-    client.write_text(f"#!/bin/sh\nprintf '%b' '{told}'\n")
-    client.chmod(0o700)
-    assert isinstance(look.request, Exec)
-    argv = [str(client) if one == "mariadb" else one for one in look.request.argv]
-    return subprocess.run(argv, check=False, capture_output=True).returncode
+    return run(look.request, folder, told).returncode
 
 
 @pytest.mark.parametrize(
@@ -57,3 +77,46 @@ def test_only_a_replica_of_the_partner_that_works_and_takes_no_writes_is_left_al
         pairing.is_copied(here, "aixmn2", here.primary),
     ):
         assert ask(look, tmp_path, told) == code, look.expects
+
+
+# ---- what is told to a server ------------------------------------------------------------------
+def follower(folder: Path, gtid: str) -> tuple[subprocess.CompletedProcess[str], str]:
+    """Have a server follow from a copy that was taken at this GTID; and what it was told."""
+    data, secret = folder / "mysql", folder / "repl.cnf"
+    data.mkdir()
+    (data / "hamnd-copied-at").write_text(gtid)
+    secret.write_text("[client]\nuser = repl\npassword = canary\n")
+    where = MariaSite(data_dir=str(data), replication_file=str(secret))
+    here = replace(site(), mariadb=where)
+    ended = run(pairing.follow(here, "aixmn2", here.primary).request, folder, "")
+    told = folder / "said"
+    return ended, told.read_text() if told.exists() else ""
+
+
+def test_a_password_is_told_after_the_logs_of_statements_were_switched_off(tmp_path: Path) -> None:
+    ended, told = follower(tmp_path, "0-1-7,1-2-3\n")
+    assert ended.returncode == 0, ended
+    assert told.startswith("SET SESSION sql_log_off = 1, slow_query_log = 0;\n")
+    assert "SET GLOBAL gtid_slave_pos = '0-1-7,1-2-3'" in told
+    assert "MASTER_PASSWORD = 'canary'" in told
+
+
+@pytest.mark.parametrize("gtid", ["0-1-7'; DROP DATABASE xcatdb; --", "0-1-7\n'", "x"])
+def test_what_is_no_gtid_never_becomes_a_statement(gtid: str, tmp_path: Path) -> None:
+    ended, told = follower(tmp_path, gtid)
+    assert (ended.returncode, told) == (1, "")
+    assert "that is no GTID" in ended.stderr
+
+
+@pytest.mark.parametrize("info", ["bin.000001\t4\t0-1-7'; x", "bin.000001\t4\t", "bin.000001"])
+def test_a_copy_that_tells_no_gtid_is_not_put_into_its_place(info: str, tmp_path: Path) -> None:
+    part = tmp_path / "mysql.hamnd-part"
+    part.mkdir()
+    (part / "xtrabackup_checkpoints").write_text("backup_type = full-backuped\n")
+    (part / "xtrabackup_binlog_info").write_text(f"{info}\n")
+    here = replace(site(), mariadb=MariaSite(data_dir=str(tmp_path / "mysql")))
+    here = replace(here, tools={**here.tools, "mariadb_backup": "true"})
+    put = pairing.copy(here, "aixmn1", "aixmn2")[-1]
+    ended = run(put.request, tmp_path, "")
+    assert (ended.returncode, (tmp_path / "mysql").exists()) == (1, False)
+    assert "does not tell its GTID" in ended.stderr
