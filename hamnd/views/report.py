@@ -32,7 +32,10 @@ XCAT_STEPS = frozenset(
     {"xcatd", "dns", "dhcp", "http", "tftp", "consoles", "service-nodes", "osdeploy"}
 )
 ENGINE_STEPS = frozenset(
-    {"promote", "quiesce", "drain", "hold", "preserve", "replicate", "hand-over", "let-go"}
+    {
+        *("promote", "quiesce", "drain", "hold", "preserve", "demote", "replicate"),
+        *("hand-over", "let-go"),
+    }
 )
 """Besides those whose name begins with `db-`; a test holds them against what engines make."""
 

@@ -23,7 +23,7 @@ from hamnd.model.names import LossVerdict
 from hamnd.model.plan import Loss, Plan, Step
 
 PRESERVE = "preserve"
-HELD = ("hold", PRESERVE)
+HELD = ("hold", PRESERVE, "demote", "let-go")
 """Engine steps for which the old primary needs not be let in."""
 
 

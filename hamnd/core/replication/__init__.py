@@ -237,8 +237,9 @@ class Engine(Protocol):
         - Takeover: `promote`, after `fuse`; irreversible, its readiness can be looked at any day.
         - Setup: any, the last is `replicate`.
         - Rejoin: `hold` (the old primary's database does not serve, whoever starts the machine),
-          `preserve` after it (what is there is kept under `kept_as`; gate `preserve_diverged`),
-          any, the last is `replicate`.
+          `preserve` after it (what is there is kept under `kept_as`; gate `preserve_diverged`,
+          whose override drops this step: it does nothing else; an engine on which nothing can
+          diverge has none), any, the last is `replicate`.
         - Switchover: `quiesce` (the old primary takes no writes any more and has handed over all;
           its compensation lets it write again), `promote`, any, the last is `replicate`.
 

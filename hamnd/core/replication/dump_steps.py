@@ -30,11 +30,11 @@ def steps_of(terms: Terms, task: Task) -> tuple[Step, ...]:
             return (_replicate(terms, replace(site, node=site.standby.name), ()),)
         case Rejoin():
             preserve = _preserve(terms, there, task.kept_as)
-            hold = hold_step(terms, there)
             return (
-                hold,
+                hold_step(terms, there),
                 replace(preserve, depends_on=("hold",)),
-                _replicate(terms, there, ("preserve",)),
+                _demote(terms, there),
+                _replicate(terms, there, ("demote",)),
             )
         case Switchover():
             switched = replace(promote(terms, SWITCHED), depends_on=("quiesce",))
@@ -103,6 +103,20 @@ def _preserve(terms: Terms, there: Site, name: str) -> Step:
         actions=(commands.keep(there, there.node, name),),
         postconditions=(commands.is_kept(there, there.node, name),),
         timeout_s=terms.policy.step_timeout_s("preserve", 120.0),
+    )
+
+
+def _demote(terms: Terms, there: Site) -> Step:
+    """Where nothing was kept the live database is there, and would be called the primary's."""
+    return Step(
+        id="demote",
+        title=f"{there.node} is the standby from now on",
+        guide="9",
+        host=there.node,
+        depends_on=("hold", "preserve"),
+        actions=(commands.demote(there, there.node),),
+        postconditions=(commands.is_demoted(there, there.node),),
+        timeout_s=terms.policy.step_timeout_s("demote", 60.0),
     )
 
 

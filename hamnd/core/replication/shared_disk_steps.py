@@ -30,8 +30,8 @@ def steps_of(terms: Terms, task: Task) -> tuple[Step, ...]:
         case Setup():
             return (_visible(terms, replace(site, node=site.standby.name), ()),)
         case Rejoin():
-            let_go = replace(_let_go(terms, there), id="preserve", depends_on=("hold",))
-            return (hold_step(terms, there), let_go, _visible(terms, there, ("preserve",)))
+            let_go = replace(_let_go(terms, there), depends_on=("hold",))
+            return (hold_step(terms, there), let_go, _visible(terms, there, ("let-go",)))
         case Switchover():
             switched = replace(promote(terms, SWITCHED), depends_on=("quiesce",))
             return (_quiesce(terms, there), switched, _visible(terms, there, ("promote",)))

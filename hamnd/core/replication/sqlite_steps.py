@@ -66,16 +66,20 @@ def _is_xcatd_down(site: Site) -> Look:
 def _setup(terms: Terms) -> tuple[Step, ...]:
     """The standby's own tables give way and are kept; then it gets its first copy."""
     there = _seen_from(terms.site, terms.site.standby.name)
-    preserve = _preserve(terms, there, SETUP_NAME)
-    return (preserve, _replicate(terms, there, ("preserve",)))
+    preserve = _preserve(terms, there, SETUP_NAME, ())
+    demote = _demote(terms, there, "demote", ("preserve",))
+    return (preserve, demote, _replicate(terms, there, ("demote",)))
 
 
 def _rejoin(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """The returned old primary is held off, its tables kept, and it copies from here."""
     there = _seen_from(terms.site, terms.site.partner.name)
-    hold = hold_step(terms, there)
-    preserve = replace(_preserve(terms, there, task.kept_as), depends_on=("hold",))
-    return (hold, preserve, _replicate(terms, there, ("preserve",)))
+    return (
+        hold_step(terms, there),
+        _preserve(terms, there, task.kept_as, ("hold",)),
+        _demote(terms, there, "demote", ("hold", "preserve")),
+        _replicate(terms, there, ("demote",)),
+    )
 
 
 def _switchover(terms: Terms) -> tuple[Step, ...]:
@@ -95,22 +99,35 @@ def _switchover(terms: Terms) -> tuple[Step, ...]:
         skip_if_done=False,
     )
     switched = replace(promote(terms, SWITCHED), depends_on=("quiesce",))
-    hand_over = _preserve(terms, there, "")
-    hand_over = replace(hand_over, id="hand-over", depends_on=("promote",))
+    hand_over = _demote(terms, there, "hand-over", ("promote",))
     return (quiesce, switched, hand_over, _replicate(terms, there, ("hand-over",)))
 
 
-def _preserve(terms: Terms, there: Site, name: str) -> Step:
-    """A node becomes standby; what it has is kept under a name first, unless it has no name."""
-    what = f"keep the tables of {there.node} as {name}; it" if name else there.node
+def _preserve(terms: Terms, there: Site, name: str, depends_on: tuple[str, ...]) -> Step:
+    """What a node has is kept under a name, before it follows."""
     return Step(
         id="preserve",
-        title=f"{what} is the standby from now on",
+        title=f"keep the tables of {there.node} as {name}",
         guide="9",
         host=there.node,
-        actions=(commands.keep(there, there.node, name, "standby"),),
-        postconditions=(commands.is_kept(there, there.node, name, "standby"),),
+        depends_on=depends_on,
+        actions=(commands.keep(there, there.node, name),),
+        postconditions=(commands.is_kept(there, there.node, name),),
         timeout_s=terms.policy.step_timeout_s("preserve", 120.0),
+    )
+
+
+def _demote(terms: Terms, there: Site, name: str, depends_on: tuple[str, ...]) -> Step:
+    """Two nodes that both say primary are none; so this happens also where nothing is kept."""
+    return Step(
+        id=name,
+        title=f"{there.node} is the standby from now on",
+        guide="9",
+        host=there.node,
+        depends_on=depends_on,
+        actions=(commands.demote(there, there.node),),
+        postconditions=(commands.is_demoted(there, there.node),),
+        timeout_s=terms.policy.step_timeout_s(name, 60.0),
     )
 
 

@@ -11,7 +11,8 @@ from hamnd.model.site import CopySite, Site
 from hamnd.model.work import Action, Exec, Look
 
 WHOLE_BYTES_MAX = 16_777_216
-"""Copies up to this size are read whole with every status; larger ones when readiness is proven."""
+"""Copies up to this size are read whole with every status, larger ones before each pull, when
+readiness is proven, and before they are switched in."""
 LOOK_S = 20.0
 
 
@@ -56,7 +57,7 @@ def status(site: Site, tables: str) -> Look:
 def ready(site: Site, tables: str) -> Look:
     """Return the look that proves the newest copy whole, and ready to be switched in."""
     return Look(
-        python(site, site.node, programs.READY, home(site), tables),
+        python(site, site.node, programs.READY, home(site), tables, str(WHOLE_BYTES_MAX)),
         reads="copies.ready",
         expects=f"a whole copy of {site.partner.name}'s database is on {site.node}",
         timeout_s=60.0,

@@ -5,10 +5,13 @@ judge (core). hamnd is Python, so python3 is there; each program needs nothing e
 run it by hand. They work with 3.6 (SLES 15, RHEL 8).
 
     STORE/gen/N/          copy N: its items, and copy.json, which tells what it is
+    STORE/gen/N.damaged/  copy N, of which somebody found that it is no longer what was verified
     STORE/incoming.PID/   what is being pulled; nobody looks at it
     STORE/kept/NAME/      what was preserved before something took its place
 
-A copy appears by one rename, after it was verified and is on disk. Copies are never changed.
+A copy appears by one rename, after it was verified and is on disk. Copies are never changed. One
+that rots is set aside by whoever may write and reads it whole (pull and switch); until then a look
+that does not read it whole counts on it, so a look or a switch that does refuses any other copy.
 """
 
 from __future__ import annotations
@@ -27,12 +30,13 @@ def digest(path):
             one.update(part)
     return one.hexdigest()
 
-def numbers(store):
+def numbers(store, tail=""):
     try:
         names = os.listdir(os.path.join(store, "gen"))
     except OSError:
         return []
-    return sorted((int(one) for one in names if one.isdigit()), reverse=True)
+    found = (one[:len(one) - len(tail)] for one in names if one.endswith(tail))
+    return sorted((int(one) for one in found if one.isdigit()), reverse=True)
 
 def place(store, number):
     return os.path.join(store, "gen", str(number))
@@ -54,6 +58,14 @@ def damage(folder, copy, whole=True):
             return "%s: %s" % (name, error.strerror)
     return ""
 
+def size_of(store):
+    """Say how large the newest copy is; what cannot be read has no size."""
+    try:
+        newest = told(place(store, numbers(store)[0]))
+        return sum(one[0] for one in newest["items"].values())
+    except (OSError, ValueError, KeyError, TypeError, IndexError):
+        return 0
+
 def sound(store, whole=True):
     """Return number, folder and description of the newest sound copy, and what is damaged."""
     damaged = []
@@ -68,6 +80,18 @@ def sound(store, whole=True):
             return number, folder, copy, damaged
         damaged.append("copy %d: %s" % (number, why))
     return None, None, None, damaged
+
+def set_aside(store):
+    """Rename every newest copy that is no longer what was verified; say what was found."""
+    found = []
+    while True:
+        number, folder, copy, damaged = sound(store, whole=False)
+        why = damage(folder, copy) if number is not None else ""
+        if not why:
+            return found
+        os.rename(folder, folder + ".damaged")
+        sync(os.path.join(store, "gen"))
+        found.append("copy %d: %s" % (number, why))
 
 def check_sqlite(folder, names):
     import sqlite3
@@ -173,6 +197,7 @@ def main():
     for name in os.listdir(store):
         if name.startswith("incoming.") and not alive(name[9:]):
             shutil.rmtree(os.path.join(store, name), ignore_errors=True)
+    set_aside(store)
     new = os.path.join(store, "incoming.%d" % os.getpid())
     os.mkdir(new)
     try:
@@ -181,6 +206,8 @@ def main():
         shutil.rmtree(new, ignore_errors=True)
     for old in numbers(store)[keep:]:
         shutil.rmtree(place(store, old), ignore_errors=True)
+    for old in numbers(store, ".damaged"):
+        shutil.rmtree(place(store, old) + ".damaged", ignore_errors=True)
     size = sum(one[0] for one in copy["items"].values())
     print("copy %d: %d %s, %d bytes, verified" % (number, len(copy["items"]),
           "tables" if kind == "sqlite" else "dump", size))
@@ -206,7 +233,7 @@ def take(new):
     if before is not None:
         compare(copy, before)
     copy["verified_at"] = time.time()
-    number = copy["number"] = max([0] + numbers(store)) + 1
+    number = copy["number"] = max([0] + numbers(store) + numbers(store, ".damaged")) + 1
     os.unlink(os.path.join(new, "MANIFEST"))
     with open(os.path.join(new, "copy.json"), "w") as file:
         json.dump(copy, file, sort_keys=True)
@@ -244,13 +271,9 @@ STATUS = (
 store, tables, whole_max = sys.argv[1], sys.argv[2], int(sys.argv[3])
 folder = copy = None
 found = numbers(store)
-size = 0
-if found:
-    try:
-        size = sum(one[0] for one in told(place(store, found[0]))["items"].values())
-    except (OSError, ValueError, KeyError, TypeError):
-        pass
-number, folder, copy, damaged = sound(store, whole=size <= whole_max)
+number, folder, copy, damaged = sound(store, whole=size_of(store) <= whole_max)
+damaged = ["copy %d: it is no longer what was verified" % one
+           for one in numbers(store, ".damaged") if one > (number or 0)] + damaged
 role, live = "", []
 if tables:
     try:
@@ -276,10 +299,14 @@ print(json.dumps({"schema": "hamnd.copies/1", "role": role, "live": live, "copy"
 READY = (
     STORE
     + r"""
-store, tables = sys.argv[1], sys.argv[2]
+store, tables, whole_max = sys.argv[1], sys.argv[2], int(sys.argv[3])
 number, folder, copy, damaged = sound(store)
 if number is None:
     fail("no verified copy is here" + (" (%s)" % damaged[0] if damaged else ""), 3)
+counted = sound(store, whole=size_of(store) <= whole_max)[0]
+if counted != number:
+    fail("%s, and the loss was judged by it: copy %d is whole, but older; the next pull, or a "
+         "try to switch, sets the damaged one aside" % (damaged[0], number))
 size = sum(one[0] for one in copy["items"].values())
 if tables:
     up = os.path.dirname(os.path.abspath(tables))
@@ -296,4 +323,7 @@ if tables:
 print("copy %d is whole: %d items, %d bytes" % (number, len(copy["items"]), size))
 """
 )
-"""Read the newest copy again, whole, and whether its tables could be switched in. STORE TABLES"""
+"""Read the newest copy again, whole, and whether its tables could be switched in.
+
+It has to be the copy that `STATUS` counts on. Arguments: STORE TABLES WHOLE_BYTES_MAX
+"""

@@ -18,11 +18,18 @@ from hamnd.model.work import Action, Exec, Look
 
 LOOK_S = 10.0
 PRIMARY_WORDS = "hamnd primary copy"
+STANDBY_WORDS = "hamnd standby"
 RESTORED_WORDS = "hamnd copy"
 _DATABASE = "@DATABASE@"
 
 _COMMENT = "(SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = {name})"
 _THERE = "EXISTS (SELECT FROM pg_database WHERE datname = {name})"
+_FREE_NAME = """free text := aside;
+number int := 1;
+BEGIN
+WHILE EXISTS (SELECT FROM pg_database WHERE datname = free) LOOP
+number := number + 1; free := aside || '_' || number; END LOOP;"""
+"""Begins a block that declared `aside`: nothing that was kept before stands in the way."""
 _MARK = "CASE WHEN pg_is_in_recovery() THEN NULL ELSE pg_current_wal_insert_lsn()::text END"
 
 
@@ -92,14 +99,14 @@ def promote(site: Site) -> Action:
     live, ready = _literal(site.dump.database), _literal(restored(site))
     text = f"""DO $hamnd$
 DECLARE told text := {_COMMENT.format(name=ready)};
-BEGIN
+aside text := {live} || '_before_copy_' || split_part(told, ' ', 3);
+{_FREE_NAME}
 IF told IS NULL OR told NOT LIKE '{RESTORED_WORDS} %' THEN
 RAISE EXCEPTION 'no restored copy is here: nothing was changed'; END IF;
 PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname IN ({live}, {ready}) AND pid <> pg_backend_pid();
 IF {_THERE.format(name=live)} THEN
-EXECUTE format('ALTER DATABASE %I RENAME TO %I', {live},
-{live} || '_before_copy_' || split_part(told, ' ', 3)); END IF;
+EXECUTE format('ALTER DATABASE %I RENAME TO %I', {live}, free); END IF;
 EXECUTE format('ALTER DATABASE %I RENAME TO %I', {ready}, {live});
 EXECUTE format('COMMENT ON DATABASE %I IS %L', {live},
 replace(told, '{RESTORED_WORDS}', '{PRIMARY_WORDS}'));
@@ -110,15 +117,16 @@ END $hamnd$"""
 def keep(site: Site, host: str, name: str) -> Action:
     """Return the action that takes a server's live database aside, under another name.
 
-    One that has the name already is kept: it was taken aside before.
+    One that has the name already stays as it is: this one gets a number behind it.
     """
     live, kept = _literal(site.dump.database), _literal(kept_name(site, name))
     text = f"""DO $hamnd$
-BEGIN
+DECLARE aside text := {kept};
+{_FREE_NAME}
 PERFORM pg_terminate_backend(pid) FROM pg_stat_activity
 WHERE datname = {live} AND pid <> pg_backend_pid();
 IF {_THERE.format(name=live)} THEN
-EXECUTE format('ALTER DATABASE %I RENAME TO %I', {live}, {kept}); END IF;
+EXECUTE format('ALTER DATABASE %I RENAME TO %I', {live}, free); END IF;
 END $hamnd$"""
     return Action(_psql(site, host, text), reads="dump.renamed")
 
@@ -129,13 +137,43 @@ def kept_name(site: Site, name: str) -> str:
 
 
 def is_kept(site: Site, host: str, name: str) -> Look:
-    """Return the look that proves what `keep` did."""
+    """Return the look that proves what `keep` did, and tells the last name that was given."""
     live, kept = _literal(site.dump.database), _literal(kept_name(site, name))
-    question = f"SELECT {_THERE.format(name=live)}, {_THERE.format(name=kept)}"
+    numbered = f"left(datname, length({kept})) = {kept}"
+    question = (
+        f"SELECT {_THERE.format(name=live)}, {_THERE.format(name=kept)}, (SELECT datname FROM "
+        f"pg_database WHERE {numbered} AND substr(datname, length({kept}) + 1) ~ '^(_[0-9]+)?$' "
+        "ORDER BY length(datname) DESC, datname DESC LIMIT 1)"
+    )
     return Look(
         _psql(site, host, question),
         reads="dump.kept",
         expects=f"database {site.dump.database} of {host} is kept as {kept_name(site, name)}",
+        timeout_s=LOOK_S,
+    )
+
+
+def demote(site: Site, host: str) -> Action:
+    """Return the action that marks a live database, where there still is one, as the standby's."""
+    live = _literal(site.dump.database)
+    text = f"""DO $hamnd$
+BEGIN
+IF {_THERE.format(name=live)} THEN
+EXECUTE format('COMMENT ON DATABASE %I IS %L', {live}, '{STANDBY_WORDS}'); END IF;
+END $hamnd$"""
+    return Action(_psql(site, host, text), reads="dump.renamed")
+
+
+def is_demoted(site: Site, host: str) -> Look:
+    """Return the look that proves that no database of a server is called the primary's."""
+    live = _literal(site.dump.database)
+    question = f"SELECT coalesce({_COMMENT.format(name=live)}, CASE WHEN NOT "
+    question += f"{_THERE.format(name=live)} THEN '{STANDBY_WORDS}' ELSE '' END)"
+    return Look(
+        _psql(site, host, question),
+        reads="dump.demoted",
+        expects=f"database {site.dump.database} of {host} serves nobody",
+        arguments=(STANDBY_WORDS,),
         timeout_s=LOOK_S,
     )
 

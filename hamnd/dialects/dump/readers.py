@@ -150,7 +150,8 @@ def read_primary(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
         case _:
             return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
     copy = copy_in(comment)
-    is_primary = comment.startswith("hamnd primary") or copy or "primary" in arguments
+    by_configuration = "primary" in arguments and not comment.startswith("hamnd standby")
+    is_primary = comment.startswith("hamnd primary") or copy or by_configuration
     if not is_primary:
         return Reading(Verdict.BLOCK, "the live database is not the primary's")
     told = "the primary's" if copy is None else f"copy {copy.number}, the primary's now"
@@ -174,15 +175,27 @@ def read_kept(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     lost = unserved(report)
     if lost is not None:
         return lost
-    match report.stdout.strip():
-        case "f|t":
-            return Reading(Verdict.PASS, "kept under another name")
-        case "t|t" | "t|f":
+    match report.stdout.strip().split("|", 2):
+        case ["f", "t", name]:
+            return Reading(Verdict.PASS, f"kept as {name}")
+        case ["t", *_]:
             return Reading(Verdict.BLOCK, "the live database is still there")
-        case "f|f":
+        case ["f", "f", _]:
             return Reading(Verdict.PASS, "there was no database to keep")
         case _:
             return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+
+
+def read_demoted(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when the live database is not there, or its comment is the standby's."""
+    lost = unserved(report)
+    if lost is not None:
+        return lost
+    if report.exit_code != 0:
+        return Reading(Verdict.UNKNOWN, f"unreadable: {last_lines(report)}")
+    if report.stdout.strip() in arguments:
+        return Reading(Verdict.PASS, "the standby's")
+    return Reading(Verdict.BLOCK, "the live database is not marked as the standby's")
 
 
 READERS = {
@@ -192,4 +205,5 @@ READERS = {
     "dump.primary": read_primary,
     "dump.renamed": read_renamed,
     "dump.kept": read_kept,
+    "dump.demoted": read_demoted,
 }

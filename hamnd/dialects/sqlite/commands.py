@@ -5,7 +5,7 @@ Owns the argv of every call. Must not know when one is right (core.replication).
 
 from __future__ import annotations
 
-from hamnd.dialects.copies.commands import home, pull, python
+from hamnd.dialects.copies.commands import WHOLE_BYTES_MAX, home, pull, python
 from hamnd.dialects.shell import remote_line, ssh_argv
 from hamnd.dialects.sqlite import programs
 from hamnd.model.site import Site
@@ -40,8 +40,8 @@ def stage(site: Site, role: str) -> Action:
     Its role is written into it: the switch changes tables and role in one rename.
     """
     where = site.sqlite.directory
-    request = python(site, site.node, programs.STAGE, home(site), where, _hidden(where), role)
-    return Action(request, reads="copies.pulled")
+    words = (home(site), where, _hidden(where), role, str(WHOLE_BYTES_MAX))
+    return Action(python(site, site.node, programs.STAGE, *words), reads="copies.pulled")
 
 
 def switch(site: Site) -> Action:
@@ -66,19 +66,35 @@ def is_live(site: Site, host: str, role: str) -> Look:
     )
 
 
-def keep(site: Site, host: str, name: str, role: str) -> Action:
-    """Return the action that keeps a node's tables under a name, and gives the node a role."""
-    argv = ("sh", "-c", programs.KEEP, "hamnd-keep", home(site), site.sqlite.directory, name, role)
+def keep(site: Site, host: str, name: str) -> Action:
+    """Return the action that keeps a node's tables under a name, or under that and a number."""
+    argv = ("sh", "-c", programs.KEEP, "hamnd-keep", home(site), site.sqlite.directory, name)
     return Action(Exec(host, argv), reads="copies.pulled")
 
 
-def is_kept(site: Site, host: str, name: str, role: str) -> Look:
-    """Return the look that proves what `keep` did."""
-    argv = ("sh", "-c", programs.KEPT, "hamnd-kept", home(site), site.sqlite.directory, name, role)
+def is_kept(site: Site, host: str, name: str) -> Look:
+    """Return the look that proves what `keep` did, and tells where."""
+    argv = ("sh", "-c", programs.KEPT, "hamnd-kept", home(site), site.sqlite.directory, name)
     return Look(
         Exec(host, argv),
         reads="copies.ready",
-        expects=f"the tables of {host} are kept in {home(site)}/kept/{name}, its role is {role}",
+        expects=f"the tables of {host} are kept in {home(site)}/kept/{name}",
+    )
+
+
+def demote(site: Site, host: str) -> Action:
+    """Return the action that makes a node the standby, whether its tables are kept or not."""
+    argv = ("sh", "-c", programs.DEMOTE, "hamnd-demote", site.sqlite.directory, "standby")
+    return Action(Exec(host, argv), reads="copies.pulled")
+
+
+def is_demoted(site: Site, host: str) -> Look:
+    """Return the look that proves what `demote` did."""
+    argv = ("sh", "-c", programs.DEMOTED, "hamnd-demoted", site.sqlite.directory, "standby")
+    return Look(
+        Exec(host, argv),
+        reads="copies.ready",
+        expects=f"the tables in {site.sqlite.directory} on {host} are the standby's",
     )
 
 

@@ -128,6 +128,10 @@ STAGE = (
     STORE
     + r"""
 store, tables, hidden, role = sys.argv[1:5]
+found = set_aside(store) if size_of(store) > int(sys.argv[5]) else []
+if found:
+    fail("%s: it was set aside, and nothing else was changed. The loss was judged by it; an older "
+         "copy loses more: see what by a new plan" % "; ".join(found))
 number, folder, copy, damaged = sound(store)
 if number is None:
     fail("no verified copy is here: nothing was changed", 3)
@@ -170,7 +174,11 @@ except OSError as error:
 print("copy %d staged: %d tables" % (number, len(copy["items"])))
 """
 )
-"""Prepare the directory that takes the live one's place. Arguments: STORE TABLES HIDDEN ROLE"""
+"""Prepare the directory that takes the live one's place.
+
+A large copy that `STATUS` did not read whole may have rotted: then the loss is to be judged anew.
+Arguments: STORE TABLES HIDDEN ROLE WHOLE_BYTES_MAX
+"""
 
 LIVE = (
     STORE
@@ -205,35 +213,62 @@ print("%d tables, %s, each of them whole%s"
 )
 """Prove the live tables whole, and of a role. Arguments: TABLES ROLE CONFIGURED_ROLE"""
 
+_SAME = r"""FILES='*.sqlite *.sqlite-wal *.sqlite-journal'
+same() {
+for one in $FILES; do [ ! -f "$one" ] || cmp -s "$one" "$1/$one" || return 1; done
+}
+"""
+"""Whether all tables of the directory we are in are in another one, byte by byte."""
+
 KEEP = r"""
 set -u; umask 077
-store=$1 dir=$2 name=$3 role=$4 kept=$store/kept/$name
+store=$1 dir=$2 name=$3 kept=$store/kept/$3
 fail() { echo "$*" >&2; exit 1; }
-mkdir -p "$store/kept" "$dir" || fail "$store or $dir cannot be made"
-if [ -n "$name" ] && [ ! -d "$kept" ]; then
+_SAME_mkdir -p "$store/kept" "$dir" || fail "$store or $dir cannot be made"
+cd "$dir" || fail "$dir cannot be entered"
+number=1
+while [ -d "$kept" ]; do
+! same "$kept" || { echo "its tables are kept in $kept already"; exit 0; }
+number=$((number + 1)) kept=$store/kept/$name.$number
+done
 rm -rf "$kept.new"; mkdir "$kept.new" || fail "$kept.new cannot be made"
-(cd "$dir" && set -- *.sqlite* && { [ ! -e "$1" ] || cp -p "$@" "$kept.new"; }) \
-|| fail "the tables could not be copied to $kept.new"
-[ ! -f "$dir/.hamnd-role" ] || cp -p "$dir/.hamnd-role" "$kept.new"
+for one in $FILES .hamnd-role; do
+[ ! -f "$one" ] || cp -p "$one" "$kept.new" || fail "$one could not be copied to $kept.new"
+done
 sync; mv "$kept.new" "$kept" || fail "$kept cannot be made"
-fi
-role_file=$dir/.hamnd-role
-echo "$role kept ${name:-nothing}" >"$role_file.new" && mv "$role_file.new" "$role_file" \
-|| fail "$role_file cannot be written"
-echo "$role now${name:+, its tables are kept in $kept}"
-""".lstrip("\n")
-"""Keep the tables of a node under a name ("" to keep none), then give it a role.
-
-Arguments: STORE TABLES NAME ROLE
-"""
+echo "its tables are kept in $kept"
+""".lstrip("\n").replace("_SAME_", _SAME)
+"""Keep the tables of a node under a name; what was kept under it before stays, this one gets a
+number. Arguments: STORE TABLES NAME"""
 
 KEPT = r"""
-store=$1 dir=$2 name=$3 role=$4
-[ -z "$name" ] || [ -d "$store/kept/$name" ] || \
-{ echo "nothing is kept in $store/kept/$name" >&2; exit 1; }
+store=$1 dir=$2 name=$3 kept=$store/kept/$3
+_SAME_cd "$dir" || exit 1
+number=1
+while [ -d "$kept" ]; do
+! same "$kept" || { echo "its tables are kept in $kept"; exit 0; }
+number=$((number + 1)) kept=$store/kept/$name.$number
+done
+echo "what is in $dir now is not kept in $store/kept/$name" >&2; exit 1
+""".lstrip("\n").replace("_SAME_", _SAME)
+"""Prove what `KEEP` did, by content. Arguments: STORE TABLES NAME"""
+
+DEMOTE = r"""
+set -u
+dir=$1 role=$2 role_file=$1/.hamnd-role
+fail() { echo "$*" >&2; exit 1; }
+mkdir -p "$dir" || fail "$dir cannot be made"
+echo "$role by hamnd" >"$role_file.new" && mv "$role_file.new" "$role_file" \
+|| fail "$role_file cannot be written"
+echo "$role now"
+""".lstrip("\n")
+"""Give a node a role, whatever becomes of its tables. Arguments: TABLES ROLE"""
+
+DEMOTED = r"""
+dir=$1 role=$2
 case $(head -n 1 "$dir/.hamnd-role" 2>/dev/null) in
-"$role "*) echo "$role now${name:+, its tables are kept in $store/kept/$name}" ;;
+"$role "*) echo "$role now" ;;
 *) echo "the tables in $dir have no role $role" >&2; exit 1 ;;
 esac
 """.lstrip("\n")
-"""Prove what `KEEP` did. Arguments: STORE TABLES NAME ROLE"""
+"""Prove what `DEMOTE` did. Arguments: TABLES ROLE"""
