@@ -22,13 +22,22 @@ from tests.lab.site.pair import CONFIG, configuration
 from tests.lab.site.pg_pair import over_postgres
 from tests.lab.site.pg_truth import examine
 from tests.lab.site.postgres import Postgres, Writer, make_pair
-from tests.lab.site.stepping import carry_out, take_looks, terms_of
+from tests.lab.site.stepping import StepFailed, carry_out, take_looks, terms_of
 
 __all__ = ["faults", "lab"]
 pytestmark = [pytest.mark.lab, pytest.mark.timeout(240), needs_lab("postgres")]
 
 SECRET = "a:b\\c'd only for replication"
 PASSFILE = "/var/lib/postgresql/hamnd.pgpass"
+TALKATIVE = (
+    "log_statement = 'all'",
+    "log_duration = on",
+    "log_min_duration_sample = 0",
+    "log_statement_sample_rate = 1",
+    "log_transaction_sample_rate = 1",
+    "shared_preload_libraries = 'pg_stat_statements'",
+)
+"""Whatever makes a server write statements down."""
 STRICT = """
 local all all trust
 host all all 127.0.0.1/32 trust
@@ -53,8 +62,11 @@ def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
     for server in (first, second):
         server.init()
         server.host.run("sh", "-c", 'cat >"$1/pg_hba.conf"', "put", server.data, stdin=STRICT)
-        server.sql("ALTER SYSTEM SET log_statement = 'all'")
-        server.sql("SELECT pg_reload_conf()")
+        for setting in TALKATIVE:
+            server.sql(f"ALTER SYSTEM SET {setting}")
+        server.stop()
+        server.start()
+        server.sql("CREATE EXTENSION pg_stat_statements")
         give_password(server.host)
     second.sql("CREATE TABLE only_on_mn2 (n int)")
     keys = f'replication_passfile = "{PASSFILE}"'
@@ -73,6 +85,7 @@ def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
     lab["mn2"].run("test", "-e", f"{second.data}.hamnd-kept-setup/PG_VERSION")
     for server in (first, second):
         assert "only for replication" not in server.host.run("cat", server.log)
+    assert "only for replication" not in first.sql("SELECT query FROM pg_stat_statements")
     again = carry_out(lab["mn2"], steps)
     assert {one.outcome for one in again} == {"already"}
 
@@ -161,6 +174,26 @@ def test_an_exchange_loses_nothing_and_needs_no_rewinding(lab: Lab, faults: Faul
     assert not first.accepts_writes
     assert second.sql("SELECT sync_state FROM pg_stat_replication") == "sync"
     second.sql("INSERT INTO lab_rows VALUES (0)")
+
+
+def test_a_standby_that_never_streams_holds_up_no_commit(lab: Lab, faults: Faults) -> None:
+    """Given a synchronous pair that is set up, when the new standby does not stream, then the steps
+    end there, and the primary goes on committing: nobody was made to wait for it."""
+    first, second = Postgres(lab["mn1"]), Postgres(lab["mn2"])
+    for server in (first, second):
+        server.init()
+    configure(lab["mn2"], "synchronous = true")
+    steps = ENGINE.steps(terms_of(lab["mn2"]), Setup())
+    started = [one.id for one in steps].index("db-start") + 1
+    carry_out(lab["mn2"], steps[:started])
+    second.stop()
+    with pytest.raises(StepFailed, match="mn2 does not receive"):
+        carry_out(lab["mn2"], steps[started:])
+    assert first.ask("INSERT INTO lab_rows VALUES (1)").code == 0
+    second.start()
+    assert [one.id for one in carry_out(lab["mn2"], steps[started:])][-1] == "replicate"
+    first.sql("INSERT INTO lab_rows VALUES (2)")
+    assert first.sql("SELECT sync_state FROM pg_stat_replication") == "sync"
 
 
 def test_a_refused_password_is_told_with_what_to_mend(lab: Lab, faults: Faults) -> None:

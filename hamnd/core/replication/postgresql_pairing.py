@@ -10,6 +10,8 @@ from hamnd.core.replication.pairing import Pairing
 from hamnd.dialects.postgresql import commands, held, pairing
 from hamnd.model.plan import Step
 
+KEPT_BY_SETUP = "setup"
+"""What a standby had before it was set up is kept under this label; it may have had nothing."""
 COPY_S = 6 * 3600.0
 
 
@@ -43,7 +45,7 @@ def open_source(pair: Pairing, after: tuple[str, ...]) -> tuple[Step, ...]:
     return access, slot
 
 
-def hold(pair: Pairing) -> Step:
+def hold(pair: Pairing, is_setup: bool = False) -> Step:
     """Stop the server of the one that will follow, and keep everybody from starting it."""
     site, host = pair.site, pair.standby.name
     return Step(
@@ -52,7 +54,8 @@ def hold(pair: Pairing) -> Step:
         guide="9",
         host=host,
         actions=(*held.stop(site, host), held.hold(site, host)),
-        postconditions=(held.is_held(site, host, pair.source),),
+        preconditions=(held.is_its_place(site, host, is_setup),),
+        postconditions=(held.is_held(site, host, pair.source, is_setup),),
         timeout_s=pair.limit_s("hold", 2.0 * held.STOP_S),
         compensation=(held.give_back(site, host),),
     )
@@ -70,7 +73,7 @@ def keep(pair: Pairing, label: str, is_moved: bool, what: str = "") -> Step:
         depends_on=("hold",),
         actions=(held.keep(site, host, label, is_moved),),
         preconditions=() if is_moved else (held.has_room(site, host),),
-        postconditions=(held.is_kept(site, host, label, is_moved),),
+        postconditions=(held.is_kept(site, host, label, is_moved, label == KEPT_BY_SETUP),),
         timeout_s=pair.limit_s("preserve", COPY_S),
     )
 
@@ -176,22 +179,49 @@ def start(pair: Pairing, after: str, is_new: bool) -> Step:
     )
 
 
-def replicate(pair: Pairing) -> Step:
-    """The last step of every way: both ends say that the log flows."""
+def replicate(pair: Pairing) -> tuple[Step, ...]:
+    """The last step of every way: both ends say that the log flows, as it is to flow.
+
+    Where the primary is to wait for the standby it is told so only once the standby streams:
+    before, every commit of the cluster's own database would hang.
+    """
+    if not pair.site.postgresql.synchronous:
+        return (_flows(pair, "replicate", "db-start"),)
     site, standby, source = pair.site, pair.standby, pair.source
-    is_waiting = site.postgresql.synchronous
-    return Step(
+    is_sent = pairing.sends(site, source.name, standby, is_waiting=False)
+    waits = Step(
         id="replicate",
-        title=f"{standby.name} receives what {source.name} writes",
+        title=f"every commit on {source.name} waits for the disk of {standby.name}",
         guide="9",
         host=source.name,
-        depends_on=("db-start",),
-        actions=(pairing.wait_for(site, source.name, standby),) if is_waiting else (),
+        depends_on=("db-flow",),
+        actions=(pairing.wait_for(site, source.name, standby),),
+        preconditions=(is_sent, pairing.receives(site, standby.name)),
         postconditions=(
-            pairing.sends(site, source.name, standby),
+            pairing.sends(site, source.name, standby, is_waiting=True),
             pairing.receives(site, standby.name),
         ),
         timeout_s=pair.limit_s("replicate", 60.0),
+        wait_s=30.0,
+        compensation=(commands.wait_for_nobody(site, source.name),),
+    )
+    return _flows(pair, "db-flow", "db-start"), waits
+
+
+def _flows(pair: Pairing, name: str, after: str) -> Step:
+    """Nothing is done any more: what was started is seen to receive."""
+    site, standby, source = pair.site, pair.standby, pair.source
+    return Step(
+        id=name,
+        title=f"{standby.name} receives what {source.name} writes",
+        guide="9",
+        host=source.name,
+        depends_on=(after,),
+        postconditions=(
+            pairing.sends(site, source.name, standby, is_waiting=False),
+            pairing.receives(site, standby.name),
+        ),
+        timeout_s=pair.limit_s(name, 60.0),
         wait_s=60.0,
     )
 
@@ -207,7 +237,8 @@ def quiesce(pair: Pairing) -> Step:
         host=host,
         actions=(*stop, held.hold(site, host)),
         preconditions=(
-            pairing.sends(site, host, pair.source),
+            held.is_its_place(site, host),
+            pairing.sends(site, host, pair.source, site.postgresql.synchronous),
             pairing.receives(site, pair.source.name),
         ),
         postconditions=(held.is_held(site, host, pair.source), held.has_handed_over(site, host)),

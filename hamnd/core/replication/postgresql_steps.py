@@ -21,8 +21,6 @@ from hamnd.model.work import Action
 
 PROMOTE_MARGIN_S = 10
 """pg_promote() gives up so much before our own limit ends it."""
-KEPT_BY_SETUP = "setup"
-"""What a standby had before it was set up is kept under this label."""
 
 
 def setup_steps(terms: Terms) -> tuple[Step, ...]:
@@ -30,11 +28,11 @@ def setup_steps(terms: Terms) -> tuple[Step, ...]:
     pair = Pairing(terms, terms.site.primary, terms.site.standby)
     return (
         *pairs.open_source(pair, after=()),
-        pairs.hold(pair),
-        pairs.keep(pair, KEPT_BY_SETUP, is_moved=True),
+        pairs.hold(pair, is_setup=True),
+        pairs.keep(pair, pairs.KEPT_BY_SETUP, is_moved=True),
         pairs.copy(pair),
         pairs.start(pair, "db-copy", is_new=True),
-        pairs.replicate(pair),
+        *pairs.replicate(pair),
     )
 
 
@@ -54,7 +52,7 @@ def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
         *pairs.open_source(pair, after=("preserve",)),
         *way,
         pairs.start(pair, way[-1].id, is_new),
-        pairs.replicate(pair),
+        *pairs.replicate(pair),
     )
 
 
@@ -70,7 +68,7 @@ def switchover_steps(terms: Terms) -> tuple[Step, ...]:
         *pairs.open_source(pair, after=("promote",)),
         pairs.follow(pair),
         pairs.start(pair, "db-follow", is_new=False),
-        pairs.replicate(pair),
+        *pairs.replicate(pair),
     )
 
 
@@ -84,7 +82,7 @@ def promote_step(terms: Terms, promotion: Promotion, after: str = "fuse") -> Ste
     )
     if promotion.waits_for:
         # Before the promotion: not one commit may wait for a standby that is not there.
-        actions = (commands.wait_for_nobody(site), *actions)
+        actions = (commands.wait_for_nobody(site, site.node), *actions)
     space = () if site.postgresql.data_dir is None else (held.has_space(site),)
     title = f"promote PostgreSQL ({promotion.variant})"
     return Step(

@@ -193,15 +193,15 @@ def promote(site: Site, wait_s: int) -> Action:
     return Action(psql(site, site.node, statement), reads="postgresql.promoted")
 
 
-def wait_for_nobody(site: Site) -> Action:
-    """Return what keeps a promoted server from waiting for standbys that are not there.
+def wait_for_nobody(site: Site, host: str) -> Action:
+    """Return what keeps a server from waiting for standbys that are not there.
 
     A standby that was cloned from a synchronous primary has its synchronous_standby_names: as a
     primary it would hold every commit for ever. The setting is read again by a running server.
     """
     statements = ("ALTER SYSTEM SET synchronous_standby_names = ''", "SELECT pg_reload_conf()")
     return Action(
-        psql(site, site.node, *statements, limits=Limits(int(LOOK_S))),
+        psql(site, host, *statements, limits=Limits(int(LOOK_S))),
         reads="postgresql.waits_for_nobody",
     )
 

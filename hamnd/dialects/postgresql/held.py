@@ -42,8 +42,31 @@ mv "$data" "$held"
 elif [ -d "$data" ]; then rmdir "$data"; fi
 rm -f "$held/postmaster.pid"
 """
+_PLACE = """\
+data=$1 held=$2 may_be_empty=$3; shift 3
+where() { (cd "$1" 2>/dev/null && pwd -P); }
+mends="correct replication.postgresql.data_dir"
+told=$("$@" 2>/dev/null); code=$?
+[ "$code" != 1 ] || { echo "its server does not tell: grant pg_read_all_settings"; exit 1; }
+if [ "$code" = 0 ]; then
+[ -n "$told" ] && [ "$(where "$told")" = "$(where "$data")" ] ||
+{ echo "its server has its data in $told, not in $data: $mends"; exit 1; }
+fi
+for dir in "$data" "$held" ""; do [ ! -e "$dir/PG_VERSION" ] || break; done
+if [ -z "$dir" ]; then
+[ -z "$may_be_empty" ] || { echo "there is no data yet"; exit 0; }
+echo "neither $data nor $held has the data of a server: $mends"; exit 1
+fi
+at=$(where "$dir") || { echo "$dir cannot be entered"; exit 1; }
+mount=$(df -P "$at" | awk 'NR == 2 { print $6 }')
+# A link is renamed, wherever it leads to.
+if [ ! -L "$dir" ] && { [ "$mount" = "$at" ] || mountpoint -q "$at" 2>/dev/null; }; then
+echo "$dir is a mount point and cannot be renamed: let the data be in a directory below it"; exit 1
+fi
+echo "its data is in $dir"
+"""
 _HELD = """\
-data=$1 held=$2 sources=$3; shift 3
+data=$1 held=$2 may_be_empty=$3 sources=$4; shift 4
 if [ -e "$data/PG_VERSION" ]; then
 told=$("$@" 2>/dev/null)
 for one in $sources; do
@@ -53,6 +76,8 @@ done
 echo "$data is in its place: a start would serve it"; exit 1
 fi
 [ ! -e "$held/postmaster.pid" ] || { echo "a server runs on $held"; exit 1; }
+[ -n "$may_be_empty" ] || ls -d "$data".hamnd-* >/dev/null 2>&1 ||
+{ echo "neither $data nor what it is called while it is held is there"; exit 1; }
 echo "nobody can start it"
 """
 _COPY = """\
@@ -80,10 +105,12 @@ while [ -e "$to" ]; do number=$((number + 1)) to=$kept.$number; done
 mv "$held" "$to"
 """
 _KEPT = """\
-held=$1 kept=$2 way=$3
+held=$1 kept=$2 way=$3 may_be_empty=$4
 if [ "$way" = move ]; then [ ! -e "$held" ]; else [ -e "$kept/global/pg_control" ]; fi ||
 { echo "$held is not kept yet"; exit 1; }
-[ -e "$kept" ] && echo "kept as $kept" || echo "nothing was there"
+[ ! -e "$kept" ] || { echo "kept as $kept"; exit 0; }
+[ -n "$may_be_empty" ] && { echo "nothing was there"; exit 0; }
+echo "neither $held nor $kept is there"; exit 1
 """
 _STATE = """\
 set -eu; control=$1 held=$2
@@ -133,9 +160,11 @@ set -eu; ctl=$1 data=$2 limit=$3 options=$4
 "$ctl" -D "$data" -s -w -t "$limit" -l "$data.log" -o "$options" start ||
 { tail -n 3 "$data.log" >&2; exit 1; }
 """
-_HANDED_OVER = """\
+HANDED_OVER = """\
 there=$1 here=$2
 end=$(sh -c "$there") || { echo "the old primary was not shut down in order"; exit 1; }
+# The other node's text becomes part of a statement here.
+case $end in *[!0-9A-Fa-f/]*|'') echo "where its log ends cannot be read"; exit 1 ;; esac
 echo "SELECT pg_last_wal_replay_lsn() > '$end'::pg_lsn" | sh -c "$here" | grep -qx t ||
 { echo "its last record begins at $end, and is not here yet"; exit 1; }
 echo "its last record, at $end, is here"
@@ -165,8 +194,23 @@ def hold(site: Site, host: str) -> Action:
     return script(site, host, _HOLD, "hold", where.data, where.held)
 
 
-def is_held(site: Site, host: str, source: Node) -> Look:
+def is_its_place(site: Site, host: str, may_be_empty: bool = False) -> Look:
+    """Return the look that finds a server's data where the site says, and able to be renamed.
+
+    A server that answers is asked itself; with a wrong place another one would be held, and the
+    real one be started again as the primary that it was.
+    """
+    where = places(site)
+    told = f"{where.data} on {host} is the data directory, and can be renamed"
+    asked = psql(site, host, "SHOW data_directory", limits=Limits(STATUS_S))
+    words = (where.data, where.held, "yes" * may_be_empty)
+    return scripted(site, host, told, _PLACE, "place", *words, *asked.argv)
+
+
+def is_held(site: Site, host: str, source: Node, may_be_empty: bool = False) -> Look:
     """Return the look that proves it out of reach, or at the end of its way: the other's standby.
+
+    Only a node that is set up may have had no data at all.
 
     That one it may know by the address that moves, too. Who streams from a third server is not this
     pair's (sender_host is told since version 11).
@@ -177,7 +221,7 @@ def is_held(site: Site, host: str, source: Node) -> Look:
     status = psql(site, host, question, limits=Limits(STATUS_S))
     moving = [word for one in site.identity for word in (one.name, one.address)]
     sources = " ".join((source.name, source.address, *moving))
-    words = (where.data, where.held, sources, *status.argv)
+    words = (where.data, where.held, "yes" * may_be_empty, sources, *status.argv)
     return scripted(site, host, told, _HELD, "held", *words)
 
 
@@ -201,10 +245,11 @@ def has_room(site: Site, host: str) -> Look:
     return scripted(site, host, told, _ROOM, "room", places(site).held)
 
 
-def is_kept(site: Site, host: str, label: str, is_moved: bool) -> Look:
+def is_kept(site: Site, host: str, label: str, is_moved: bool, may_be_empty: bool = False) -> Look:
     """Return the look that finds held data kept, and says where."""
     where = places(site)
-    words = (where.held, where.kept(label), "move" if is_moved else "copy")
+    way = "move" if is_moved else "copy"
+    words = (where.held, where.kept(label), way, "yes" * may_be_empty)
     return scripted(site, host, f"what {host} had is kept", _KEPT, "kept", *words)
 
 
@@ -315,7 +360,7 @@ def has_handed_over(site: Site, host: str) -> Look:
     there = preview(Exec(host, (*words, places(site).held), site.postgresql.os_user), site)
     here = preview(psql(site, site.node, limits=Limits(int(LOOK_S) - 2)), site)
     return Look(
-        Exec(site.node, ("sh", "-c", _HANDED_OVER, "hamnd-handed-over", there, here)),
+        Exec(site.node, ("sh", "-c", HANDED_OVER, "hamnd-handed-over", there, here)),
         reads="shell.exit_zero",
         expects=f"{site.node} has everything that {host} wrote",
         timeout_s=2 * LOOK_S,

@@ -35,8 +35,12 @@ cat "$file.hamnd-new" >"$file"; rm -f "$file.hamnd-new"
 """The file keeps its owner and mode; the server reads it only when it is told to."""
 
 _ROLE = r"""\set VERBOSITY terse
-SET log_statement = 'none'; SET log_min_error_statement = 'panic';
-SET log_min_duration_statement = -1; SET password_encryption = 'scram-sha-256';
+SELECT set_config(name, quiet, false) FROM (VALUES
+('log_statement', 'none'), ('log_min_error_statement', 'panic'), ('log_duration', 'off'),
+('log_min_duration_statement', '-1'), ('log_min_duration_sample', '-1'),
+('log_transaction_sample_rate', '0'), ('pg_stat_statements.track', 'none'), ('pgaudit.log', 'none')
+) wanted(name, quiet) JOIN pg_settings s USING (name) \g /dev/null
+SET password_encryption = 'scram-sha-256';
 \set line `sed -nE '/^(([^\\:]|\\.)*:){3}(':'role''|\*):/{s/^(([^\\:]|\\.)*:){4}//;p;q;}' < :'file'`
 \set word `printf %s :'line' | sed -E 's/\\(.)/\1/g'`
 SELECT format('CREATE ROLE %I', :'role')
@@ -46,8 +50,20 @@ SELECT format('GRANT EXECUTE ON FUNCTION pg_catalog.%s TO %I', one, :'role') FRO
 'pg_ls_dir(text, boolean, boolean)', 'pg_stat_file(text, boolean)', 'pg_read_binary_file(text)',
 'pg_read_binary_file(text, bigint, bigint, boolean)']) one \gexec
 """
-"""The password goes from its file into the server: not into any argv, log or message (law 7). The
+"""The password goes from its file into the server: not into any argv, log or message (law 7), nor
+into the statistics of statements; what a version or an installation does not have is not set. The
 four functions are what pg_rewind calls on its source (its manual page, "Warning")."""
+
+_MAKE_SLOT = r"""\set VERBOSITY terse
+SELECT format('ALTER SYSTEM SET max_slot_wal_keep_size = %L', :'keep')
+FROM pg_settings WHERE name = 'max_slot_wal_keep_size' \gexec
+SELECT pg_reload_conf() \g /dev/null
+SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots s
+WHERE slot_name = :'slot' AND to_jsonb(s)->>'wal_status' = 'lost' AND NOT active \g /dev/null
+SELECT pg_create_physical_replication_slot(:'slot', true)
+WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = :'slot') \g /dev/null
+"""
+"""max_slot_wal_keep_size and the slot's wal_status exist since version 13."""
 
 _SENDS = (
     "SELECT coalesce(bool_or(state = 'streaming'{sync}), false), "
@@ -143,17 +159,16 @@ def lets_in(site: Site, guest: Node, host: Node) -> Look:
 
 
 def make_slot(site: Site, host: str, node: Node) -> Action:
-    """Return what makes a slot for a node, and keeps it from filling this disk for ever."""
-    slot = slot_of(node)
-    return sql(
-        site,
-        host,
-        f"ALTER SYSTEM SET max_slot_wal_keep_size = '{site.postgresql.slot_keep_mib}MB'",
-        "SELECT pg_reload_conf()",
-        "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots s "
-        f"WHERE slot_name = '{slot}' AND to_jsonb(s)->>'wal_status' = 'lost' AND NOT active",
-        f"SELECT pg_create_physical_replication_slot('{slot}', true) "
-        f"WHERE NOT EXISTS (SELECT FROM pg_replication_slots WHERE slot_name = '{slot}')",
+    """Return what makes a slot for a node, and keeps it from filling this disk for ever.
+
+    Version 12 has no such bound: there a slot keeps the log until somebody drops it.
+    """
+    plain = psql(site, host, limits=Limits(int(LOOK_S)))
+    named = (f"slot={slot_of(node)}", f"keep={site.postgresql.slot_keep_mib}MB")
+    options = ("-v", "ON_ERROR_STOP=1", *(word for one in named for word in ("-v", one)))
+    return Action(
+        Exec(host, (*plain.argv, *options, "-f", "-"), site.postgresql.os_user, _MAKE_SLOT),
+        reads="postgresql.changed",
     )
 
 
@@ -181,11 +196,12 @@ def wait_for(site: Site, host: str, node: Node) -> Action:
     return sql(site, host, statement, "SELECT pg_reload_conf()")
 
 
-def sends(site: Site, host: str, node: Node) -> Look:
-    """Return the look that proves a server sending to a node, as a synchronous one where wanted."""
-    sync = " AND sync_state IN ('sync', 'quorum')" if site.postgresql.synchronous else ""
+def sends(site: Site, host: str, node: Node, is_waiting: bool) -> Look:
+    """Return the look that proves a server sending to a node, and its commits waiting for it."""
+    sync = " AND sync_state IN ('sync', 'quorum')" if is_waiting else ""
     statement = _SENDS.format(node=node.name, sync=sync)
-    return judged(site, host, f"{host} streams to {node.name}", statement)
+    waits = ", and waits for its disk" if is_waiting else ""
+    return judged(site, host, f"{host} streams to {node.name}{waits}", statement)
 
 
 def beat(site: Site, host: str) -> Action:

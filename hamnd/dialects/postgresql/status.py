@@ -49,6 +49,8 @@ _CUT_OFF = re.compile(r"terminating connection|server closed the connection")
 _DENIED = re.compile(r"FATAL:|fe_sendauth|no password supplied", re.IGNORECASE)
 _CONNECTION_FAILED: Final = 2
 """psql's exit code when it could not connect, or was cut off."""
+_SCRIPT_FAILED: Final = 3
+"""Its exit code when a statement of a script failed: it says which."""
 
 
 def parse_lsn(text: object) -> int | None:
@@ -104,6 +106,8 @@ def answer_of(report: Report) -> ServerAnswer:
     """Return what a call of psql says about the server; every doubt is UNKNOWN."""
     if unanswered(report) is not None:
         return ServerAnswer.UNKNOWN
+    if report.exit_code == _SCRIPT_FAILED and "ERROR:" in report.stderr:
+        return ServerAnswer.TOLD
     if report.exit_code != _CONNECTION_FAILED:
         return ServerAnswer.TOLD if report.exit_code in (0, 1) else ServerAnswer.UNKNOWN
     if _CUT_OFF.search(report.stderr):

@@ -231,6 +231,7 @@ def test_a_cut_answer_is_none() -> None:
         ),
         (exited(127, "", "sh: 1: psql: not found"), ServerAnswer.UNKNOWN),
         (exited(3), ServerAnswer.UNKNOWN),
+        (exited(3, "", "psql:<stdin>:2: ERROR:  permission denied"), ServerAnswer.TOLD),
         *((one, ServerAnswer.UNKNOWN) for one in MUTE),
     ],
 )
