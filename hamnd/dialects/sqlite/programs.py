@@ -3,9 +3,12 @@
 Owns their texts. Must not know argv (commands). On the primary only what is there is used: python3
 with its sqlite3 module, else the program sqlite3; neither is told in words. All reading there is
 read-only, through SQLite's own backup API (sqlite.org/backup.html): a table is never half of one
-transaction. With python3 all tables are held by a shared lock while they are copied, so that the
-set is of one moment; with the program a set that changed meanwhile is copied again, at most three
-times, and then told as "table": each table whole, but not all of one moment.
+transaction. With
+python3 each table is read in one transaction, begun before any is copied. Under rollback journals
+(SQLite's default) that keeps writers from committing, so that the set is of one moment; in WAL mode
+it does not, and the set is of one moment only where nothing was committed while they were begun.
+That is tried three times, as with the program a set that changed meanwhile is copied again; then it
+is told as "table": each table whole, but not all of one moment.
 """
 
 from __future__ import annotations
@@ -21,15 +24,30 @@ except ImportError:
 out, names = sys.argv[1], sys.argv[2:]
 if not hasattr(sqlite3.Connection, "backup"):
     sys.exit(8)
+
+def state(name):
+    # The header of the index of a write-ahead log: every commit changes it.
+    try:
+        with open(name + "-shm", "rb") as index:
+            return index.read(96)
+    except OSError:
+        return b""
+
 for attempt in (1, 2, 3):
-    held, taken = [], time.time()
+    held, taken, seen = [], time.time(), {}
     try:
         for name in names:
             where = "file:" + pathname2url(os.path.abspath(name)) + "?mode=ro"
             one = sqlite3.connect(where, uri=True, timeout=5, isolation_level=None)
             held.append((name, one))
+            if one.execute("PRAGMA journal_mode").fetchone()[0] == "wal":
+                one.execute("SELECT count(*) FROM sqlite_master").fetchone()
+                seen[name] = state(name)
             one.execute("BEGIN")
             one.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        snapshot = "set" if all(state(name) == was for name, was in seen.items()) else "table"
+        if snapshot == "table" and attempt < 3:
+            continue
         for name, one in held:
             copy = sqlite3.connect(os.path.join(out, name))
             one.backup(copy)
@@ -44,7 +62,7 @@ for attempt in (1, 2, 3):
         for _, one in held:
             one.close()
 with open(os.path.join(out, "MANIFEST"), "w") as file:
-    file.write("hamnd-copy 1\ntaken %.3f\nsnapshot set\n" % taken)
+    file.write("hamnd-copy 1\ntaken %.3f\nsnapshot %s\n" % (taken, snapshot))
     file.write("how python3, sqlite %s\n" % sqlite3.sqlite_version)
     for name in names:
         with open(os.path.join(out, name), "rb") as made:
