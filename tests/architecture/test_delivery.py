@@ -10,9 +10,12 @@ import re
 import shutil
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.lab.site.fixtures import MUST_RUN
 
 SHELL_FILES = (
     "hamnd/guard/hamn-guard",
@@ -127,6 +130,43 @@ def test_each_drop_in_has_a_form_for_a_systemd_that_obeys_no_condition(
     (asked,) = re.findall(r"^ExecCondition=(.*)$", (folder / name).read_text(), re.MULTILINE)
     assert f"\nExecStartPre={asked}\n" in old
     assert "\nExecCondition=" not in old
+
+
+LAB_STORY = """\
+from tests.lab.site import fixtures, needs
+
+needs.PACKAGES["no-such-program"] = "no-such-package"
+pytestmark = fixtures.needs("no-such-program")
+
+
+def test_a_story() -> None:
+    raise AssertionError
+"""
+
+
+@pytest.mark.parametrize("is_ci", [True, False])
+def test_ci_fails_where_the_lab_was_skipped(checkout: Path, tmp_path: Path, is_ci: bool) -> None:
+    """Given a story that cannot be played here, when it is run in the environment that .ci/run
+    makes, then the run fails and says what is missing; elsewhere the story is skipped."""
+    story = tmp_path / "test_story.py"
+    story.write_text(LAB_STORY)
+    before, _, rest = (checkout / ".ci/run").read_text().partition("make test")
+    assert rest.strip() == "", "the tests come last: their failure is the run's"
+    exports = [line for line in before.splitlines() if line.startswith("export ")]
+    runs = 'exec "$0" -m pytest -q -p no:cacheprovider --rootdir="$1" -c "$1/pyproject.toml" "$2"'
+    script = "\n".join([*(exports if is_ci else []), runs])
+    environment = {name: word for name, word in os.environ.items() if name != MUST_RUN}
+    done = subprocess.run(
+        ["bash", "-ec", script, sys.executable, str(checkout), str(story)],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode != 0) is is_ci, done.stdout
+    assert ("1 skipped" in done.stdout) is not is_ci, done.stdout
+    assert "needs package no-such-package" in done.stdout
+    assert ("the lab must run here" in done.stdout) is is_ci
 
 
 def test_ci_runs_what_the_readme_says(checkout: Path) -> None:
