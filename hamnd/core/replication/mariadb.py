@@ -1,7 +1,8 @@
 """MariaDB (or MySQL 8) with GTIDs as a replication engine: view, partner, promotion, steps.
 
 Owns which questions are asked, and the engine's steps of a takeover. Must not parse text
-(dialects.mariadb), build the normal form (mariadb_view) nor judge loss (mariadb_loss).
+(dialects.mariadb), build the normal form (mariadb_view, mariadb_alone) nor judge loss
+(mariadb_loss).
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from hamnd.core.replication import (
     Takeover,
     Task,
 )
+from hamnd.core.replication.mariadb_alone import blind, seen_alone, seen_astray
 from hamnd.core.replication.mariadb_loss import judge_loss, judge_promotion
 from hamnd.core.replication.mariadb_pairing import rejoin, set_up, switch_over
 from hamnd.core.replication.mariadb_return import HERE_TOPIC, THERE_TOPIC, judge_return
@@ -31,9 +33,6 @@ from hamnd.core.replication.mariadb_view import (
     TOPIC,
     Here,
     PrimaryWord,
-    blind,
-    seen_alone,
-    seen_astray,
     seen_standby,
 )
 from hamnd.dialects.mariadb import commands
