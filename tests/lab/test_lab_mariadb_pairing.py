@@ -80,6 +80,28 @@ def test_two_servers_of_their_own_become_a_pair(lab: Lab) -> None:
     assert {one.outcome for one in again} == {"already"}
 
 
+def test_a_server_whose_data_lies_elsewhere_is_not_even_stopped(lab: Lab) -> None:
+    """Given a standby whose server works in another directory than hamnd was told, or with a binary
+    log outside of it, when the set-up comes to setting its data aside, then it says so, and the
+    server still serves."""
+    first, second = Maria(lab["mn1"], 1), Maria(lab["mn2"], 2)
+    for server in (first, second):
+        server.init()
+        server.host.write(CREDENTIALS, f"[client]\nuser = follower\npassword = {SECRET}\n", 0o600)
+    configure(lab["mn2"], 'data_dir = "/srv/mysql"\n')
+    steps = ENGINE.steps(terms_of(lab["mn2"]), Setup())
+    with pytest.raises(StepFailed, match=f"the server's datadir is {DATA}/, not /srv/mysql"):
+        carry_out(lab["mn2"], steps)
+    configure(lab["mn2"])
+    second.stop()
+    lab["mn2"].run("install", "-d", "-o", "mysql", "/var/log/bin")
+    settings(lab["mn2"], "log-bin = /var/log/bin/bin\n")
+    second.start()
+    with pytest.raises(StepFailed, match="log_bin lies outside of"):
+        carry_out(lab["mn2"], ENGINE.steps(terms_of(lab["mn2"]), Setup()))
+    assert second.ask("SELECT 1").code == 0
+
+
 def test_an_exchange_loses_nothing(lab: Lab) -> None:
     """Given a pair under writes from a third host, when the switchover is carried out from mn2,
     then every acknowledged row is there, and mn1 follows and takes no writes."""

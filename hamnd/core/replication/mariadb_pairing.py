@@ -41,22 +41,30 @@ class Pairing:
         return self.terms.policy.step_timeout_s(step_id, default_s)
 
 
+@dataclass(frozen=True, slots=True)
+class Had:
+    """What the one that will follow has now."""
+
+    kept_as: str
+    diverged: str = ""
+    """What only it has, as a range of GTIDs."""
+    may_lack: bool = False
+    """There may be nothing."""
+
+
 def set_up(terms: Terms) -> tuple[Step, ...]:
     """Return how a pair is made of two servers (guide §5)."""
     pair = _pairing(terms, terms.site.primary, terms.site.standby)
-    return (_access(pair), _hold(pair), _keep(pair, KEPT_AT_SETUP, ""), *_anew(pair))
+    had = Had(KEPT_AT_SETUP, may_lack=True)
+    return (_access(pair), _hold(pair, had), _keep(pair, had), *_anew(pair))
 
 
 def rejoin(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """Return how the returned old primary becomes the standby of this node (guide §9)."""
     here = terms.site.standby if terms.site.is_on_standby else terms.site.primary
     pair = _pairing(terms, here, terms.site.partner)
-    return (
-        _access(pair),
-        _hold(pair),
-        _keep(pair, task.kept_as, task.diverged),
-        *_anew(pair),
-    )
+    had = Had(task.kept_as, task.diverged)
+    return (_access(pair), _hold(pair, had), _keep(pair, had), *_anew(pair))
 
 
 def switch_over(terms: Terms) -> tuple[Step, ...]:
@@ -119,7 +127,7 @@ def _access(pair: Pairing, after: tuple[str, ...] = ()) -> Step:
     )
 
 
-def _hold(pair: Pairing) -> Step:
+def _hold(pair: Pairing, had: Had) -> Step:
     """Stop the server of the one that will follow, and keep everybody from starting it."""
     site, host = pair.site, pair.standby.name
     return Step(
@@ -128,23 +136,30 @@ def _hold(pair: Pairing) -> Step:
         guide="9",
         host=host,
         actions=(pairing.stop(site, host), pairing.hold(site, host)),
-        postconditions=(pairing.is_held(site, host, pair.source),),
+        preconditions=(pairing.is_in_place(site, host, may_lack=had.may_lack),),
+        # Where nothing has to be there, nothing would be found held in the wrong place too.
+        postconditions=(
+            pairing.is_held(site, host, pair.source, had.kept_as, may_lack=had.may_lack),
+            pairing.is_in_place(site, host, may_lack=True),
+        ),
         timeout_s=pair.limit_s("hold", 120.0),
         compensation=(pairing.give_back(site, host),),
     )
 
 
-def _keep(pair: Pairing, label: str, diverged: str) -> Step:
+def _keep(pair: Pairing, had: Had) -> Step:
     site, host = pair.site, pair.standby.name
-    only = f", of it only there {diverged}" if diverged else ""
+    only = f", of it only there {had.diverged}" if had.diverged else ""
     return Step(
         id="preserve",
-        title=f"keep what {host} had as {pairing.kept_of(site, label)}{only}",
+        title=f"keep what {host} had as {pairing.kept_of(site, had.kept_as)}{only}",
         guide="9",
         host=host,
         depends_on=("hold",),
-        actions=(pairing.keep(site, host, label),),
-        postconditions=(pairing.is_kept(site, host, label, pair.source),),
+        actions=(pairing.keep(site, host, had.kept_as),),
+        postconditions=(
+            pairing.is_kept(site, host, pair.source, had.kept_as, may_lack=had.may_lack),
+        ),
         timeout_s=pair.limit_s("preserve", 120.0),
     )
 

@@ -22,6 +22,36 @@ if [ -e "$data/ibdata1" ]; then
 mv "$data" "$held"
 elif [ -d "$data" ]; then rmdir "$data"; fi
 """
+_IN_PLACE = """\
+data=$1 held=$2 must=$3; shift 3
+option() { printf '%s\\n' "$options" | sed -n "s/^--$1=//p" | tail -n 1; }
+real() { (cd "$1" 2>/dev/null && pwd -P) || printf '%s\\n' "${1%/}"; }
+if said=$("$@" 2>/dev/null) && [ -n "$said" ]; then
+at=$(printf '%s\\n' "$said" | cut -f 1) log=$(printf '%s\\n' "$said" | cut -f 2)
+else
+options=$(my_print_defaults mysqld server mariadb mariadbd) || exit 2
+at=$(option datadir) log=$(option 'log[-_]bin')
+fi
+[ -n "$at" ] || at=/var/lib/mysql
+if [ "$(real "$at")" != "$(real "$data")" ]; then
+echo "the server's datadir is $at, not $data (replication.mariadb.data_dir)"; exit 1
+fi
+[ -z "$must" ] || [ -e "$data/ibdata1" ] || [ -e "$held" ] ||
+{ echo "neither $data/ibdata1 nor $held is there: nothing to hold"; exit 1; }
+if mountpoint -q "$data"; then
+echo "$data is a mount point, which nobody can rename: put the data into a directory below it"
+exit 1
+fi
+case $log in */*)
+case "$(real "${log%/*}")/" in "$(real "$data")"/*) ;; *)
+echo "log_bin lies outside of $data, at $log: it would neither be held nor kept, and a new copy \
+cannot follow beside it (error 1947); write log_bin without a path"; exit 1 ;;
+esac ;;
+esac
+echo "$data is the server's own, and can be set aside"
+"""
+"""Whether what is renamed is what the server works with, all of it. A server that is down is judged
+by its option files; packages keep their data in /var/lib/mysql unless these say otherwise."""
 _FOLLOWS = r"""
 follows() {
 "$@" 2>/dev/null | awk -F '\t' -v name="$name" -v address="$address" '
@@ -38,13 +68,14 @@ END { exit !(refuses && rows == 1 && good == 1) }'
 """Whether a server takes no writes, and receives and applies what the partner writes: a row of its
 replication alone may be years old, or stand beside writes."""
 _HELD = (
-    "data=$1 name=$2 address=$3; shift 3"
+    "data=$1 held=$2 kept=$3 must=$4 name=$5 address=$6; shift 6"
     + _FOLLOWS
     + """\
 if [ -e "$data/ibdata1" ]; then
 follows "$@" && { echo "it follows $name: it serves nothing of its own"; exit 0; }
 echo "$data is in its place: a start would serve it"; exit 1
 fi
+[ -z "$must" ] || [ -e "$held" ] || [ -e "$kept" ] || { echo "$data is not there"; exit 1; }
 echo "nobody can start it"
 """
 )
@@ -56,13 +87,18 @@ while [ -e "$to" ]; do number=$((number + 1)) to=$kept.$number; done
 mv "$held" "$to"
 """
 _KEPT = (
-    "data=$1 held=$2 kept=$3 name=$4 address=$5; shift 5"
+    "data=$1 held=$2 kept=$3 must=$4 name=$5 address=$6; shift 6"
     + _FOLLOWS
     + """\
 [ ! -e "$held" ] || { echo "$held is not kept yet"; exit 1; }
-[ ! -e "$data/ibdata1" ] || follows "$@" ||
+if [ -e "$data/ibdata1" ]; then
+follows "$@" ||
 { echo "$data is in its place, and does not follow $name: it is not kept"; exit 1; }
-[ -e "$kept" ] && echo "kept as $kept" || echo "nothing was there"
+must=
+fi
+[ ! -e "$kept" ] || { echo "kept as $kept"; exit 0; }
+[ -z "$must" ] || { echo "neither $data nor $kept is there"; exit 1; }
+echo "nothing was there"
 """
 )
 _MARK = "hamnd-copied-at"
@@ -196,15 +232,33 @@ def stop(site: Site, host: str) -> Action:
     return Action(Exec(host, ("systemctl", "stop", site.mariadb.unit)))
 
 
+def is_in_place(site: Site, host: str, *, may_lack: bool) -> Look:
+    """Return the look that proves that what `hold` renames is all of the server's data.
+
+    `may_lack`: a server that is set up may have none yet.
+    """
+    places = "SELECT @@GLOBAL.datadir, @@GLOBAL.log_bin_basename"
+    question = client(site, host, places, is_named=False).argv
+    words = (site.mariadb.data_dir, held_of(site), "" if may_lack else "must")
+    told = f"{site.mariadb.data_dir} on {host} is its server's, and can be set aside"
+    return _scripted(host, told, _IN_PLACE, *words, *question)
+
+
 def hold(site: Site, host: str) -> Action:
     """Return what takes a stopped server's data directory out of everybody's reach."""
     return _script(host, _HOLD, "hold", site.mariadb.data_dir, held_of(site))
 
 
-def is_held(site: Site, host: str, source: Node) -> Look:
-    """Return the look that proves it out of reach, or at the end of its way: a replica."""
+def is_held(site: Site, host: str, source: Node, label: str, *, may_lack: bool) -> Look:
+    """Return the look that proves it out of reach, or at the end of its way: kept, or a replica."""
     told = f"nobody can start the MariaDB server of {host} as a primary"
-    return _scripted(host, told, _HELD, site.mariadb.data_dir, *_following(site, host, source))
+    words = _places(site, label, may_lack=may_lack)
+    return _scripted(host, told, _HELD, *words, *_following(site, host, source))
+
+
+def _places(site: Site, label: str, *, may_lack: bool) -> tuple[str, ...]:
+    must = "" if may_lack else "must"
+    return site.mariadb.data_dir, held_of(site), kept_of(site, label), must
 
 
 def _following(site: Site, host: str, source: Node) -> tuple[str, ...]:
@@ -225,12 +279,11 @@ def keep(site: Site, host: str, label: str) -> Action:
     return _script(host, _MOVE, "keep", held_of(site), kept_of(site, label))
 
 
-def is_kept(site: Site, host: str, label: str, source: Node) -> Look:
+def is_kept(site: Site, host: str, source: Node, label: str, *, may_lack: bool) -> Look:
     """Return the look that finds held data kept, and says where; a working replica has none."""
-    words = (site.mariadb.data_dir, held_of(site), kept_of(site, label))
-    return _scripted(
-        host, f"what {host} had is kept", _KEPT, *words, *_following(site, host, source)
-    )
+    words = _places(site, label, may_lack=may_lack)
+    told = f"what {host} had is kept"
+    return _scripted(host, told, _KEPT, *words, *_following(site, host, source))
 
 
 def copy(site: Site, source: str, target: str) -> tuple[Action, ...]:

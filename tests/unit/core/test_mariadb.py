@@ -490,6 +490,15 @@ def test_every_way_ends_with_a_standby_that_follows() -> None:
     assert "3 transactions" in ENGINE.steps(TERMS, kept)[2].title
 
 
+def test_nothing_is_held_where_the_server_does_not_keep_its_data() -> None:
+    """At set-up there may be no data; an empty place that is not the server's proves nothing."""
+    for task in (Setup(), Rejoin(Way.RESEED, "gtid-0-50")):
+        hold = next(one for one in ENGINE.steps(TERMS, task) if one.id == "hold")
+        about = "is its server's, and can be set aside"
+        assert [about in look.expects for look in hold.preconditions] == [True]
+        assert [about in look.expects for look in hold.postconditions] == [False, True]
+
+
 def test_a_pair_of_mysql_is_not_copied_by_hamnd() -> None:
     mysql = terms(site(engine="mariadb", mariadb=MariaSite(product=Product.MYSQL)))
     with pytest.raises(PermanentError, match="CLONE"):

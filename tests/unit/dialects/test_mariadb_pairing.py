@@ -72,11 +72,75 @@ def test_only_a_replica_of_the_partner_that_works_and_takes_no_writes_is_left_al
     rows = f"{HEADS}\n{row}\n" if row else ""
     told = f"hamnd\tvalue\nread_only\t{read_only}\n{rows}"
     for look in (
-        pairing.is_held(here, "aixmn2", here.primary),
-        pairing.is_kept(here, "aixmn2", "setup", here.primary),
+        pairing.is_held(here, "aixmn2", here.primary, "setup", may_lack=False),
+        pairing.is_kept(here, "aixmn2", here.primary, "setup", may_lack=False),
         pairing.is_copied(here, "aixmn2", here.primary),
     ):
         assert ask(look, tmp_path, told) == code, look.expects
+
+
+# ---- what is set aside -------------------------------------------------------------------------
+@pytest.mark.parametrize("may_lack", [True, False])
+@pytest.mark.parametrize("left", ["", ".hamnd-held", ".hamnd-kept-gtid-0-5"])
+def test_data_that_is_nowhere_is_neither_held_nor_kept(
+    left: str, may_lack: bool, tmp_path: Path
+) -> None:
+    here = replace(site(), mariadb=MariaSite(data_dir=str(tmp_path / "mysql")))
+    if left:
+        (tmp_path / f"mysql{left}").mkdir()
+    about = (here, "aixmn2", here.primary, "gtid-0-5")
+    held = ask(pairing.is_held(*about, may_lack=may_lack), tmp_path, "")
+    kept = ask(pairing.is_kept(*about, may_lack=may_lack), tmp_path, "")
+    assert held == (0 if left or may_lack else 1)
+    if left != ".hamnd-held":
+        assert kept == held
+    else:
+        assert kept == 1
+
+
+@pytest.mark.parametrize(
+    ("datadir", "log", "said"),
+    [
+        ("mysql", "mysql/bin", ""),
+        ("mysql", "", ""),
+        ("mysql2", "mysql2/bin", "the server's datadir is"),
+        ("mysql", "logs/bin", "log_bin lies outside of"),
+    ],
+)
+@pytest.mark.parametrize("is_up", [True, False])
+def test_only_the_servers_own_directory_with_its_log_is_set_aside(
+    datadir: str, log: str, said: str, is_up: bool, tmp_path: Path
+) -> None:
+    """Asked, where it runs; a server that is down is judged by its option files."""
+    for name in ("mysql", "mysql2", "logs"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "mysql/ibdata1").touch()
+    at, log_at = tmp_path / datadir, tmp_path / log if log else ""
+    options = tmp_path / "my_print_defaults"
+    options.write_text(f"#!/bin/sh\necho --datadir={at}\necho --log-bin={log_at or 'bin'}\n")
+    options.chmod(0o700)
+    here = replace(site(), mariadb=MariaSite(data_dir=str(tmp_path / "mysql")))
+    look = pairing.is_in_place(here, "aixmn2", may_lack=False)
+    told = f"{at}/\\t{log_at or 'NULL'}\\n" if is_up else ""
+    ended = run(look.request, tmp_path, told, 0 if is_up else 1)
+    assert ended.returncode == (1 if said else 0), ended
+    assert said in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("place", "may_lack", "said"),
+    [
+        ("/proc", True, "is a mount point"),
+        ("/nowhere/mysql", False, "nothing to hold"),
+        ("/nowhere/mysql", True, "can be set aside"),
+    ],
+)
+def test_what_cannot_be_renamed_is_refused_while_its_server_still_runs(
+    place: str, may_lack: bool, said: str, tmp_path: Path
+) -> None:
+    here = replace(site(), mariadb=MariaSite(data_dir=place))
+    look = pairing.is_in_place(here, "aixmn2", may_lack=may_lack)
+    assert said in run(look.request, tmp_path, f"{place}/\\tNULL\\n").stdout
 
 
 # ---- what is told to a server ------------------------------------------------------------------
