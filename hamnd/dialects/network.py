@@ -36,12 +36,24 @@ _FILES = (
     '[ -f "$f" ] && printf "%s %s\\n" "$f" "$(base64 <"$f" | tr -d "\\n")"; done; echo done'
 )
 
-_GIVE_UP = (
-    'ip=$1; a=$2; i=$3; [ "$4" = 6 ] || echo 1 >"/proc/sys/net/ipv4/conf/$i/promote_secondaries"; '
-    'e=$("$ip" addr del "$a" dev "$i" 2>&1); r=$?; '
-    'case $e in *"Cannot assign"*|*"ddress not found"*) r=0;; esac; '
-    '[ "$r" -eq 0 ] || echo "$e" >&2; exit "$r"'
-)
+_GIVE_UP = r"""
+ip=$1; i=$3; heir=$5; own=$(printf "%s" "${2%/*}" | sed "s/[.]/[.]/g"); kept=; set -f;
+told() { all=$("$ip" -4 -o route show table all) || { echo "ip tells no routes" >&2; exit 1; };
+all=$(printf "%s\n" "$all" | sed -e "s/ linkdown//g;s/ dead//g;s/[\\]//g;s/[[:space:]]*\$//"); };
+[ "$4" = 6 ] || echo 1 >"/proc/sys/net/ipv4/conf/$i/promote_secondaries";
+if [ -n "$heir" ]; then told; kept=$(printf "%s\n" "$all" |
+sed -n -e "/ proto kernel /d" -e "s/ src $own\( .*\)*\$/ src $heir\1/p"); fi;
+[ -z "$kept" ] || printf "%s\n" "$kept" | while read -r r; do "$ip" -4 route replace $r ||
+{ echo "this route cannot be kept: $r" >&2; exit 1; }; done || exit 1;
+e=$("$ip" addr del "$2" dev "$i" 2>&1); r=$?;
+case $e in *"Cannot assign"*|*"ddress not found"*) r=0;; esac;
+[ "$r" -eq 0 ] || { echo "$e" >&2; exit "$r"; };
+[ -z "$kept" ] || { told; printf "%s\n" "$kept" | while read -r r; do
+printf "%s\n" "$all" | grep -Fxq "$r" || { echo "this route is gone: $r" >&2; exit 1; }; done; }
+""".strip().replace("\n", " ")
+"""Routes that name the address as their source end with it, the default one too (ip-route(8)): the
+heir becomes their source first. What the kernel made itself it makes anew for the heir.
+Arguments: IP ADDRESS/PREFIX INTERFACE FAMILY HEIR"""
 _RELOAD = (
     "if command -v nmcli >/dev/null && nmcli -t general status >/dev/null 2>&1; "
     "then nmcli connection reload; fi; "
@@ -174,14 +186,17 @@ def swap_back(edit: Edit) -> Edit:
     )
 
 
-def give_up(site: Site, address: str, prefix: int, interface: str) -> Action:
+def give_up(site: Site, address: str, prefix: int, interface: str, heir: str = "") -> Action:
     """Return the action that takes an address from this node and leaves the others.
+
+    `heir` is the address that this node has on from then: routes that name the one as their source
+    name it afterwards, and are looked at. Without one they end with the address.
 
     With the first address of a network Linux drops the others of it, unless they are promoted
     (ip-sysctl.rst, promote_secondaries; off by default).
     """
-    family = "6" if ":" in address else "4"
-    argv = (site.tool("ip"), f"{address}/{prefix}", interface, family)
+    family, heir = ("6", "") if ":" in address else ("4", heir)
+    argv = (site.tool("ip"), f"{address}/{prefix}", interface, family, heir)
     return Action(Exec(site.node, ("sh", "-c", _GIVE_UP, "hamnd-give-up", *argv)))
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from hamnd.dialects import addresses
+from hamnd.dialects import addresses, network
 from hamnd.model.site import ServiceAddress
 from hamnd.model.work import Action, Exec
 from tests.builders import site as any_site
@@ -28,6 +28,7 @@ __all__ = ["lab"]
 pytestmark = [pytest.mark.lab, pytest.mark.slow, needs_lab("crontab", "arping", *xcat.PROGRAMS)]
 
 NOBODY = "10.99.0.99"
+GATEWAY_ADDRESS = CLUSTER.address("gw")
 PUBLIC_ADDRESS, PUBLIC6 = PUBLIC.address("mn"), "fd00:99::10"
 NUMBERS6 = {"gw": 1, "mn1": 11, "mn2": 12, "sn2": 22}
 TWO_NETWORKS = f"""\
@@ -132,6 +133,36 @@ def test_an_ipv6_address_that_somebody_holds_is_given_back_at_once(public: Lab) 
     free = addresses.address_free6(where, six).request
     assert isinstance(free, Exec)
     assert "ping=0" in public["mn2"].run(*free.argv)
+
+
+ROUTES = (
+    ("default", "via", GATEWAY_ADDRESS, "metric", "100"),
+    ("172.16.0.0/16", "via", GATEWAY_ADDRESS),
+    ("172.17.0.0/16", "via", GATEWAY_ADDRESS, "table", "100", "mtu", "1400"),
+)
+
+
+def test_routes_by_the_address_that_ends_go_on_by_the_one_that_stays(lab: Lab) -> None:
+    """Given routes that name mn2's own address as their source, the default one too, when mn2 gives
+    it up for mn1's, then all of them are there with mn1's, and once more makes no difference; one
+    that cannot be kept leaves the address where it is."""
+    host, where = lab["mn2"], any_site(node="mn2")
+    host.run("ip", "route", "del", "default")
+    for route in ROUTES:
+        host.run("ip", "route", "add", *route, "src", OWN)
+    give_up = _argv(network.give_up(where, OWN, 24, "eth0", PRIMARYS))
+    refused = host.ask(*give_up)
+    assert (refused.code, "this route cannot be kept" in refused.err) == (1, True), refused.text
+    assert holds(lab, "mn2", OWN)
+    host.run("ip", "addr", "add", f"{PRIMARYS}/24", "dev", "eth0")
+    for _ in range(2):
+        host.run(*give_up)
+        told = host.run("ip", "-4", "route", "show", "table", "all").splitlines()
+        for one in ROUTES:
+            (line,) = [line for line in told if line.startswith(f"{one[0]} ")]
+            assert f"src {PRIMARYS}" in line
+            assert set(one) <= set(line.split()), line
+    assert not holds(lab, "mn2", OWN)
 
 
 # With hamnd on mn2.

@@ -50,7 +50,8 @@ def leave_own(site: Site, seen: Seen, owned: Owned) -> GivenUp:
     report = seen.get("name")
     own = report.stdout.strip() if report is not None else ""
     away = tuple(
-        network.give_up(site, one.address, one.prefix, one.interface) for one in site.identity
+        network.give_up(site, one.address, one.prefix, one.interface, _beside(site, one))
+        for one in site.identity
     )
     back = tuple(one for each in site.identity for one in addresses.taken(site, each))
     proofs: tuple[Look, ...] = tuple(addresses.address_gone(site, one) for one in site.identity)
@@ -105,7 +106,8 @@ def _reloaded(site: Site, edits: tuple[Edit, ...]) -> tuple[Action, ...]:
 
 
 def _spare(site: Site, policy: Policy, spare: ServiceAddress, reloaded: tuple[Action, ...]) -> Step:
-    given_up = network.give_up(site, spare.address, spare.prefix, spare.interface)
+    own = "" if site.moving is None else site.moving.address
+    given_up = network.give_up(site, spare.address, spare.prefix, spare.interface, own)
     return Step(
         id="spare",
         title=f"{site.node} is reached at {spare.address} too",
@@ -147,7 +149,10 @@ def _exchange(site: Site, policy: Policy, edits: tuple[Edit, ...], owned: Owned)
         compensation=(
             *lasting.back(edits),
             *_reloaded(site, edits),
-            *(network.give_up(site, one.address, one.prefix, one.interface) for one in got),
+            *(
+                network.give_up(site, one.address, one.prefix, one.interface, _beside(site, moved))
+                for one, (moved, _) in zip(got, owned, strict=True)
+            ),
         ),
         undone=tuple(addresses.address_gone(site, one) for one in got),
     )
@@ -156,7 +161,8 @@ def _exchange(site: Site, policy: Policy, edits: tuple[Edit, ...], owned: Owned)
 def _unspare(
     site: Site, policy: Policy, spare: ServiceAddress, reloaded: tuple[Action, ...]
 ) -> Step:
-    given_up = network.give_up(site, spare.address, spare.prefix, spare.interface)
+    own = site.standby.address
+    given_up = network.give_up(site, spare.address, spare.prefix, spare.interface, own)
     return Step(
         id="unspare",
         title=f"{site.node} gives the spare address back",
@@ -169,6 +175,11 @@ def _unspare(
         wait_s=10.0,
         compensation=addresses.taken(site, spare),
     )
+
+
+def _beside(site: Site, moved: ServiceAddress) -> str:
+    """Return the address that this node has beside one that moves: the spare one, if any."""
+    return site.identity_spare if moved == site.moving else ""
 
 
 def _proofs(site: Site, one: ServiceAddress) -> tuple[Look, ...]:

@@ -23,7 +23,8 @@ def settle(site: Site, policy: Policy, seen: Seen) -> Step:
     owned = lasting.owned_by_taker(site, seen)
     edits = lasting.edits(lasting.taken(site, owned), site, seen)
     given_up = tuple(
-        network.give_up(site, own.address, own.prefix, own.interface) for _, own in owned
+        network.give_up(site, own.address, own.prefix, own.interface, moved.address)
+        for moved, own in owned
     )
     reloaded = (network.reload(site),) if edits else ()
     kept = (replace(moved, address=own.address, prefix=own.prefix) for moved, own in owned)

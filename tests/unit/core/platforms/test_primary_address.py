@@ -81,7 +81,7 @@ def test_what_lasts_is_written_last_and_only_the_own_address_of_that_network_end
     assert result == INTERFACES.replace(OWN, PRIMARYS)
     last = settle.actions[-1].request
     assert isinstance(last, Exec)
-    assert last.argv[3:] == ("hamnd-give-up", "ip", f"{OWN}/26", "en1", "4")
+    assert last.argv[3:] == ("hamnd-give-up", "ip", f"{OWN}/26", "en1", "4", PRIMARYS)
     assert "10.0.0.4" not in " ".join(ran(settle))
     assert settle.depends_on == ("verify",)
     back = [one.request for one in settle.compensation if isinstance(one.request, Edit)]
