@@ -59,7 +59,7 @@ from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
-from hamnd.core.whereabouts import credible, forget_own, note_own, present
+from hamnd.core.whereabouts import credible, forget_own, is_partner_displaced, note_own, present
 from hamnd.model.instant import Instant
 from hamnd.model.names import Mode, Phase, Rhythm, RunStatus, State
 from hamnd.model.record import Record
@@ -116,7 +116,8 @@ def _fold(turn: Turn, event: Event) -> None:
         case TermsChanged() if event.is_site_changed:
             watch = observing.begun_again(watch, turn.now)
         case RoundCompleted():
-            watch = observing.fold_round(watch, event, terms.policy)
+            is_beside = not is_partner_displaced(state, terms)
+            watch = observing.fold_round(watch, event, terms.policy, is_beside)
         case LookCompleted():
             watch = observing.fold_look(watch, event, terms)
         case StepLooked():

@@ -40,8 +40,18 @@ from hamnd.model.plan import Step
 from hamnd.model.work import Exec, Fence, FenceStatus, Looked
 
 
-def fold_round(watch: Watch, event: RoundCompleted, policy: Policy) -> Watch:
-    """Fold a reach round; silence counts only where our own path was proven in it (law 2)."""
+def fold_round(
+    watch: Watch, event: RoundCompleted, policy: Policy, is_beside: bool = False
+) -> Watch:
+    """Fold a reach round; silence counts only where our own path was proven in it (law 2).
+
+    Args:
+        watch: What was observed before.
+        event: The round.
+        policy: How old an answer may be.
+        is_beside: The partner is asked where it belongs now, too: that nobody claims the address
+            that it had says nothing of it there.
+    """
     looked, gap_max_s = dict(event.looked), freshness_s(policy)
     gateway = looked.get(Probe.GATEWAY)
     began = min((one.report.started for one in looked.values()), default=None)
@@ -56,11 +66,14 @@ def fold_round(watch: Watch, event: RoundCompleted, policy: Policy) -> Watch:
         track = fold_answer(watch.gateway, answer, gateway.report, gap_max_s)
         watch = replace(watch, gateway=track)
     tracks = dict(watch.tracks)
-    is_claimed = Probe.PING in looked and reach.is_claim(looked[Probe.PING])
-    for probe in HOST_PROBES:
-        one = looked.get(probe)
-        if one is None and is_claimed:
-            one = looked[Probe.PING]  # nobody claims the address: nothing can answer there
+    asked = looked.get(Probe.PING)
+    claim = asked if asked is not None and reach.is_claim(asked) else None
+    if claim is not None:
+        answer, told = reach.read_answer(claim, is_proven), reach.told_claim(claim)
+        watch = replace(watch, claim=fold_answer(watch.claim, answer, told, gap_max_s))
+    for probe in () if claim is not None and is_beside else HOST_PROBES:
+        # Nobody claims the address: nothing can answer there.
+        one = looked.get(probe) if claim is None else claim
         if one is not None:
             answer = reach.read_answer(one, is_proven)
             track = tracks.get(probe) or Track()

@@ -7,7 +7,13 @@ GuardInstalled. Must not decide what follows from them (table) nor who may serve
 from __future__ import annotations
 
 from hamnd.core.guarding import does_claim
-from hamnd.core.health.rule import is_recent, latest_host_answer, slow_freshness_s
+from hamnd.core.health.claim import is_claimed
+from hamnd.core.health.rule import (
+    is_recent,
+    latest_host_answer,
+    silence_began,
+    slow_freshness_s,
+)
 from hamnd.core.platforms.crontabs import armed
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
@@ -24,7 +30,7 @@ ARMED = (Verdict.PASS, Verdict.UNKNOWN, Verdict.BLOCK)
 
 def judge_return(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
     """Return the conditions that hold of this node now; `since` is carried over elsewhere."""
-    found = [*_incomplete(state, now), *_returned(state, now, terms), *_unique(state, now)]
+    found = [*_incomplete(state, now), *_returned(state, now, terms), *_unique(state, now, terms)]
     return (*found, *_fuse_clear(state, now, terms), _guarded(state, now, terms))
 
 
@@ -41,17 +47,30 @@ def _incomplete(state: NodeState, now: Instant) -> list[Condition]:
 
 
 def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
-    """Whether the old primary answers, and whether it serves although nobody let it."""
+    """Whether the old primary answers, and whether it serves although nobody let it.
+
+    Silent again for as long as it takes to count as down, it is no longer back: what a page says
+    must be so now.
+    """
     last = state.last_takeover
     if state.state is not State.ACTIVE or last is None:
         return []
     heard, partner = latest_host_answer(state.watch), state.watch.partner
     is_back = heard is not None and heard.wall_s > last.finished_at
-    seen = None if heard is None else heard.wall_s
+    seen, since = None if heard is None else heard.wall_s, now.wall_s
     status, reason, message = Status.FALSE, "StaysAway", "the old primary does not answer"
     if is_back:
         status, reason = Status.TRUE, "Answers"
         message = "the old primary answers again: hold it off until it is rejoined"
+    began = silence_began(state.watch, now, terms.policy)
+    if is_back and began is not None and _is_silent(state, began, now, terms):
+        status, reason, since = Status.FALSE, "SilentAgain", began.wall_s
+        message = "the old primary returned, and is silent again: keep it off until it is rejoined"
+        is_back = False
+    elif is_back and began is None and _was_silent(state, seen):
+        status, reason = Status.UNKNOWN, "NotHeard"
+        message = "the old primary returned and fell silent; whether it still is cannot be told now"
+        is_back = False
     is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
     has_since = partner.at is not None and partner.at.wall_s > last.finished_at
     sight = state.watch.epochs.get(terms.site.partner.name)
@@ -62,20 +81,52 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         reason = "ClaimsToServe"
         number = "?" if sight.epoch is None else sight.epoch.number
         message = f"the old primary may serve by an epoch of its own: {number}"
-    told = (reason, message, now.wall_s, seen, "reach probes")
+    told = (reason, message, since, seen, "reach probes")
     return [Condition("OldPrimaryReturned", status, *told)]
 
 
-def _unique(state: NodeState, now: Instant) -> list[Condition]:
-    """While active: whether the system itself saw another host with an address of ours (AIX)."""
-    report = state.watch.reports.get("seen:duplicates")
-    if state.state is not State.ACTIVE or report is None:
+def _is_silent(state: NodeState, began: Instant, now: Instant, terms: Terms) -> bool:
+    heard = latest_host_answer(state.watch)
+    has_lasted = now.since(began) >= terms.policy.down_after_s
+    is_newer = heard is None or heard <= began
+    return has_lasted and is_newer and is_claimed(state.watch, now, terms.policy) is not True
+
+
+def _was_silent(state: NodeState, seen: float | None) -> bool:
+    """Whether it was silent before, and nobody has heard it since."""
+    was = state.assessment.condition("OldPrimaryReturned")
+    return was is not None and was.status is not Status.TRUE and was.observed_at == seen
+
+
+def _unique(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
+    """While active: whether another host has an address of ours too.
+
+    AIX logs it; on Linux the network is asked for the address that was taken from the partner.
+    """
+    if state.state is not State.ACTIVE:
         return []
+    report = state.watch.reports.get("seen:duplicates")
+    if report is None:
+        return _claimed(state, now, terms)
     reading = interfaces.read_no_duplicate_lately(report)
     words = {Verdict.PASS: (Status.TRUE, "Unique"), Verdict.BLOCK: (Status.FALSE, "Doubled")}
     status, reason = words.get(reading.verdict, (Status.UNKNOWN, "NotRead"))
     told = (reason, reading.sentence, now.wall_s, report.finished.wall_s, "errpt")
     return [Condition("AddressUnique", status, *told)]
+
+
+def _claimed(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
+    moving, claim = terms.site.moving, state.watch.claim
+    claimed = is_claimed(state.watch, now, terms.policy)
+    if moving is None or claimed is None:
+        return []
+    seen = claim.answered if claimed else claim.silent_last
+    at = None if seen is None else seen.wall_s
+    told = (Status.TRUE, "Unique", f"no other host claims {moving.address}")
+    if claimed:
+        doubled = f"another host claims {moving.address} too{claim.detail}: take it off the network"
+        told = (Status.FALSE, "Doubled", doubled)
+    return [Condition("AddressUnique", *told, now.wall_s, at, "arping")]
 
 
 def _fuse_clear(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:

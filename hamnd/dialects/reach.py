@@ -18,6 +18,7 @@ from hamnd.model.site import Platform, Site
 from hamnd.model.work import Ending, Exec, Look, Looked, Reach, Reading, Report
 
 CLAIMED = "reach.claimed"
+_CLAIMANT = re.compile(r"reply from \S+ \[([0-9A-Fa-f:]+)\]", re.IGNORECASE)
 _SENT = re.compile(r"(\d+) packets? transmitted")
 _NOT_SENT = re.compile(r"send(msg|to):|operation not permitted", re.IGNORECASE)
 _XCATD_ERROR = re.compile(r"<error>(.*?)</error>", re.DOTALL)
@@ -156,6 +157,12 @@ def address_round(site: Site) -> tuple[tuple[Probe, Look], ...]:
 def is_claim(looked: Looked) -> bool:
     """Whether this asked who claims the address, not what listens there."""
     return looked.look.reads == CLAIMED
+
+
+def told_claim(looked: Looked) -> Report:
+    """Return the report of such a look with the hardware address of who claims it as its detail."""
+    found = _CLAIMANT.search(looked.report.stdout)
+    return replace(looked.report, detail="" if found is None else f" ({found[1].lower()})")
 
 
 def read_answer(looked: Looked, path_is_proven: bool) -> Answer:

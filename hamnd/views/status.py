@@ -13,6 +13,7 @@ from hamnd.core.following import recent_flaps
 from hamnd.core.fsm import Refused, fire
 from hamnd.core.gates import blocking
 from hamnd.core.gates.judging import judge_gates, why_impossible
+from hamnd.core.health.claim import is_claimed
 from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.names import Mode, PlanKind, State, Status
@@ -187,6 +188,7 @@ def _old_primary_part(
         and now.wall_s - probe["observed_at"] <= freshness_s(terms.policy) + 1.0
     } - {"unknown"}
     reached = any(witness["sees"] == "reached" for witness in witnesses)
+    reached = reached or is_claimed(state.watch, now, terms.policy) is True
     if not told and not reached:
         return None
     partner, serving = state.watch.partner, None

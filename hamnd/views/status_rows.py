@@ -312,11 +312,14 @@ def old_primary_row(document: Document, width: int) -> list[str]:
     """Say what is known of the old primary."""
     part = lookup(document, "old_primary")
     name = document.get("partner") or "partner"
-    if not isinstance(part, dict):
-        return row("OLD", UNKNOWN, f"{name}: nothing heard of it yet", width)
     condition = condition_of(document, "OldPrimaryReturned")
     if condition is not None and is_bad(condition):
         return row("OLD", BAD, f"{name}: {condition.get('message')}", width)
+    if not isinstance(part, dict):
+        return row("OLD", UNKNOWN, f"{name}: nothing heard of it yet", width)
+    if condition is not None and condition.get("reason") == "SilentAgain":
+        since = clock(condition.get("since"))
+        return row("OLD", UNKNOWN, f"{name}: returned, silent since {since}; keep it off", width)
     serving = {True: "it SERVES", False: "it does not serve"}.get(part.get("serving") is True)
     if part.get("serving") is None:
         serving = "whether it serves is not known"

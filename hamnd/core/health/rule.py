@@ -282,6 +282,9 @@ def contradiction(watch: Watch, cause: Cause, since: Instant) -> str | None:
         track = watch.tracks.get(probe)
         if track is not None and track.answered is not None and track.answered > since:
             return f"{probe} was answered"
+    claim = watch.claim.answered
+    if cause is Cause.HOST and claim is not None and claim > since:
+        return "another host claims the address that it had"
     if watch.progress is not None and watch.progress > since:
         return "replication received something from it"
     for sight in watch.witnesses.values():
@@ -291,10 +294,7 @@ def contradiction(watch: Watch, cause: Cause, since: Instant) -> str | None:
 
 
 def latest_host_answer(watch: Watch) -> Instant | None:
-    """Return when the partner was last heard by any probe."""
-    heard = [
-        track.answered
-        for probe in HOST_PROBES
-        if (track := watch.tracks.get(probe)) is not None and track.answered is not None
-    ]
+    """Return when the partner was last heard by any probe, or claimed the address that it had."""
+    tracks = (*(watch.tracks.get(probe, Track()) for probe in HOST_PROBES), watch.claim)
+    heard = [track.answered for track in tracks if track.answered is not None]
     return max(heard) if heard else None

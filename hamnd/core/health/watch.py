@@ -92,6 +92,8 @@ class Watch:
     tracks: Mapping[Probe, Track] = field(default_factory=dict)
     xcatd: XcatdTrack = field(default_factory=XcatdTrack)
     gateway: Track = field(default_factory=Track)
+    claim: Track = field(default_factory=Track)
+    """Whether another host claims the address that this node took from the partner."""
     witnesses: Mapping[str, WitnessSight] = field(default_factory=dict)
     epochs: Mapping[str, EpochSight] = field(default_factory=dict)
     """What each host keeps of the epoch, as it told last; by host, this node's own file too."""

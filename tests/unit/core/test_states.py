@@ -22,6 +22,9 @@ from hamnd.dialects import fence
 from hamnd.model.epoch import EpochSight
 from hamnd.model.names import Cause, FenceGrade, Probe, Rhythm, State, Status
 from hamnd.model.work import Ending, Looked, Report
+from hamnd.views.status import status_document
+from hamnd.views.status_screen import render_status
+from hamnd.views.verdict import is_back
 from tests.unit.core.builders import at, service_nodes, site
 from tests.unit.core.builders import terms as story_terms
 from tests.unit.core.story import Story
@@ -321,6 +324,29 @@ def test_the_old_primary_that_answers_again_is_a_condition() -> None:
     story.live(5.0)
     assert status(story, "OldPrimaryReturned")[0] is Status.TRUE
     assert where(story) == State.ACTIVE
+
+
+def test_an_old_primary_that_is_gone_again_is_not_said_to_be_back() -> None:
+    """A page that tells to power off what nobody hears any more would not be believed next time."""
+    story = Story().taking_over().live(30.0)
+    story.world.come_back()
+    story.live(10.0)
+    story.world.die()
+    story.live(1.0)
+    assert status(story, "OldPrimaryReturned")[0] is Status.TRUE, "one silence is none"
+    story.live(30.0)
+    assert status(story, "OldPrimaryReturned") == (Status.FALSE, "SilentAgain")
+    shown = status_document(story.state, story.now, story.terms)
+    assert not is_back(shown)
+    told = " ".join(render_status(shown, 110, 40))
+    assert "returned, silent since " in told
+    assert "HAS RETURNED" not in told
+    story.silence()
+    story.live(30.0)
+    assert status(story, "OldPrimaryReturned") == (Status.UNKNOWN, "NotHeard")
+    story.world.come_back()
+    story.live(10.0)
+    assert status(story, "OldPrimaryReturned")[0] is Status.TRUE
 
 
 # ---- what decides nothing ----------------------------------------------------------------------

@@ -7,7 +7,7 @@ from dataclasses import replace
 from hamnd.core import asking
 from hamnd.core.commands import ProbeRound, TakeLook, TellGuard
 from hamnd.core.engine import step
-from hamnd.core.events import ConcludeRequested, LookCompleted, RoundCompleted
+from hamnd.core.events import ConcludeRequested, LookCompleted, RoundCompleted, Ticked
 from hamnd.core.health.rule import (
     HOST_PROBES,
     latest_host_answer,
@@ -31,6 +31,7 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Outcome, PlanKind, Probe, Rhythm, RunStatus, State
 from hamnd.model.site import IdentityMode, ServiceAddress, Witness
 from hamnd.model.work import Ending, Look, Looked, Report
+from hamnd.views.status import status_document
 from tests.builders import Pair, pair
 from tests.unit.dialects.reports import exited
 from tests.unit.dialects.test_addresses_elsewhere import NOBODY, SOMEBODY
@@ -145,6 +146,40 @@ def test_another_host_that_claims_the_address_is_heard() -> None:
     heard = latest_host_answer(decision.state.watch)
     assert heard is not None
     assert heard > now
+
+
+def beside() -> tuple[NodeState, Terms, Instant]:
+    """Active with the primary's address, this node's own given up: the partner belongs there."""
+    state, terms, now = displaced()
+    state = replace(pair().active().state, run=None, is_exchanged=True)
+    return holding(state, terms.site.primary.address), terms, later(now, 5_000.0)
+
+
+def conditions(state: NodeState) -> dict[str, tuple[str, str, str]]:
+    found = state.assessment.conditions
+    return {one.type: (one.status.value, one.reason, one.message) for one in found}
+
+
+def test_who_claims_the_address_here_says_nothing_of_what_answers_where_the_partner_belongs() -> (
+    None
+):
+    """Two questions in one memory: seen, silent and unknown would change with every round."""
+    state, terms, now = beside()
+    before = state.watch.tracks
+    decision = step(state, round_of(terms, now, 1, SOMEBODY), later(now, 0.2), terms)
+    assert decision.state.watch.tracks == before
+    found = conditions(decision.state)["AddressUnique"]
+    assert found[:2] == ("False", "Doubled")
+    assert "(02:00:0a:63:00:0b)" in found[2]
+    shown = status_document(decision.state, later(now, 0.2), present(terms, decision.state))
+    assert shown["old_primary"]["seen"] is True
+    after = later(now, 2.0)
+    decision = step(decision.state, round_of(terms, after, 0, SILENCE), later(after, 0.2), terms)
+    assert decision.state.watch.tracks == before
+    assert conditions(decision.state)["AddressUnique"][:2] == ("True", "Unique")
+    late = later(after, 300.0)
+    decision = step(decision.state, Ticked(Rhythm.REACH), late, terms)
+    assert "AddressUnique" not in conditions(decision.state), "nobody asked lately"
 
 
 # Two living nodes exchange their addresses.
