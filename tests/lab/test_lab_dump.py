@@ -64,6 +64,8 @@ def test_a_takeover_loses_no_more_than_was_said(site: DumpPair) -> None:
     wait_until(lambda: site.ask("report")["actual_loss"] != "pending", "the examination", 90)
     actual = str(site.ask("report")["actual_loss"])
     assert actual.startswith("at most what is in "), actual
+    assert site.owners() == ["mn2"]
+    assert site.wait_state("Active") == "Active"
 
 
 def test_a_dump_that_was_given_the_live_name_by_hand_is_adopted(site: DumpPair) -> None:

@@ -56,6 +56,9 @@ def test_the_disk_is_mounted_once_the_power_is_proven_off_and_nothing_is_lost(
     site.faults.on("mn1")
     wait_until(lambda: site.ask("report")["actual_loss"] != "pending", "the examination", 90)
     assert str(site.ask("report")["actual_loss"]).startswith("zero: there is one copy")
+    assert site.holders() == ["mn2"]
+    assert site.owners() == ["mn2"]
+    assert site.wait_state("Active") == "Active"
 
 
 def test_without_proof_of_its_power_only_the_entire_database_can_be_accepted(

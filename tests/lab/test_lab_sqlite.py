@@ -10,11 +10,15 @@ import time
 
 import pytest
 
+from hamnd.dialects.shell import preview
+from hamnd.dialects.sqlite import commands
 from tests.lab.site import xcat
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.ledger import Ledger, check_loss
+from tests.lab.site.names import CLUSTER
 from tests.lab.site.sqlite_pair import SqlitePair
+from tests.lab.site.stepping import terms_of
 
 __all__ = ["lab"]
 pytestmark = [
@@ -58,12 +62,32 @@ def test_a_takeover_loses_no_more_than_was_said(site: SqlitePair) -> None:
     site.faults.on("mn1")
     actual = examined(site)
     assert "lab_rows" in actual, actual
+    assert site.owners() == ["mn2"]
+    assert site.wait_state("Active") == "Active"
 
 
 def examined(site: SqlitePair) -> str:
     """Return the actual loss once the returned old primary was examined."""
     wait_until(lambda: site.ask("report")["actual_loss"] != "pending", "the examination", 60)
     return str(site.ask("report")["actual_loss"])
+
+
+def test_a_copy_that_was_switched_in_by_hand_is_adopted(site: SqlitePair) -> None:
+    """Given a dead primary, when somebody carries out the lines that hamnd shows for promote and
+    takes the address by hand, behind hamnd's back, then hamnd is Active and says so; it runs no
+    step."""
+    mn2 = site.lab["mn2"]
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    here = terms_of(mn2).site
+    for action in (commands.stage(here, "primary"), commands.switch(here)):
+        mn2.run("sh", "-c", preview(action.request, here))
+    mn2.run("ip", "addr", "add", f"{CLUSTER.address('mn')}/24", "dev", "eth0")
+    site.wait_state("Active")
+    status = site.ask("status")
+    assert "knows of no takeover" in status["because"], status["because"]
+    assert status["run"] is None
+    assert status["replication"]["role"] == "primary"
 
 
 def test_a_primary_that_still_answers_ssh_gives_its_last_copy(lab: Lab) -> None:
