@@ -229,5 +229,5 @@ def _loss_is_accepted(after: NodeState, action: PerformAction) -> None:
     run = after.run
     assert run is not None
     if run.plan.kind is PlanKind.TAKEOVER and action.step == "promote":
-        why_not = why_not_promote(run.plan, after.assessment.loss.class_)
+        why_not = why_not_promote(run.plan, after.assessment.loss)
         _require(why_not is None, "law 4", why_not or "")

@@ -15,7 +15,7 @@ from hamnd.core.commands import Command
 from hamnd.core.policy import Policy
 from hamnd.model.instant import Instant
 from hamnd.model.names import LookPurpose, LossVerdict, Outcome, Phase, RunStatus, Verdict
-from hamnd.model.plan import Plan, Step
+from hamnd.model.plan import Loss, Plan, Step
 from hamnd.model.record import Record
 from hamnd.model.site import Site
 from hamnd.model.work import Reading, Report
@@ -71,6 +71,10 @@ class Run:
     finished_at: float | None = None
 
 
+NOTHING_KNOWN = Loss(LossVerdict.UNKNOWN, ())
+"""What a takeover would lose, as long as nobody judged it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What a run needs to know from outside of it."""
@@ -85,8 +89,8 @@ class Facts:
     """What says that this node itself has let go, or None."""
     has_fence_evidence: bool = False
     """Evidence alone, without any override."""
-    loss: str = LossVerdict.UNKNOWN.value
-    """The class of what a takeover would lose now, whatever was shown when it was confirmed."""
+    loss: Loss = NOTHING_KNOWN
+    """What a takeover would lose now, whatever was shown when it was confirmed."""
 
     def why_not_against(self, step: Step) -> str | None:
         """Return why what a step is against is not proven off, nor to have let go; or None."""

@@ -88,7 +88,7 @@ class Turn:
             sentence = f"{sentence}; the controller is not believed: {lie} while it said off"
         if not proven and run is not None and is_fence_overridden(run):
             proven, sentence = True, "the fence gate was overridden by the operator"
-        here, loss = self.terms, self.state.assessment.loss.class_
+        here, loss = self.terms, self.state.assessment.loss
         own = own_release(self.state, here)
         return Facts(self.now, here.policy, here.site, proven, sentence, own, has_evidence, loss)
 

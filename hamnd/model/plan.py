@@ -78,6 +78,10 @@ class GateResult:
     """What the operator overrode: the verdict that stood when this was judged."""
 
 
+BOUND_SLACK_S = 1.0
+"""By so much a bound is told anew without being another one."""
+
+
 @dataclass(frozen=True, slots=True)
 class Loss:
     """What a takeover would lose, and why hamnd says so (design §4).
@@ -100,6 +104,14 @@ class Loss:
     def class_(self) -> str:
         """What the operator has to accept: the verdict's word, or entire-database."""
         return ENTIRE_DATABASE if self.is_entire else self.verdict.value
+
+    def grew_since(self, shown: Loss) -> str:
+        """Say how much larger the bound became than the one that was shown; empty: it did not."""
+        if self.seconds is None or shown.seconds is None:
+            return ""
+        if self.seconds <= shown.seconds + BOUND_SLACK_S:
+            return ""
+        return f"{self.seconds:.1f} s, not {shown.seconds:.1f} s"
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def kill_database(site: PostgresPair) -> None:
     site.first.stop("immediate")
 
 
-SAID = {
+SAID: dict[bool, dict[Fault, str]] = {
     True: {power_cut: "zero_proven", kill_database: "zero_likely", freeze: "zero_likely"},
     False: {power_cut: "bounded", kill_database: "unknown", freeze: "unknown"},
 }

@@ -29,7 +29,7 @@ from hamnd.model.names import (
     Status,
     Verdict,
 )
-from hamnd.model.plan import PlanRequest
+from hamnd.model.plan import Loss, PlanRequest
 from hamnd.model.site import FenceSite
 from hamnd.model.work import Ending, Looked, Report
 from tests.builders import pair
@@ -56,7 +56,7 @@ def facts_of() -> Facts:
         here.terms.site,
         is_fence_proven=False,
         fence_sentence="none",
-        loss=LossVerdict.ZERO_PROVEN,
+        loss=Loss(LossVerdict.ZERO_PROVEN, ()),
     )
 
 

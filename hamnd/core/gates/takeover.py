@@ -17,7 +17,7 @@ from hamnd.model.names import (
     Status,
     Verdict,
 )
-from hamnd.model.plan import GateResult, Plan
+from hamnd.model.plan import GateResult, Loss, Plan
 
 
 def primary_down(question: Question) -> GateResult:
@@ -183,16 +183,19 @@ def readiness(question: Question) -> GateResult:
     return GateResult("readiness", worst, f"not proven: {names}", "hamnctl ready")
 
 
-def why_not_promote(plan: Plan, loss: str) -> str | None:
+def why_not_promote(plan: Plan, loss: Loss) -> str | None:
     """Return why this form of promotion is not right with the loss as it is now (law 4), or None.
 
     The plan was agreed to on a picture that may have become worse while the run was paused.
     """
-    if plan.variant == "force-after-proof" and loss != LossVerdict.ZERO_PROVEN:
-        return f"what is lost became worse since it was confirmed: {loss}, not zero_proven"
+    worse = "what is lost became worse since it was confirmed"
+    if plan.variant == "force-after-proof" and loss.class_ != LossVerdict.ZERO_PROVEN:
+        return f"{worse}: {loss.class_}, not zero_proven"
     if plan.variant == "accepted-force":
         accepted = plan.request.accept_loss
-        if accepted is None or LOSS_RANK[loss] > LOSS_RANK[accepted]:
+        if accepted is None or LOSS_RANK[loss.class_] > LOSS_RANK[accepted]:
             said = "nothing" if accepted is None else str(accepted)
-            return f"what is lost became worse since it was confirmed: {loss}, not {said}"
+            return f"{worse}: {loss.class_}, not {said}"
+        if loss.class_ == accepted and (grown := loss.grew_since(plan.loss)):
+            return f"{worse}: {grown}"
     return None

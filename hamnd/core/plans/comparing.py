@@ -40,6 +40,8 @@ def what_became_worse(shown: Plan, fresh: Plan, terms: Terms) -> tuple[str, ...]
     if LOSS_RANK[fresh.loss.class_] > LOSS_RANK[shown.loss.class_]:
         basis = "; ".join(fresh.loss.basis)
         worse.append(f"loss: {shown.loss.class_} -> {fresh.loss.class_} ({basis})")
+    elif grown := fresh.loss.grew_since(shown.loss):
+        worse.append(f"loss: {grown} ({'; '.join(fresh.loss.basis)})")
     if shown.reach_class != fresh.reach_class and not _is_awaited(shown, fresh):
         worse.append(f"primary: {shown.reach_class} -> {fresh.reach_class}")
     return tuple(worse)
