@@ -219,7 +219,7 @@ def metrics() -> list[tuple[str, str]]:
         document |= {
             "files": [{"set": "s", "fresh_as_of": 1, "stale_after_s": 1,
                        "last_run": {"duration_s": 1}}],
-            "hold": {"until": 1}, "last_drill_at": 1, "last_rehearsal_at": 1,
+            "hold": {"since": 1, "until": 1}, "last_drill_at": 1, "last_rehearsal_at": 1,
             "people": {"confirm_p95_s": 1},
             "data_loss": {**document["data_loss"], "bytes": 1, "seconds": 1},
         }  # fmt: skip

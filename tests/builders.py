@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.rule import DownRule
 from hamnd.core.health.watch import FenceReading, Track, Watch, XcatdTrack
+from hamnd.core.lasting import STANDBY as STANDBY_STATES
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Run, Stage, StepRun
 from hamnd.core.replication import Promotion, Skew
@@ -670,11 +671,23 @@ class Pair:
         )
 
     def _with(self, state: NodeState, assessment: Assessment) -> Pair:
-        return replace(self, state=replace(state, assessment=assessment))
+        return replace(self, state=replace(state, assessment=assessment))._lasting()
+
+    def _lasting(self) -> Pair:
+        """Protection ended, where it did, with the present state or with the primary's silence."""
+        state = self.state
+        is_protected = state.assessment.is_protected is Status.TRUE
+        lasting = replace(
+            state.lasting,
+            watched_since=NIGHT.wall_s - 400 * 86400,
+            standby_since=NIGHT.wall_s - 30 * 86400 if state.state in STANDBY_STATES else None,
+            unprotected_since=None if is_protected else (state.silence_began or state.since),
+        )
+        return replace(self, state=replace(state, lasting=lasting))
 
     def _assess(self, **changes: object) -> Pair:
         assessment = replace(self.state.assessment, **changes)  # type: ignore[arg-type]  # by name
-        return replace(self, state=replace(self.state, assessment=assessment))
+        return replace(self, state=replace(self.state, assessment=assessment))._lasting()
 
     def _answered(self) -> Track:
         return Track(answered=self.now.ago(1))

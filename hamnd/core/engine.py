@@ -54,6 +54,7 @@ from hamnd.core.following import follow_rows, follow_run, note_progress
 from hamnd.core.health.evidence import void_contradicted
 from hamnd.core.health.watch import Disk, Watch
 from hamnd.core.kept import kept_facts
+from hamnd.core.lasting import noted
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Stage
 from hamnd.core.state import Decision, NodeState
@@ -81,6 +82,8 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     follow_rows(turn)
     follow_run(turn)
     turn.state = forget_own(state, turn.state, terms)
+    turn.state = noted(state, turn.state, now)
+    turn.persist |= turn.state.lasting != state.lasting
     routines.yield_to_run(turn)
     rehearsing.follow_rehearsal(turn)
     copying.begin_overdue(turn, event)
@@ -96,9 +99,9 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
 
 def _note_own(turn: Turn, configured: Terms) -> None:
     """From here on the partner is where this node's own addresses say that it is."""
-    noted = note_own(turn.state, configured)
-    if noted.is_exchanged != turn.state.is_exchanged:
-        turn.state, turn.terms, turn.persist = noted, present(configured, noted), True
+    own = note_own(turn.state, configured)
+    if own.is_exchanged != turn.state.is_exchanged:
+        turn.state, turn.terms, turn.persist = own, present(configured, own), True
 
 
 def _fold(turn: Turn, event: Event) -> None:

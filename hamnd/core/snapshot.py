@@ -21,7 +21,7 @@ from hamnd.core.health.watch import Watch
 from hamnd.core.kept import kept_reports
 from hamnd.core.progress import Run
 from hamnd.core.replication import Sample
-from hamnd.core.state import Change, CopyState, FinishedRun, Hold, NodeState
+from hamnd.core.state import Change, CopyState, FinishedRun, Hold, Lasting, NodeState
 from hamnd.model.copying import CopyFacts
 from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import Cause, Mode, State
@@ -74,6 +74,7 @@ class Durable:
     rehearsal: Rehearsal | None = None
     rehearsed_at: float | None = None
     is_exchanged: bool = False
+    lasting: Lasting = field(default_factory=Lasting)
 
 
 @cache
@@ -117,6 +118,7 @@ def durable(state: NodeState) -> Durable:
         rehearsal=state.rehearsal,
         rehearsed_at=state.rehearsed_at,
         is_exchanged=state.is_exchanged,
+        lasting=state.lasting,
     )
 
 
@@ -173,6 +175,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         rehearsal=kept.rehearsal,
         rehearsed_at=kept.rehearsed_at,
         is_exchanged=kept.is_exchanged,
+        lasting=kept.lasting,
         watch=watch,
     )
 
@@ -183,7 +186,10 @@ def _check(kept: Durable) -> None:
     Raises:
         ValueError: the parts do not fit each other.
     """
+    lasting = kept.lasting
     numbers = [kept.since, kept.silence_began, kept.first_off, kept.rehearsed_at]
+    numbers += [lasting.watched_since, lasting.standby_since, lasting.unprotected_since]
+    numbers += [lasting.drilled_at, *lasting.confirmed_s]
     if kept.hold is not None:
         numbers += [kept.hold.since, kept.hold.until]
     if not all(number is None or isfinite(number) for number in numbers):

@@ -100,6 +100,22 @@ class CopyState:
 
 
 @dataclass(frozen=True, slots=True)
+class Lasting:
+    """What outlives the lists of changes and runs; wall seconds."""
+
+    watched_since: float | None = None
+    """When this node's journal began."""
+    standby_since: float | None = None
+    """Since when this node has been a standby; None: it is none."""
+    unprotected_since: float | None = None
+    """Since when nothing has been known to protect the cluster's data; None: it is protected."""
+    drilled_at: float | None = None
+    """When a drill last ended well."""
+    confirmed_s: tuple[float, ...] = ()
+    """How long people took from PrimaryDown to the confirmation, in seconds, the latest last."""
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """Volatile instants of this process; nothing of it reaches disk."""
 
@@ -169,6 +185,7 @@ class NodeState:
     """The latest rehearsal, or the one under way."""
     rehearsed_at: float | None = None
     """When a rehearsal last ended well."""
+    lasting: Lasting = field(default_factory=Lasting)
     is_exchanged: bool = False
     """Whether the two nodes have exchanged the addresses that they are configured with."""
     hook: HookOutcome | None = None

@@ -72,6 +72,7 @@ class Pages:
         self._clock = clock
         self._points: deque[Point] = deque(maxlen=POINTS_MAX)
         self._read_at: Instant | None = None
+        self._began = clock.now()
 
     @contextlib.asynccontextmanager
     async def served(self, where: MetricsSite) -> AsyncIterator[None]:
@@ -118,7 +119,8 @@ class Pages:
         """Return every metric of this moment, or the one that says that they cannot be made."""
         help_ = "1 when the metrics of this moment could not be made; see the log."
         runtime, now = self._runtime, self._clock.now()
-        age_s = None if runtime.round_at is None else now.since(runtime.round_at)
+        # A first round that never comes home is a gap as well, and the worst one.
+        age_s = now.since(runtime.round_at or self._began)
         measures = Measures(
             __version__, runtime.probe_durations_s, age_s, runtime.answer_gaps.told()
         )

@@ -64,6 +64,7 @@ def journal_status(
         "seen": {"name": "", "probes": [], "gateway": None, "last_round_at": None},
         "rule": {"cause": None, "since": None, "is_held": False, "basis": [], "blockers": []},
         "last_rehearsal_at": _whole(known.get("rehearsed_at")),
+        **_lasting(known.get("lasting")),
         "rehearsal": _rehearsal(known.get("rehearsal")),
         "hold": _hold(known.get("hold"), now_wall),
         "run": _run(known.get("run")),
@@ -84,6 +85,17 @@ def _decoded(text: str | None) -> dict[str, Any]:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _lasting(value: object) -> dict[str, Any]:
+    """What outlives every list; whether it is protected now only a running hamnd knows."""
+    known = value if isinstance(value, dict) else {}
+    return {
+        "unprotected_since": None,
+        "standby_since": _whole(known.get("standby_since")),
+        "watched_since": _whole(known.get("watched_since")),
+        "last_drill_at": _whole(known.get("drilled_at")),
+    }
 
 
 def _whole(value: object) -> int | None:

@@ -12,12 +12,12 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from hamnd.core.run import irrevocable_steps
-from hamnd.model.names import Outcome, State
+from hamnd.model.names import Outcome
 from hamnd.views.facts import Part, seconds
 
 if TYPE_CHECKING:
     from hamnd.core.progress import Run, StepRun
-    from hamnd.core.state import Change, FinishedRun
+    from hamnd.core.state import FinishedRun
     from hamnd.model.plan import GateResult, Plan, PlanRequest, Step
 
 Eta = Mapping[str, Any]
@@ -74,26 +74,15 @@ def _median(values: Sequence[float]) -> float:
     return sorted(values)[(len(values) - 1) // 2]
 
 
-def people_part(changes: Sequence[Change]) -> Part:
-    """Return how long people took to confirm a takeover, over the changes that are remembered."""
-    took: list[float] = []
-    down_at: float | None = None
-    for change in changes:
-        if change.target is State.TAKING_OVER and down_at is not None:
-            took.append(change.at - down_at)
-        down_at = change.at if change.target is State.PRIMARY_DOWN else None
-    return {"confirm_p95_s": round(_late(sorted(took)), 1) if took else None, "n": len(took)}
+def people_part(confirmed_s: Sequence[float]) -> Part:
+    """Return how long people took to confirm a takeover, over those that are remembered."""
+    p95_s = round(_late(sorted(confirmed_s)), 1) if confirmed_s else None
+    return {"confirm_p95_s": p95_s, "n": len(confirmed_s)}
 
 
 def _late(ordered: Sequence[float]) -> float:
     """Return the 95th percentile of ordered values: the nearest of them, never one between."""
     return ordered[min(len(ordered) - 1, math.ceil(0.95 * len(ordered)) - 1)]
-
-
-def last_drill_at(finished: Sequence[FinishedRun]) -> int | None:
-    """Return when the latest drill ended well, or null."""
-    ends = [one.finished_at for one in finished if (one.kind, one.status) == ("drill", "done")]
-    return seconds(max(ends, default=None))
 
 
 def run_part(run: Run | None, finished: Sequence[FinishedRun] = ()) -> Part | None:

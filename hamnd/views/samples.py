@@ -75,7 +75,7 @@ def samples(
     """Return every metric of one moment; series of one name stand together."""
     return (
         *_node(document),
-        *_times(document, state),
+        *_times(document),
         *_conditions(document),
         *_files(document),
         *_run(document),
@@ -187,7 +187,7 @@ def _old_primary(document: Mapping[str, Any]) -> str:
     return "seen" if old["seen"] else "silent"
 
 
-def _times(document: Mapping[str, Any], state: NodeState) -> Iterator[Metric]:
+def _times(document: Mapping[str, Any]) -> Iterator[Metric]:
     now = document["generated_at"]
     is_down = document["state"] == State.PRIMARY_DOWN.value
     yield _gauge(
@@ -195,7 +195,7 @@ def _times(document: Mapping[str, Any], state: NodeState) -> Iterator[Metric]:
         "How long the primary has been down without a confirmed takeover; 0 otherwise.",
         max(0, now - document["since"]) if is_down else 0,
     )
-    since = _unprotected_since(document, state)
+    since = document["unprotected_since"]
     yield _gauge(
         "unprotected_seconds",
         "How long nothing has protected the cluster's data; 0 while protected.",
@@ -211,11 +211,26 @@ def _times(document: Mapping[str, Any], state: NodeState) -> Iterator[Metric]:
         "How long people took from PrimaryDown to a confirmed takeover, 95th percentile.",
         document["people"]["confirm_p95_s"],
     )
-    hold = document["hold"]
-    yield from _known(
+    hold = document["hold"] or {"since": 0, "until": 0}
+    yield _gauge(
+        "hold_begin_timestamp_seconds",
+        "When the hold that silences paging began; 0 without one.",
+        hold["since"],
+    )
+    yield _gauge(
         "hold_expires_timestamp_seconds",
-        "When the hold that silences paging ends; absent without one.",
-        None if hold is None else hold["until"],
+        "When the hold that silences paging ends; 0 without one.",
+        hold["until"],
+    )
+    yield from _known(
+        "watched_since_timestamp_seconds",
+        "When this node's journal began.",
+        document["watched_since"],
+    )
+    yield from _known(
+        "standby_since_timestamp_seconds",
+        "Since when this node has been a standby; absent while it is none.",
+        document["standby_since"],
     )
     yield from _known(
         "last_rehearsal_timestamp_seconds",
@@ -227,16 +242,6 @@ def _times(document: Mapping[str, Any], state: NodeState) -> Iterator[Metric]:
         "When the latest drill ended well; absent before the first.",
         document["last_drill_at"],
     )
-
-
-def _unprotected_since(document: Mapping[str, Any], state: NodeState) -> float | None:
-    """When this node last left Peer or became active; else when its present state began."""
-    if document["protected"]:
-        return None
-    for change in reversed(state.changes):
-        if change.source is State.PEER or change.target is State.ACTIVE:
-            return int(change.at)
-    return float(document["since"])
 
 
 def _conditions(document: Mapping[str, Any]) -> Iterator[Metric]:
@@ -419,7 +424,9 @@ def _measures(measures: Measures) -> Iterator[Metric]:
             probe=probe,
         )
     yield from _known(
-        "probe_gap_seconds", "Time since the latest reach round came home.", measures.round_age_s
+        "probe_gap_seconds",
+        "Time since the latest reach round came home, or since hamnd started.",
+        measures.round_age_s,
     )
     for probe, gaps in measures.answer_gaps.items():
         yield Metric(

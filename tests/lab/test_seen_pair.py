@@ -43,7 +43,6 @@ NOT_HERE = {
     'cluster=""': "every target is labelled",
     'node=""': "every target is labelled",
     'alertname="OnHold"': "nobody holds the pages here",
-    "hamnd_hold": "nobody holds the pages here",
 }
 """What a series that gives nothing must contain, and why that is right here."""
 TOO_QUICK = {"FenceLies"}

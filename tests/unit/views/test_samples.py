@@ -11,10 +11,13 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from hamnd.adapters.http import MetricsText
+from hamnd.core.engine import step
+from hamnd.core.events import Ticked
 from hamnd.core.replication import PartnerDatabase
 from hamnd.core.snapshot import dump, restore
+from hamnd.core.state import FinishedRun, NodeState
 from hamnd.model.instant import Instant
-from hamnd.model.names import Mode, State
+from hamnd.model.names import Mode, Rhythm, State
 from hamnd.views.samples import Measures, Metric, MetricType, samples
 from hamnd.views.status import render_status, status_document
 from hamnd.views.text import size, span
@@ -139,12 +142,14 @@ def test_a_healthy_pair_in_numbers() -> None:
     assert all(value == 1 for value in values(metrics, "step_ready").values())
 
 
-def test_a_hold_is_a_number_only_while_there_is_one() -> None:
+def test_a_hold_is_told_with_begin_and_end_and_none_is_zero() -> None:
+    """Given no hold, then that is a sample too: a silent hamnd leaves the hold as it was."""
     held = pair().in_peer().on_hold()
     assert held.state.hold is not None
-    told = values(metrics_of(held), "hold_expires_timestamp_seconds")
-    assert told == {(): int(held.state.hold.until)}
-    assert values(metrics_of(pair().in_peer()), "hold_expires_timestamp_seconds") == {}
+    for name, at in (("begin", held.state.hold.since), ("expires", held.state.hold.until)):
+        metric = f"hold_{name}_timestamp_seconds"
+        assert values(metrics_of(held), metric) == {(): int(at)}
+        assert values(metrics_of(pair().in_peer()), metric) == {(): 0}
 
 
 def test_a_primary_that_is_down_counts_the_seconds_until_somebody_confirms() -> None:
@@ -257,6 +262,63 @@ def test_a_run_that_ends_is_counted_and_the_count_survives_a_restart() -> None:
     assert restore(dump(story.state), {}).ended == {"takeover done": 1}
 
 
+def test_unprotected_counts_from_the_reading_that_ended_protection() -> None:
+    """Given an Active that was protected for 90 days, then one lost reading counts from it."""
+    active = pair().active()
+    lost_at = Instant(active.now.monotonic_s + 90 * 86400, active.now.wall_s + 90 * 86400)
+    protected = step(read_as(active.state, protecting=True), TICK, active.now, active.terms).state
+    assert unprotected_s(protected, active, active.now) == 0
+    assert protected.lasting.unprotected_since is None
+    lost = step(read_as(protected, protecting=False), TICK, lost_at, active.terms)
+    assert lost.persist
+    assert unprotected_s(lost.state, active, lost_at) == 0
+    later = Instant(lost_at.monotonic_s + 30, lost_at.wall_s + 30)
+    still = step(lost.state, TICK, later, active.terms).state
+    assert unprotected_s(still, active, later) == 30
+    assert unprotected_s(restore(dump(still), {}), active, later) == 30
+    back = step(read_as(still, protecting=True), TICK, later, active.terms).state
+    assert unprotected_s(back, active, later) == 0
+
+
+TICK = Ticked(Rhythm.READINESS)
+
+
+def read_as(state: NodeState, *, protecting: bool) -> NodeState:
+    view = state.watch.replication
+    assert view is not None
+    return replace(
+        state, watch=replace(state.watch, replication=replace(view, is_protecting=protecting))
+    )
+
+
+def unprotected_s(state: NodeState, situation: Pair, now: Instant) -> float:
+    document = status_document(state, now, situation.terms)
+    (told,) = values(samples(document, state, MEASURES), "unprotected_seconds").values()
+    return told
+
+
+def test_people_and_drill_are_remembered_when_changes_and_runs_are_forgotten() -> None:
+    story = Story().taking_over()
+    story.live(60.0)
+    drill = FinishedRun("sha256:d", "drill", "done", 1.0, 2000.0)
+    story.state = replace(story.state, finished=(*story.state.finished, drill))
+    story.live(5.0)
+    told = status_document(story.state, story.now, story.terms)
+    assert told["people"]["n"] == 1
+    assert told["last_drill_at"] == 2000
+    story.state = restore(dump(replace(story.state, changes=(), finished=())), {})
+    again = status_document(story.state, story.now, story.terms)
+    assert again["people"] == told["people"]
+    assert again["last_drill_at"] == 2000
+
+
+def test_a_standby_tells_since_when_and_an_active_node_does_not() -> None:
+    standby = metrics_of(pair().in_peer())
+    assert values(standby, "standby_since_timestamp_seconds") != {}
+    assert values(standby, "watched_since_timestamp_seconds") != {}
+    assert values(metrics_of(pair().active()), "standby_since_timestamp_seconds") == {}
+
+
 def test_human_time_runs_from_primary_down_to_the_confirmation() -> None:
     story = Story().taking_over()
     moves = {change.target: change.at for change in story.state.changes}
@@ -279,7 +341,7 @@ def test_file_sets_hold_and_drill_are_told_as_soon_as_the_document_has_them() ->
                 "last_run": {"duration_s": 2.5},
             },
         ],
-        "hold": {"until": 5000},
+        "hold": {"since": 4000, "until": 5000},
         "last_drill_at": 1000,
         "last_rehearsal_at": 2000,
     }
