@@ -25,6 +25,7 @@ def keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         return watch
     if reading.positions.received is not None:
         watch = replace(watch, standby_end=reading.positions.received)
+        watch = _received_since(watch, reading.positions.received)
     watch = replace(watch, frozen_window_end=_window_end(watch, reading, terms.policy))
     if not reading.is_protecting or not _primary_answers(watch, reading.observed, terms):
         return _doubt_sample(watch, reading)
@@ -51,6 +52,14 @@ def keep_sample(watch: Watch, reading: Replication, terms: Terms) -> Watch:
         hold_s=reading.hold_s,
     )
     return replace(watch, sample=sample)
+
+
+def _received_since(watch: Watch, received: int) -> Watch:
+    """Keep how far this standby has received since the sample: later it must not be less."""
+    sample = watch.sample
+    if sample is None or sample.received is None or received <= sample.received:
+        return watch
+    return replace(watch, sample=replace(sample, received=received))
 
 
 def _holds_longer(sample: Sample | None, reading: Replication, verified_at: float) -> bool:

@@ -144,6 +144,30 @@ def test_what_workers_have_not_applied_yet_is_waited_for(lab: Lab) -> None:
     assert acknowledged | {-2} <= site.second.rows()
 
 
+def test_what_a_restarted_standby_threw_away_is_not_promised(lab: Lab) -> None:
+    """Given a semi-synchronous pair whose standby receives and acknowledges while its applier
+    stands still, when the primary loses its power and the standby's server is restarted, which
+    throws away what it had not applied, then no verdict says that nothing is lost."""
+    site = MariaPair(lab, semi_sync=True)
+    site.watch()
+    site.wait_state("Peer")
+    site.wait_ready()
+    writer = site.write()
+    writer.wait(50)
+    site.second.sql("STOP SLAVE SQL_THREAD")
+    site.wait_state("Degraded")
+    writer.wait(50)
+    site.faults.off("mn1")
+    acknowledged = set(writer.stop())
+    lab["mn2"].run("systemctl", "restart", "mariadb", timeout_s=90)
+    missing = acknowledged - site.second.rows()
+    assert len(missing) >= 50, "the lab's own truth"
+    site.wait_state("PrimaryDown")
+    site.wait_ready()
+    loss = site.ask("plan", "takeover")["data_loss"]
+    assert loss["verdict"] == "unknown", loss
+
+
 def test_an_old_primary_that_returns_is_held_off_examined_and_rejoined(lab: Lab) -> None:
     """Given an asynchronous pair cut apart under writes, mn1 then killed and taken over from, when
     mn1 comes back and serves its database to itself as it was told to at boot, then it holds no

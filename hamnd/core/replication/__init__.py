@@ -30,6 +30,7 @@ class Sample:
     sync_mode: str | None
     state: str | None
     received: int | None
+    """The farthest that was received then and since."""
     replayed: int | None
     primary: int | None
     peer_window_end: int | None

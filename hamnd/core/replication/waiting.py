@@ -38,6 +38,8 @@ class Promise:
     """So long after a reading it surely still did."""
     doubts: tuple[str, ...] = ()
     """What keeps even that from being proof."""
+    is_kept: bool = True
+    """What the standby has received outlives a restart of its database."""
 
 
 Promised = Callable[[str | None, float | None], Promise]
@@ -86,6 +88,9 @@ def _loss_since(question: LossQuestion, sample: Sample, promise: Promise) -> Los
         return Loss(LossVerdict.UNKNOWN, (promise.told, told), estimated_bytes=view.gap_bytes)
     off_after_s = _off_after_s(question, sample)
     doubts = [*_doubts(question, sample), *promise.doubts]
+    if not promise.is_kept and _was_restarted(question, sample):
+        told = "this standby was restarted since, and threw away what it had not applied by then"
+        return Loss(LossVerdict.UNKNOWN, (promise.told, told))
     if off_after_s is None:
         return Loss(LossVerdict.ZERO_LIKELY, (promise.told, "no device proves when it stopped"))
     proof = f"proven off {off_after_s:.0f} s after that was last seen"
@@ -101,14 +106,22 @@ def _loss_since(question: LossQuestion, sample: Sample, promise: Promise) -> Los
 
 def _doubts(question: LossQuestion, sample: Sample) -> list[str]:
     """Return what this standby itself speaks against a loss that is proven zero."""
+    match _was_restarted(question, sample):
+        case None:
+            return ["nobody knows whether this standby was restarted since: not proven"]
+        case True:
+            return ["this standby was restarted since: not proven"]
+        case False:
+            return []
+
+
+def _was_restarted(question: LossQuestion, sample: Sample) -> bool | None:
+    """Whether this standby's database was started after the sample; None: not known."""
     view = question.view
     assert view is not None
-    started_at = None if view.uptime_s is None else view.observed.wall_s - view.uptime_s
-    if started_at is None or sample.started_at is None:
-        return ["nobody knows whether this standby was restarted since: not proven"]
-    if started_at > sample.wall_s + RESTART_TOLERANCE_S:
-        return ["this standby was restarted since: not proven"]
-    return []
+    if view.uptime_s is None or sample.started_at is None:
+        return None
+    return view.observed.wall_s - view.uptime_s > sample.wall_s + RESTART_TOLERANCE_S
 
 
 def _loss_by_time(question: LossQuestion, sample: Sample, first: str) -> Loss:

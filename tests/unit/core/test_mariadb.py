@@ -374,9 +374,21 @@ def test_semi_sync_is_proof_as_long_as_server_and_site_hold_on(
     assert loss.verdict is expected, loss.basis
 
 
-def test_a_restarted_standby_proves_nothing() -> None:
+def test_a_restarted_standby_threw_away_what_it_had_acknowledged_and_not_applied() -> None:
     seen = replace(lost_link(), uptime_s=5)
-    assert ENGINE.loss(TERMS, asked(died(5.0), view=seen)).verdict is LossVerdict.ZERO_LIKELY
+    loss = ENGINE.loss(TERMS, asked(died(5.0), view=seen))
+    assert loss.verdict is LossVerdict.UNKNOWN
+    assert "threw away what it had not applied" in loss.basis[1]
+
+
+def test_what_was_received_after_the_sample_and_is_gone_voids_it() -> None:
+    """A commit that waited kept the sample where it was; then both threads were started anew."""
+    watch = watched(primary(0.2))
+    for position, second in (("6000", 2.0), ("5500", 3.0)):
+        behind = replica(second, Read_Master_Log_Pos=position, Slave_IO_Running="Connecting")
+        watch = folded(watch, TOPIC, behind)
+    question = asked(died(5.0), view=watch.replication, sample=watch.sample)
+    assert ENGINE.loss(TERMS, question).verdict is LossVerdict.UNKNOWN
 
 
 @pytest.mark.parametrize("mode", ["async", "semi_sync_partly", None])
