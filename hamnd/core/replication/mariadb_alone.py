@@ -6,6 +6,8 @@ Owns the forms of one that follows nobody, somebody else, or told nothing. Must 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from hamnd.core.replication.mariadb_telling import alone_details_of, clear_of
 from hamnd.core.replication.mariadb_view import TOPIC
 from hamnd.model.health import Positions, Replication
@@ -19,24 +21,15 @@ def seen_astray(report: Report, status: ServerStatus, stranger: str) -> Replicat
     Its positions are of a foreign log.
     """
     (replica,) = status.replicas
-    return Replication(
-        engine="mariadb",
+    return replace(
+        blind(report, stranger, is_up=True, clear=clear_of(replica)),
         role="standby",
         state="astray",
         connected=False,
-        sync_mode=None,
-        positions=Positions(),
-        gap_bytes=None,
-        replay_gap_bytes=None,
-        since=None,
-        observed=report.finished,
-        source=TOPIC,
-        is_database_up=True,
         uptime_s=status.uptime_s,
         problems=(stranger, *status.problems),
         doubt=stranger,
         is_applying=replica.is_drained is True or replica.sql == "Yes",
-        clear=clear_of(replica),
     )
 
 
