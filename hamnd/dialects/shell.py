@@ -165,7 +165,8 @@ def read_exit_zero(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
         return silence
     if report.exit_code == 0:
         return Reading(Verdict.PASS, last_lines(report) or "exit code 0")
-    return Reading(Verdict.BLOCK, f"exit code {report.exit_code}: {last_lines(report)}")
+    said = last_lines(report) or "it said nothing"
+    return Reading(Verdict.BLOCK, f"exit code {report.exit_code}: {said}")
 
 
 def unanswered(report: Report) -> Reading | None:

@@ -42,7 +42,8 @@ _STOP_INSTANCE = (
 _START_INSTANCE = (
     'o=$("$0" -u -p 0 -i "$1" 2>&1); n=0; '
     'until "$0" -s -p 0 -i "$1" | grep -q "DB2 State *: *Available"; do n=$((n+1)); '
-    f'if [ $n -gt 40 ]; then printf "%s\\n" "$o" >&2; exit 1; fi; {PAUSE}; done; echo available'
+    'if [ $n -gt 40 ]; then printf "%s\\n" "$o" >&2; "$0" -s -p 0 -i "$1" >&2; '
+    f"echo 'it is not Available' >&2; exit 1; fi; {PAUSE}; done; echo available"
 )
 """What db2gcf -u says and ends with is unverified (§8): its status tells."""
 

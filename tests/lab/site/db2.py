@@ -250,6 +250,8 @@ class Db2:
         """Note each beat that an instance reports; its end is the instance's."""
         with connection, connection.makefile() as lines:
             name = lines.readline().strip()
+            with self._lock:
+                mine = self._instances.get(name)
             source = next((other for other in self.pair.nodes if other != name), "")
             with contextlib.suppress(OSError, ValueError):
                 for line in lines:
@@ -257,7 +259,7 @@ class Db2:
                     age = self._ages[source, name]
                     self._ages[source, name] = age + (float(line) - age) / 4
         with self._lock:
-            if name in self._instances:
+            if mine is not None and self._instances.get(name) is mine:  # not its successor
                 self._killed.add(name)
                 self._instances.pop(name, None)
 

@@ -56,7 +56,7 @@ def run(action: Action, folder: Path) -> tuple[Report, list[str]]:
         text=True,
         timeout=60,
         check=False,
-        env={"PATH": os.environ["PATH"], "HOME": str(folder)},
+        env={"PATH": f"{folder}:{os.environ['PATH']}", "HOME": str(folder)},
     )
     calls = (folder / "calls").read_text().splitlines()
     return exited(done.returncode, done.stdout, done.stderr), calls
@@ -123,6 +123,16 @@ def test_the_instance_counts_as_started_by_its_status_alone(here: Site, tmp_path
     stub(tmp_path, "db2gcf", body)
     report, _ = run(commands.start_instance(here, here.node), tmp_path)
     assert read_action(commands.start_instance(here, here.node), report).verdict is Verdict.PASS
+
+
+def test_an_instance_that_does_not_start_is_told_with_its_state(here: Site, tmp_path: Path) -> None:
+    body = 'case $1 in -s) echo "DB2 State : Operable";; esac'
+    stub(tmp_path, "db2gcf", body)
+    stub(tmp_path, "sleep", "")  # first in the PATH: it waits for nothing
+    report, _ = run(commands.start_instance(here, here.node), tmp_path)
+    reading = read_action(commands.start_instance(here, here.node), report)
+    assert reading.verdict is Verdict.BLOCK
+    assert "DB2 State : Operable | it is not Available" in reading.sentence
 
 
 def test_a_row_is_written_read_back_and_taken_out(here: Site, tmp_path: Path) -> None:
