@@ -51,23 +51,27 @@ WantedBy=multi-user.target
 def lab() -> Iterator[Lab]:
     """mn1 gets its address by a unit of its own at boot, behind the guard; it owned epoch 5."""
     with Lab(Plan(systemd=frozenset({PRIMARY}))) as lab:
-        host = lab[PRIMARY]
-        where = any_site(
-            node=PRIMARY,
-            primary=Node(PRIMARY, ADDRESS),
-            standby=Node(STANDBY, CLUSTER.address(STANDBY)),
-            identity=(ServiceAddress("eth0", ADDRESS, 24, PRIMARY),),
-            identity_mode=IdentityMode.PRIMARY_ADDRESS,
-            witnesses=tuple(Witness(one, CLUSTER.address(one)) for one in WITNESSES),
-        )
-        host.write("/var/lib/hamnd/guard.conf", guard.conf(where))
-        host.write("/var/lib/hamnd/epoch", f"5 {PRIMARY} boot-before\n")
-        host.write("/etc/network/interfaces", f"iface eth0 inet static\n address {ADDRESS}/24\n")
-        host.write("/etc/systemd/system/own-network.service", NETWORK)
-        host.write("/etc/systemd/system/bare.service", BARE)
-        guarded.install(host, {"own-network.service": "hamn-guard-network.conf"})
-        host.run("systemctl", "enable", "own-network", "bare")
+        guard_the_network(lab[PRIMARY], 5)
         yield lab
+
+
+def guard_the_network(host: Host, number: int) -> None:
+    """Have a host bring mn1's address up at boot, behind the guard; it owned an epoch before."""
+    where = any_site(
+        node=host.name,
+        primary=Node(PRIMARY, ADDRESS),
+        standby=Node(STANDBY, CLUSTER.address(STANDBY)),
+        identity=(ServiceAddress("eth0", ADDRESS, 24, PRIMARY),),
+        identity_mode=IdentityMode.PRIMARY_ADDRESS,
+        witnesses=tuple(Witness(one, CLUSTER.address(one)) for one in WITNESSES),
+    )
+    host.write("/var/lib/hamnd/guard.conf", guard.conf(where))
+    host.write("/var/lib/hamnd/epoch", f"{number} {host.name} boot-before\n")
+    host.write("/etc/network/interfaces", f"iface eth0 inet static\n address {ADDRESS}/24\n")
+    host.write("/etc/systemd/system/own-network.service", NETWORK)
+    host.write("/etc/systemd/system/bare.service", BARE)
+    guarded.install(host, {"own-network.service": "hamn-guard-network.conf"})
+    host.run("systemctl", "enable", "own-network", "bare")
 
 
 def _booted(lab: Lab) -> Host:
@@ -83,7 +87,7 @@ def _has_address(host: Host) -> bool:
     return f" {ADDRESS}/" in host.run("ip", "-o", "addr", "show")
 
 
-def _is_up(host: Host) -> bool:
+def is_up(host: Host) -> bool:
     """Whether its own unit brought the address up: what the guard borrows has a limit."""
     told = host.run("ip", "-o", "addr", "show")
     return any(f" {ADDRESS}/" in one and "valid_lft forever" in one for one in told.splitlines())
@@ -98,7 +102,7 @@ def test_an_address_that_another_host_has_does_not_come_up(lab: Lab) -> None:
     assert host.ask("systemctl", "is-active", "own-network").out.strip() == "inactive"
     lab[STANDBY].run("ip", "addr", "del", f"{ADDRESS}/24", "dev", "eth0")
     lab["sn1"].write("/var/lib/hamnd/epoch", f"5 {PRIMARY} -\n")
-    wait_until(lambda: _is_up(host), "the network is up", 90)
+    wait_until(lambda: is_up(host), "the network is up", 90)
     assert host.ask("systemctl", "is-active", "own-network").out.strip() == "active"
 
 
