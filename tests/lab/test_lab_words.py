@@ -87,3 +87,29 @@ def test_a_controller_that_lies_about_a_primary_that_answers_is_found_out(lab: L
     assert desk.state() in ("Peer", "Degraded")
     assert site.db2.writable() == ("mn1",)
     assert site.owners() == ["mn1"]
+
+
+def test_an_agent_that_hangs_is_ended_and_what_it_did_is_not_known(lab: Lab) -> None:
+    """Given an agent that never ends, when mn1 is dead and the operator says so and overrides the
+    gate, then the step ends in its time, its outcome unknown; skipped, the takeover goes on."""
+    site, desk = _watching(lab, "fence_lab_hangs")
+    with Watcher(lab, site.db2.writable) as watcher:
+        site.faults.off("mn1")
+        desk.wait_state("PrimaryDown")
+        wait_until(lambda: _fence_gate(desk) in ("block", "unknown"), "the fence gate forbids", 60)
+        why = "the machine is dark, I stood before it"
+        word = ("attest", "primary-off", "--how", "seen", "--reason", why)
+        assert site.hamnctl(*word).code == 0
+        override = ("--override", "fence", "--reason", why)
+        plan = desk.plan("--accept-loss", desk.plan(*override)["data_loss"]["verdict"], *override)
+        confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=200)
+        assert confirmed.code in (4, 5), f"{confirmed.text}\n{desk.told()}"
+        assert "PAUSED at fence" in confirmed.text
+        assert site.db2.writable() == ()
+        skipped = site.hamnctl("skip", "fence", "--reason", why)
+        assert skipped.code == 0, skipped.text
+        desk.retry_to_the_end()
+        assert desk.wait_state("Active") == "Active"
+        watcher.settle()
+        assert (site.db2.writable(), site.owners()) == (("mn2",), ["mn2"])
+    assert watcher.violations == []
