@@ -52,6 +52,8 @@ if [ "$code" = 0 ]; then
 [ -n "$told" ] && [ "$(where "$told")" = "$(where "$data")" ] ||
 { echo "its server has its data in $told, not in $data: $mends"; exit 1; }
 fi
+[ ! -e "$data/PG_VERSION" ] || [ ! -e "$held" ] ||
+{ echo "$data and $held are both there: move one away"; exit 1; }
 for dir in "$data" "$held" ""; do [ ! -e "$dir/PG_VERSION" ] || break; done
 if [ -z "$dir" ]; then
 [ -z "$may_be_empty" ] || { echo "there is no data yet"; exit 0; }

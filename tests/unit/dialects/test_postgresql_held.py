@@ -97,6 +97,16 @@ def test_a_server_says_itself_where_its_data_is(
     assert (found[0], says in found[1]) == (code, True), found
 
 
+def test_data_that_was_held_before_and_never_kept_is_told_before_anything_is_stopped(
+    tmp_path: Path,
+) -> None:
+    """Who rejoined it without keeping what it had left that where it was."""
+    here = server(tmp_path, "main")
+    (tmp_path / "main.hamnd-held").mkdir()
+    code, told = ended(held.is_its_place(here, "aixmn2"), tmp_path)
+    assert (code, "are both there: move one away" in told) == (1, True), told
+
+
 def test_a_mount_point_is_told_before_its_server_is_stopped(tmp_path: Path) -> None:
     """`mv` would fail, with the server stopped already; /proc is a mount point everywhere."""
     for data, code, says in (("/proc", 1, "/proc is a mount point"), (str(tmp_path), 0, "is in")):
