@@ -8,14 +8,14 @@ tests do). A row's sentences are what an operator must be able to read while the
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 from hamnd.demo.db2_node import PairConfig
 from tests.lab.site.desk import Desk
 from tests.lab.site.hosts import Lab, wait_until
-from tests.lab.site.names import PRIMARY, STANDBY
+from tests.lab.site.names import CLUSTER, GATEWAY, PRIMARY, STANDBY
 from tests.lab.site.pair import Db2Pair
 from tests.lab.site.watcher import Watcher
 from tests.lab.site.wire import Delay
@@ -26,6 +26,11 @@ TIMES = PairConfig(hadr_timeout_s=5, peer_window_s=120, takeover_s=0.5, write_ro
 SLOW = Delay(delay_ms=150, jitter_ms=20, loss_percent=3)
 BACK_S = 120.0
 HANG_S = 3.0
+SAID_S = 60.0
+"""How long hamnd may take to say what is wrong; some of it is looked at seldom."""
+
+UNPROVEN = f"the gateway ({CLUSTER.address(GATEWAY)}) does not answer ping from"
+ISOLATED = "neither gateway nor service nodes answer this node"
 
 
 class Phase(StrEnum):
@@ -134,6 +139,7 @@ ROWS = (
         before=_on("cut", PRIMARY),
         during=_on("cut", STANDBY),
         after=_on("cut", STANDBY),
+        says={Phase.DURING: UNPROVEN, Phase.AFTER: ISOLATED},
         is_death=True,
     ),
     Row(
@@ -141,6 +147,7 @@ ROWS = (
         before=_on("cut_silently", PRIMARY),
         during=_on("cut_silently", STANDBY),
         after=_on("cut_silently", STANDBY),
+        says={Phase.DURING: UNPROVEN, Phase.AFTER: ISOLATED},
         is_death=True,
     ),
     Row(
@@ -148,14 +155,14 @@ ROWS = (
         before=lambda site: site.faults.pair_cut(),
         during=lambda site: site.faults.pair_cut(one=STANDBY, other="gw"),
         after=lambda site: site.faults.pair_cut(one=STANDBY, other="sn1"),
-        says={Phase.BEFORE: "2 of 2 service nodes still reach mn1"},
+        says={Phase.BEFORE: "2 of 2 service nodes still reach mn1", Phase.DURING: UNPROVEN},
     ),
     Row(
         "one way",
         before=lambda site: site.faults.one_way_cut(PRIMARY, STANDBY),
         during=lambda site: site.faults.one_way_cut("gw", STANDBY),
         after=lambda site: site.faults.one_way_cut("sn1", STANDBY),
-        says={Phase.BEFORE: "2 of 2 service nodes still reach mn1"},
+        says={Phase.BEFORE: "2 of 2 service nodes still reach mn1", Phase.DURING: UNPROVEN},
     ),
     Row(
         "slow",
@@ -180,6 +187,7 @@ ROWS = (
         before=_on("read_only", STANDBY, "/var/lib/bind"),
         during=_on("read_only", STANDBY, "/var/lib/bind"),
         after=_on("read_only", STANDBY, "/var/lib/bind"),
+        says={Phase.DURING: "PAUSED at dns"},
     ),
     Row(
         "names",
@@ -204,7 +212,7 @@ ROWS = (
         before=_on("power_cycle", PRIMARY),
         during=_on("on", PRIMARY),
         after=_on("on", PRIMARY),
-        says={Phase.DURING: "mn1", Phase.AFTER: "mn1"},
+        says={Phase.DURING: "mn1 is BACK", Phase.AFTER: "mn1 HAS RETURNED"},
         mends=_off_again,
     ),
 )
@@ -239,6 +247,8 @@ class Told:
     """Over how long they were committed."""
     said: dict[Phase, str] = field(default_factory=dict)
     """All that was to be read while the fault of this phase was there."""
+    is_met: bool = True
+    """Whether the fault of `during` struck while the run was under way, not when it was over."""
     pauses: list[str] = field(default_factory=list)
     state: str = ""
     writers: tuple[str, ...] = ()
@@ -278,7 +288,7 @@ def play(site: Db2Pair, *cells: Cell) -> Told:
         if Phase.AFTER in faults:
             faults[Phase.AFTER].after(site)
             watcher.settle()
-            told.said[Phase.AFTER] = desk.told()
+            told.said[Phase.AFTER] = _read(desk, faults[Phase.AFTER].says.get(Phase.AFTER, ""))
             mend(site, faults[Phase.AFTER])
         told.state = desk.wait_state("Active", limit_s=BACK_S)
         watcher.settle()
@@ -290,13 +300,27 @@ def play(site: Db2Pair, *cells: Cell) -> Told:
     return told
 
 
+def _read(desk: Desk, wanted: str) -> str:
+    """Return what is said, as soon as it has these words, or at last without them."""
+    said = desk.told()
+
+    def is_said() -> bool:
+        nonlocal said
+        said = desk.told()
+        return wanted in said
+
+    with suppress(TimeoutError):
+        wait_until(is_said, wanted, SAID_S)
+    return said
+
+
 def _before(site: Db2Pair, desk: Desk, watcher: Watcher, row: Row | None, told: Told) -> None:
     """Strike, and see to it that the primary is gone at the end; mend what hides that."""
     if row is not None:
         row.before(site)
         if not row.is_death:
             watcher.settle()
-            told.said[Phase.BEFORE] = desk.told()
+            told.said[Phase.BEFORE] = _read(desk, row.says.get(Phase.BEFORE, ""))
     if row is None or not row.is_death:
         site.faults.off(PRIMARY)
     desk.wait_state("PrimaryDown")
@@ -312,6 +336,7 @@ def _during(site: Db2Pair, desk: Desk, faults: Mapping[Phase, Row], told: Told) 
         if row is not None:
             desk.wait_record(*row.at)
             row.during(site)
+            told.is_met = desk.count("run_finished") == 0
         wait_until(lambda: desk.count("plan_confirmed") > 0, process.text(), 30)
         run = desk.wait_rest()
         if run is not None:

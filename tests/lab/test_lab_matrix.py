@@ -62,6 +62,7 @@ def test_a_night_ends_with_one_management_node_and_true_words(night: Night) -> N
     with pair_in_peer() as site:
         told = play(site, *night)
     assert told.violations == []
+    assert told.is_met, "the takeover was over before it was struck"
     assert (told.state, told.writers, told.owners) == ("Active", ("mn2",), ["mn2"])
     _lost_no_more_than_shown(told)
     for cell in night:
