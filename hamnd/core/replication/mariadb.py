@@ -35,7 +35,7 @@ from hamnd.core.replication.mariadb_view import (
     PrimaryWord,
     seen_standby,
 )
-from hamnd.dialects.mariadb import commands
+from hamnd.dialects.mariadb import commands, pairing
 from hamnd.dialects.mariadb.readers import refused
 from hamnd.dialects.mariadb.status import answer_of, read_status, why_not
 from hamnd.dialects.shell import unanswered
@@ -212,7 +212,7 @@ def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
         host=site.node,
         depends_on=("fuse", "drain"),
         actions=() if is_primary else promoting,
-        readiness=(commands.can_promote(site),),
+        readiness=(commands.can_promote(site), pairing.has_space(site)),
         preconditions=() if is_own else (commands.is_standby(site), commands.is_drained(site)),
         postconditions=(commands.is_writable(site),),
         timeout_s=policy.step_timeout_s("promote", 60.0),

@@ -134,6 +134,19 @@ follows "$@" && { echo "it follows $name"; exit 0; }
 echo "$data is no copy that hamnd made"; exit 1
 """
 )
+_SPACE = """\
+data=$1 least=$2
+[ -e "$data" ] || { echo "$data is not there: its disk is not looked at"; exit 0; }
+free=$(df -Pk "$data" | awk 'NR == 2 { print $4 }')
+[ -n "$free" ] || exit 2
+[ "$free" -ge "$least" ] && { echo "$((free / 1024)) MiB are free at $data"; exit 0; }
+echo "the disk of $data is full, $((free / 1024)) MiB are left: make room, \
+the server goes on by itself then"
+exit 1
+"""
+SPACE_KIB_MIN = 16 * 1024
+"""A server that meets a full disk waits, and answers no question about replication meanwhile
+(measured, MariaDB 10.11)."""
 _READ_ONLY = """\
 said=$(my_print_defaults mysqld server mariadb mariadbd) || exit 2
 last=$(printf '%s\\n' "$said" | grep -i '^--read[-_]only' | tail -n 1)
@@ -307,6 +320,13 @@ def is_copied(site: Site, target: str, source: Node) -> Look:
     """Return the look that finds a whole copy at its place, or a replica that works."""
     words = (site.mariadb.data_dir, _MARK, *_following(site, target, source))
     return _scripted(target, f"{target} has a copy of the data", _COPIED, *words)
+
+
+def has_space(site: Site) -> Look:
+    """Return the look that proves that this node's server can write."""
+    where = site.mariadb.data_dir
+    told = f"the disk of {where} on {site.node} has room"
+    return _scripted(site.node, told, _SPACE, where, str(SPACE_KIB_MIN))
 
 
 def starts_read_only(site: Site, host: str) -> Look:

@@ -24,6 +24,7 @@ _EVERYWHERE = {"4": ("", "*", "0.0.0.0", "::"), "6": ("", "*", "::")}
 _MAY_WRITE = ("READ_ONLY ADMIN", "SYSTEM_VARIABLES_ADMIN")
 _MAY_STOP = ("REPLICATION SLAVE ADMIN", "REPLICATION_SLAVE_ADMIN")
 _LACKS = 1227
+_NO_SPACE = 1021
 _IS_READ_ONLY = 1290
 
 
@@ -48,6 +49,8 @@ def unserved(report: Report) -> Reading | None:
 def refused(report: Report) -> str:
     """Return the server's refusal of a statement, and where a privilege lacks, which to grant."""
     said = why_not(report)
+    if error_of(report) == _NO_SPACE:
+        return in_words(_NO_SPACE, said)
     if error_of(report) != _LACKS:
         return said
     named = said.partition("at least one of) the ")[2].partition(" privilege")[0]

@@ -242,6 +242,15 @@ def test_a_missing_privilege_is_named_with_its_grant() -> None:
     assert "GRANT SLAVE MONITOR ON *.* TO" in reading.sentence
 
 
+def test_a_server_without_space_says_so() -> None:
+    err = (
+        "ERROR 1021 (HY000) at line 1: Disk got full writing 'x' (Errcode: 28 \"No space left\")\n"
+    )
+    reading = READERS["mariadb.status_readable"](exited(1, stderr=err), ())
+    assert reading.verdict is Verdict.BLOCK
+    assert "disk full: free some space" in reading.sentence
+
+
 @pytest.mark.parametrize(
     ("change", "verdict", "said"),
     [

@@ -184,3 +184,20 @@ def test_a_copy_that_tells_no_gtid_is_not_put_into_its_place(info: str, tmp_path
     ended = run(put.request, tmp_path, "")
     assert (ended.returncode, (tmp_path / "mysql").exists()) == (1, False)
     assert "does not tell its GTID" in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("free", "code", "said"),
+    [(16384, 0, "16 MiB are free"), (16383, 1, "is full, 15 MiB are left"), (None, 2, "")],
+)
+def test_a_full_disk_is_told_by_its_name(
+    free: int | None, code: int, said: str, tmp_path: Path
+) -> None:
+    df = tmp_path / "df"
+    row = "" if free is None else f"echo /dev/sda 900000 1 {free} 50% /var"
+    df.write_text(f"#!/bin/sh\necho head\n{row}\n")
+    df.chmod(0o700)
+    here = replace(site(), mariadb=MariaSite(data_dir=str(tmp_path)))
+    ended = run(pairing.has_space(here).request, tmp_path, "")
+    assert ended.returncode == code
+    assert said in ended.stdout
