@@ -1,7 +1,8 @@
 """What outlives every list: since when this node watches, stands by, is unprotected, and so on.
 
 Owns when each of it begins and ends. The lists of changes and of ended runs forget, and a scrape
-that is missed forgets as well; monitoring compares these times with the present one instead.
+that is missed forgets as well; monitoring compares these times with the present one instead. Must
+not judge whether anything has lasted too long.
 """
 
 from __future__ import annotations
