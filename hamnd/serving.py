@@ -1,8 +1,9 @@
 """HTTP/1.1 for both doors of hamnd: the control socket, and the read-only pages.
 
-Owns aiohttp's server, what one connection may cost, and what becomes of a client that says nothing,
-too much or no HTTP, or that goes away. Must not know what is asked nor what is answered: a `Door`
-says that. aiohttp is loaded when a server begins to listen.
+Owns the accepting of connections, aiohttp's server, what one connection may cost, and what becomes
+of a client that says nothing, too much or no HTTP, that does not read, or that goes away. Must not
+know what is asked nor what is answered: a `Door` says that. aiohttp is loaded when a server begins
+to listen.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ import asyncio
 import contextlib
 import os
 import socket
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -27,6 +28,10 @@ log = structlog.get_logger(__name__)
 HEADER_BYTES_MAX = 4_096
 HEADERS_MAX = 32
 BACKLOG = 32
+ACCEPT_AGAIN_S = 1.0
+"""After how long an accept that failed is tried again: no descriptor was left."""
+TOLD_EVERY_S = 60.0
+"""How often clients that come too often or say nothing are worth a line of the log."""
 
 
 class ClientGoneError(ConnectionError):
@@ -113,6 +118,65 @@ class Limits:
     shutdown_s: float = 1.0
     """What open requests get when the door closes."""
     connections_max: int = 64
+    """Counted when accepted, before TLS; the longest silent one makes room for a new one."""
+    streams_max: int = 32
+    """How many of them may be streams, which do not end: room is kept for what is asked once."""
+    write_s: float = 10.0
+    """A client that has taken nothing of its answer for so long is let go."""
+
+
+@dataclass(eq=False, slots=True)
+class _Guest:
+    """One accepted connection; silent: it has asked nothing, or nothing since its last answer."""
+
+    socket: socket.socket
+    silent_since_s: float | None
+    has_asked: bool = False
+
+    def end(self) -> None:
+        """End it, in whatever state it is: its own transport reads the end and cleans up."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+
+class _Room:
+    """Who is in, and what was not said of those who came too often."""
+
+    def __init__(self, door: Door, limits: Limits) -> None:
+        self.door = door
+        self.limits = limits
+        self.streams = 0
+        self._guests: dict[_Guest, None] = {}
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def enter(self, accepted: socket.socket) -> _Guest | None:
+        """Let a connection in; None: everyone who is in is at work."""
+        now_s = asyncio.get_running_loop().time()
+        if len(self._guests) >= self.limits.connections_max:
+            silent = [(one.silent_since_s, one) for one in self._guests if one.silent_since_s]
+            if not silent:
+                return None
+            _, longest = min(silent, key=lambda one: one[0])
+            self.leave(longest)
+            longest.end()
+            self.tell("connection_made_room", connections_max=self.limits.connections_max)
+        guest = _Guest(accepted, now_s)
+        self._guests[guest] = None
+        return guest
+
+    def leave(self, guest: _Guest) -> None:
+        """Forget a connection that ended; nothing where it is forgotten already."""
+        self._guests.pop(guest, None)
+
+    def tell(self, event: str, **facts: object) -> None:
+        """Log an event that a client can cause at will: seldom, with how many were not logged."""
+        now_s = asyncio.get_running_loop().time()
+        told_s, unsaid = self._told.get(event, (-TOLD_EVERY_S, 0))
+        if now_s - told_s < TOLD_EVERY_S:
+            self._told[event] = told_s, unsaid + 1
+            return
+        self._told[event] = now_s, 0
+        log.warning(event, door=self.door.name, **facts, unsaid=unsaid)
 
 
 class Server:
@@ -120,76 +184,155 @@ class Server:
 
     def __init__(self, door: Door, limits: Limits) -> None:
         """Take who answers and what a client may cost; nothing listens yet."""
-        self._door = door
-        self._limits = limits
-        self._listener: asyncio.Server | None = None
+        self._room = _Room(door, limits)
+        self._listening: list[socket.socket] = []
         self._server: web.Server | None = None
+        self._tls: ssl.SSLContext | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def on_unix(self, listening: socket.socket) -> None:
         """Listen on this bound unix socket. Raises OSError."""
-        self._server = _aiohttp_server(self._door, self._limits)
-        loop = asyncio.get_running_loop()
-        self._listener = await loop.create_unix_server(
-            self._server, sock=listening, backlog=BACKLOG
-        )
+        self._open([listening])
 
     async def on_tcp(self, host: str | None, port: int, tls: ssl.SSLContext | None = None) -> None:
         """Listen on this address; None: on all, port 0: on any. Raises OSError."""
-        self._server = _aiohttp_server(self._door, self._limits)
+        self._tls = tls
+        self._open(await _bound(host, port))
+
+    def _open(self, listening: list[socket.socket]) -> None:
+        self._server = _aiohttp_server(self._room)
+        for one in listening:
+            one.listen(BACKLOG)
+            one.setblocking(False)
+            self._listening.append(one)
+            self._spawn(self._accept(one, self._server), "accept")
+
+    def _spawn(self, work: Coroutine[None, None, None], name: str) -> None:
+        task = asyncio.get_running_loop().create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _accept(self, listening: socket.socket, server: web.Server) -> None:
+        """Count every connection when it is accepted: a handshake costs a descriptor too."""
         loop = asyncio.get_running_loop()
-        self._listener = await loop.create_server(
-            self._server,
-            host,
-            port,
-            backlog=BACKLOG,
-            ssl=tls,
-            ssl_handshake_timeout=None if tls is None else self._limits.first_request_s,
-        )
+        while True:
+            try:
+                accepted, _ = await loop.sock_accept(listening)
+            except OSError as error:
+                self._room.tell("accept_failed", error=str(error))
+                await asyncio.sleep(ACCEPT_AGAIN_S)
+                continue
+            accepted.setblocking(False)
+            guest = self._room.enter(accepted)
+            if guest is not None:
+                self._spawn(self._greet(guest, server), "greet")
+                continue
+            _turn_away(self._room, accepted, is_plain=self._tls is None)
+
+    async def _greet(self, guest: _Guest, server: web.Server) -> None:
+        loop, limits = asyncio.get_running_loop(), self._room.limits
+
+        def connection() -> web.RequestHandler:
+            handler = server()
+            handler.guest = guest  # type: ignore[attr-defined]  # of our own kind: Connection
+            return handler
+
+        try:
+            await loop.connect_accepted_socket(
+                connection,
+                guest.socket,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else limits.first_request_s,
+                ssl_shutdown_timeout=None if self._tls is None else limits.shutdown_s,
+            )
+        except OSError as error:  # a handshake that fails, comes too late or is broken off
+            self._room.leave(guest)
+            self._room.tell("handshake_failed", error=str(error))
+            guest.socket.close()
 
     @property
     def port(self) -> int:
         """The TCP port that is listened on; 0 where there is none."""
-        if self._listener is None or not self._listener.sockets:
+        if not self._listening:
             return 0
-        port: int = self._listener.sockets[0].getsockname()[1]
-        return port
+        return int(self._listening[0].getsockname()[1])
 
     @property
     def is_open(self) -> bool:
         """Whether it listens."""
-        return self._listener is not None
+        return bool(self._listening)
 
     async def close(self) -> None:
         """Stop listening and end what is open."""
-        if self._listener is None or self._server is None:
+        if self._server is None or not self._listening:
             return
-        self._listener.close()
+        for task in (tasks := list(self._tasks)):
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        for one in self._listening:
+            one.close()
+        self._listening.clear()
         self._server.pre_shutdown()
-        await self._server.shutdown(self._limits.shutdown_s)
-        self._listener = None
+        await self._server.shutdown(self._room.limits.shutdown_s)
 
 
-def _aiohttp_server(door: Door, limits: Limits) -> web.Server:
+async def _bound(host: str | None, port: int) -> list[socket.socket]:
+    """Bind a socket to each address of that name, or to none of them. Raises OSError."""
+    ask = asyncio.get_running_loop().getaddrinfo
+    found = await ask(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+    bound: list[socket.socket] = []
+    try:
+        for family, _, _, _, address in dict.fromkeys(found):
+            one = socket.socket(family, socket.SOCK_STREAM)
+            bound.append(one)
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            if family == socket.AF_INET6:
+                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+            one.bind(address)
+    except OSError:
+        for one in bound:
+            one.close()
+        raise
+    return bound
+
+
+def _connection_kind(room: _Room) -> type[Any]:
     from aiohttp import web
 
     loop = asyncio.get_running_loop()
+    door, limits = room.door, room.limits
 
     class Connection(web.RequestHandler):
-        """One client: turned away, dropped when it says nothing, told when it speaks no HTTP."""
+        """One client: dropped when it says or takes nothing, told when it speaks no HTTP."""
 
-        has_asked = False
+        guest: _Guest
+        stuck: asyncio.TimerHandle | None = None
 
         def connection_made(self, transport: asyncio.BaseTransport) -> None:
             super().connection_made(transport)
-            if len(server.connections) > limits.connections_max:
-                _turn_away(door, limits, transport)
-            else:
-                loop.call_later(limits.first_request_s, self.drop_if_silent)
+            loop.call_later(limits.first_request_s, self.drop_if_silent)
+
+        def connection_lost(self, exc: BaseException | None) -> None:
+            room.leave(self.guest)
+            super().connection_lost(exc)
 
         def drop_if_silent(self) -> None:
-            if not self.has_asked and self.transport is not None:
-                after_s = limits.first_request_s
-                log.warning("silent_connection_closed", door=door.name, after_s=after_s)
+            if not self.guest.has_asked and self.transport is not None:
+                room.tell("silent_connection_closed", after_s=limits.first_request_s)
+                self.transport.abort()
+
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self.stuck = loop.call_later(limits.write_s, self.drop_if_stuck)
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            if self.stuck is not None:
+                self.stuck.cancel()
+
+        def drop_if_stuck(self) -> None:
+            if self.transport is not None:
+                room.tell("unread_connection_closed", after_s=limits.write_s)
                 self.transport.abort()
 
         def handle_error(
@@ -201,27 +344,43 @@ def _aiohttp_server(door: Door, limits: Limits) -> web.Server:
         ) -> web.StreamResponse:
             return _failed(door, request, status, exc or message)
 
+    return Connection
+
+
+def _aiohttp_server(room: _Room) -> web.Server:
+    from aiohttp import web
+
+    limits, connection_kind = room.limits, _connection_kind(room)
+    loop = asyncio.get_running_loop()
+
     class Server(web.Server):
         def __call__(self) -> web.RequestHandler:
-            return Connection(
+            made: web.RequestHandler = connection_kind(
                 self,
                 loop=loop,
                 keepalive_timeout=limits.keepalive_s,
-                access_log=None,  # type: ignore[arg-type]  # aiohttp takes None for "off"
+                access_log=None,  # aiohttp takes None for "off"
                 max_line_size=HEADER_BYTES_MAX,
                 max_field_size=HEADER_BYTES_MAX,
                 max_headers=HEADERS_MAX,
                 lingering_time=0.0,
                 auto_decompress=False,
             )
+            return made
 
     async def asked(request: web.BaseRequest) -> web.StreamResponse:
-        if isinstance(request.protocol, Connection):
-            request.protocol.has_asked = True
-        answer = await door.answer(Asked(request))
-        return _sent(answer) if isinstance(answer, Answer) else await _streamed(request, answer)
+        connection = request.protocol
+        assert isinstance(connection, connection_kind)
+        connection.guest.has_asked, connection.guest.silent_since_s = True, None
+        try:
+            answer = await room.door.answer(Asked(request))
+            if isinstance(answer, Answer):
+                return _sent(answer)
+            return await _streamed(room, request, answer)
+        finally:
+            connection.guest.silent_since_s = loop.time()
 
-    return (server := Server(asked))
+    return Server(asked)
 
 
 def _sent(answer: Answer) -> web.Response:
@@ -234,17 +393,25 @@ def _sent(answer: Answer) -> web.Response:
     return response
 
 
-async def _streamed(request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
+async def _streamed(room: _Room, request: web.BaseRequest, stream: Stream) -> web.StreamResponse:
     from aiohttp import web
 
+    if room.streams >= room.limits.streams_max:
+        await stream.pieces.aclose()
+        room.tell("stream_refused", streams_max=room.limits.streams_max)
+        return _sent(room.door.trouble(503, "too many streams"))
     headers = {"Content-Type": stream.content_type, **stream.headers}
     response = web.StreamResponse(headers=headers)
     response.force_close()
-    await response.prepare(request)
-    async with contextlib.aclosing(stream.pieces) as pieces:
-        with contextlib.suppress(ConnectionError):
-            async for piece in pieces:
-                await response.write(piece)
+    room.streams += 1
+    try:
+        await response.prepare(request)
+        async with contextlib.aclosing(stream.pieces) as pieces:
+            with contextlib.suppress(ConnectionError):
+                async for piece in pieces:
+                    await response.write(piece)
+    finally:
+        room.streams -= 1
     return response
 
 
@@ -270,13 +437,14 @@ def _failed(
     return _sent(door.trouble(status, told))
 
 
-def _turn_away(door: Door, limits: Limits, transport: asyncio.BaseTransport) -> None:
-    assert isinstance(transport, asyncio.Transport)
-    log.warning("connection_refused", door=door.name, connections_max=limits.connections_max)
-    answer = door.trouble(503, "too many connections")
+def _turn_away(room: _Room, accepted: socket.socket, *, is_plain: bool) -> None:
+    """Refuse a connection; in words where words can be read before a handshake."""
+    room.tell("connection_refused", connections_max=room.limits.connections_max)
+    answer = room.door.trouble(503, "too many connections")
     head = (
         f"HTTP/1.1 {answer.status} Service Unavailable\r\nContent-Type: {answer.content_type}\r\n"
         f"Content-Length: {len(answer.body)}\r\nConnection: close\r\n\r\n"
     )
-    transport.write(head.encode() + answer.body)
-    transport.close()
+    with accepted, contextlib.suppress(OSError):
+        if is_plain:
+            accepted.send(head.encode() + answer.body)

@@ -49,8 +49,9 @@ REFRESH_S = 2.0
 
 Stamps = tuple[tuple[int, int] | None, ...]
 
-LIMITS = Limits(keepalive_s=75.0, connections_max=32)
-"""Connections live above the usual scrape interval, so that Prometheus keeps its own."""
+LIMITS = Limits(keepalive_s=75.0, connections_max=32, streams_max=16)
+"""Connections live above the usual scrape interval, so that Prometheus keeps its own; however many
+pages are open, half of them are left for what is scraped."""
 
 SAFE = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
 

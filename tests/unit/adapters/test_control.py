@@ -289,21 +289,22 @@ async def test_a_connection_that_asks_nothing_is_closed(tmp_path: Path) -> None:
         writer.close()
 
 
-async def test_too_many_connections_are_turned_away_in_json(tmp_path: Path) -> None:
-    async with served(tmp_path, Daemon()) as path:
-        writers = []
-        for _ in range(Limits().connections_max):
+async def test_the_longest_silent_connection_makes_room_for_a_new_one(tmp_path: Path) -> None:
+    """Given as many idle connections as there may be, then who comes next is answered."""
+    limits = ControlLimits(connection=Limits(connections_max=4))
+    async with served(tmp_path, Daemon(), limits) as path:
+        kept = []
+        for _ in range(4):
             reader, writer = await asyncio.open_unix_connection(str(path))
             writer.write(get("/v1/status"))
             assert (await answer(reader))[0] == 200
-            writers.append(writer)
-        status, document = await raw(path, b"")
-        assert (status, document["error"]) == (503, "too many connections")
-        writers.pop().close()
+            kept.append((reader, writer))
+        assert (await raw(path, get("/v1/status")))[0] == 200
         async with asyncio.timeout(10):
-            while (await raw(path, get("/v1/status")))[0] != 200:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
-        for writer in writers:
+            assert await kept[0][0].read() == b""
+        kept[1][1].write(get("/v1/status"))
+        assert (await answer(kept[1][0]))[0] == 200
+        for _, writer in kept:
             writer.close()
 
 

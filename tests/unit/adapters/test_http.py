@@ -159,6 +159,122 @@ async def test_the_stream_is_of_server_sent_events() -> None:
     assert told == [{"state": "Peer"}, {"state": "Degraded"}]
 
 
+# Clients that take without end
+
+
+def endless() -> Shown:
+    """A page whose stream never ends, with more in each piece than a socket holds."""
+
+    async def events() -> AsyncGenerator[dict[str, Any], None]:
+        while True:
+            yield {"much": "x" * 1_000_000}
+            await asyncio.sleep(0)
+
+    return replace(shown(), events=events)
+
+
+def calm() -> Shown:
+    """A page whose stream tells a little, again and again."""
+
+    async def events() -> AsyncGenerator[dict[str, Any], None]:
+        while True:
+            yield {"state": "Peer"}
+            await asyncio.sleep(0.05)
+
+    return replace(shown(), events=events)
+
+
+Client = tuple[asyncio.StreamReader, asyncio.StreamWriter]
+
+
+async def asking(port: int, path: str) -> Client:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode())
+    return reader, writer
+
+
+async def first_line(client: Client) -> bytes:
+    async with asyncio.timeout(10):
+        return await client[0].readline()
+
+
+async def test_metrics_are_answered_however_many_pages_are_open() -> None:
+    limits = replace(LIMITS, connections_max=8, streams_max=4)
+    async with served(limits, what=calm()) as server:
+        pages = [await asking(server.port, "/events") for _ in range(4)]
+        assert [await first_line(one) for one in pages] == [b"HTTP/1.1 200 OK\r\n"] * 4
+        more = [await asking(server.port, "/events") for _ in range(20)]
+        assert all([b" 503 " in await first_line(one) for one in more])
+        scrape = await asking(server.port, "/metrics")
+        assert await first_line(scrape) == b"HTTP/1.1 200 OK\r\n"
+        pages.pop()[1].close()
+        await opened(server.port)
+        for _, writer in (*pages, *more, scrape):
+            writer.close()
+
+
+async def opened(port: int) -> None:
+    """Wait until there is room for a page again."""
+    async with asyncio.timeout(10):
+        while True:
+            page = await asking(port, "/events")
+            line = await first_line(page)
+            page[1].close()
+            if b" 200 " in line:
+                return
+
+
+async def test_a_page_that_takes_nothing_is_let_go_and_its_place_is_free() -> None:
+    limits = replace(LIMITS, streams_max=1, write_s=0.2)
+    async with served(limits, what=endless()) as server:
+        deaf = await asking(server.port, "/events")
+        assert b" 200 " in await first_line(deaf)
+        deaf[1].transport.pause_reading()  # type: ignore[attr-defined]
+        await opened(server.port)
+        deaf[1].close()
+
+
+async def test_idle_connections_do_not_keep_a_scrape_out() -> None:
+    limits = replace(LIMITS, connections_max=4)
+    async with served(limits) as server:
+        idle = [await asking(server.port, "/metrics") for _ in range(4)]
+        assert [await first_line(one) for one in idle] == [b"HTTP/1.1 200 OK\r\n"] * 4
+        scrape = await asking(server.port, "/metrics")
+        assert b" 200 " in await first_line(scrape)
+        for _, writer in (*idle, scrape):
+            writer.close()
+
+
+async def test_handshakes_that_never_end_cost_no_more_descriptors_than_connections(
+    tmp_path: Path,
+) -> None:
+    """Given hundreds who say nothing to TLS, then a scrape is answered and few are open."""
+    where = replace(guarded(tmp_path), users_file=None)
+    limits = replace(LIMITS, connections_max=8)
+    async with served(limits, where) as server:
+        assert await subject(server.port) == "first"
+        before = len(os.listdir("/proc/self/fd"))
+        with capture_logs() as logs:
+            silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(200)]
+            assert await subject(server.port) == "first"
+        assert len(os.listdir("/proc/self/fd")) - before - len(silent) <= 16
+        assert len(logs) <= 4, "a line for each of them fills a disk"
+        for _, writer in silent:
+            writer.close()
+
+
+async def test_when_everybody_is_at_work_the_next_is_told_so() -> None:
+    limits = replace(LIMITS, connections_max=2, streams_max=2)
+    async with served(limits, what=calm()) as server:
+        pages = [await asking(server.port, "/events") for _ in range(2)]
+        assert all([b" 200 " in await first_line(one) for one in pages])
+        turned_away = await asking(server.port, "/metrics")
+        with suppress(ConnectionError):
+            assert b" 503 " in await first_line(turned_away)
+        for _, writer in (*pages, turned_away):
+            writer.close()
+
+
 # Who may read
 
 
