@@ -1,9 +1,8 @@
 """Every gate of a takeover overridden by name between real hosts, and every kind of word for "off".
 
 Owns the nights in which the operator knows better than a gate: it blocked or did not know, its name
-and a reason let the plan pass, and both stand in the report. The gate `fence` under a dark
-controller is test_lab_words', accepted losses are the matrix's and the engines'. `disk` speaks only
-when the journal's reserve is spent: then nothing could be written down, and no name changes that.
+and a reason let the plan pass, and both stand in the report. Accepted losses are the matrix's and
+the engines'.
 """
 
 from __future__ import annotations
@@ -14,6 +13,8 @@ from typing import Any
 
 import pytest
 
+from hamnd.core.gates.judging import overridable
+from hamnd.model.names import PlanKind
 from tests.lab.lab_nights import TIMES
 from tests.lab.site import xcat
 from tests.lab.site.desk import Desk
@@ -121,6 +122,22 @@ WILFUL = (
     Wilful("files", _another_authority, files=OBSERVED),
     Wilful("readiness", _not_ready, _ready_again),
 )
+
+
+ELSEWHERE = {
+    "idle": "wants a plan that was left over there: tests/unit/core/test_partner_plan",
+    "fence": "under a dark controller: test_lab_words",
+    "acknowledged": "wants two takeovers of one node in a day: tests/unit/core/test_acknowledging",
+    "disk": "speaks only when the journal's reserve is spent: then nothing could be written down, "
+    "the override neither, and no name changes that",
+}
+"""The gates that no night here overrides, and why."""
+
+
+def test_every_gate_that_has_a_name_is_overridden_or_said_why_not() -> None:
+    played = {night.gate for night in WILFUL}
+    assert played.isdisjoint(ELSEWHERE)
+    assert played | set(ELSEWHERE) == set(overridable(PlanKind.TAKEOVER))
 
 
 def _condition(site: Db2Pair, type_: str) -> str:
