@@ -64,6 +64,12 @@ def one_of(metric: str, label: str, words: Mapping[str, str], by: str = "cluster
     return f"max by ({by}) ({' or '.join(arms)})"
 
 
+def standing_by(expression: str) -> str:
+    """Return an expression where its node is a standby: an active node is never ready."""
+    recorded = chosen("cluster_node:hamnd_standby:max")
+    return f"{expression} and on (cluster, node) {recorded} == 1"
+
+
 def named(words: Mapping[str, str]) -> list[models.ValueMapping]:
     """Return how those numbers are shown: the word, in its colour."""
     options = {
@@ -130,8 +136,8 @@ def verdict() -> Sequence[stat.Panel | statetimeline.Panel]:
         ),
         now(
             "Takeover ready",
-            "Whether a takeover would work now. An active node never is: False is right there.",
-            one_of("hamnd_takeover_ready", "status", STATUSES),
+            "Whether a takeover would work now, on the nodes that stand by.",
+            standing_by(one_of("hamnd_takeover_ready", "status", STATUSES)),
             STATUSES,
         ),
         now(

@@ -147,7 +147,8 @@ def render_page(document: Document, points: Sequence[Point], dress: Dress) -> st
 <a class="skip" href="#rows">Skip to the facts</a>
 <header>
 <p class="where">hamnd · cluster {cluster} · {_text(node_name(document))}</p>
-<p id="lost" role="alert" hidden></p>
+<p id="lost" class="lost-bar" role="alert" hidden></p>
+<p id="lost-age" class="lost-bar" aria-hidden="true" hidden></p>
 <div id="verdict" aria-live="polite">{part["verdict"]}</div>
 <div id="lede">{part["lede"]}</div>
 </header>
@@ -246,6 +247,8 @@ def _labelled(document: Document) -> list[list[str]]:
     items: list[list[str]] = []
     for line in render_status(document, ENDLESS, ENDLESS):
         found = _ROW.match(line)
+        if found is not None and found["label"] not in TITLES:
+            found = None  # a sentence of the headline that begins with a name in capitals
         if found is None or found["label"] == "STATE":
             if items and line.startswith("   "):
                 items[-1].append(line.strip())
@@ -333,7 +336,7 @@ def _run(document: Document) -> str:
     done = sum(step.get("outcome") in ("done", "skipped") for step in steps)
     eta = lookup(run, "eta", "p50_s")
     usual = f", usually {span(eta)} in all" if eta is not None else ""
-    name = plan_name(str(run.get("digest")))
+    name = _text(plan_name(str(run.get("digest"))))
     title = f"{_text(run.get('kind'))} {name}: {_text(run.get('status'))}"
     reason = f"<p>{_text(run.get('reason'))}</p>" if run.get("reason") else ""
     begun = _age(document.get("generated_at"), run.get("started_at"))

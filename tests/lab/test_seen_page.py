@@ -108,8 +108,12 @@ async def nobody_answers(page: Page, one: Stage) -> None:
     await one.kill()
     await page.until(IS_LOST, "the page to notice")
     told = await page.text("#lost")
-    assert told.startswith("hamnd does not answer. What stands here is ")
-    await page.until(f"document.getElementById('lost').innerText !== {told!r}", "its age to grow")
+    assert told == "hamnd does not answer. On the node: hamnctl status"
+    aged = await page.text("#lost-age")
+    assert aged.startswith("What stands here is ")
+    grown = f"document.getElementById('lost-age').innerText !== {aged!r}"
+    await page.until(grown, "its age to grow")
+    assert await page.text("#lost") == told, "an alert is said once"
     assert "aixmn2 is STANDBY" in await page.text("h1"), "what was known stays readable"
     assert not await page.run(ADVISES), "what was right to do then may be wrong now"
     await keep(page, "page-lost")

@@ -34,9 +34,37 @@ function tick() {
   const bar = document.getElementById("lost");
   document.body.classList.toggle("lost", isLost);
   bar.hidden = !isLost;
-  if (!isLost) return;
-  const old = `What stands here is ${span(quiet)} old.`;
-  bar.textContent = `hamnd does not answer. ${old} On the node: hamnctl status`;
+  // A screen reader says the alert once: what counts the seconds stands below it, unread.
+  const told = isLost ? "hamnd does not answer. On the node: hamnctl status" : "";
+  if (bar.textContent !== told) bar.textContent = told;
+  const age = document.getElementById("lost-age");
+  age.hidden = !isLost;
+  if (isLost) age.textContent = `What stands here is ${span(quiet)} old.`;
+}
+
+// Whether one tree can become the other by its texts and attributes alone.
+function isAlike(one, other) {
+  if (one.nodeName !== other.nodeName || one.childNodes.length !== other.childNodes.length) return false;
+  return [...one.childNodes].every((child, n) => isAlike(child, other.childNodes[n]));
+}
+
+// Ages and stamps change every second: what is selected or being read stays where it is.
+function become(one, other) {
+  if (one.nodeType === Node.TEXT_NODE) {
+    if (one.data !== other.data) one.data = other.data;
+    return;
+  }
+  for (const { name } of [...one.attributes]) if (!other.hasAttribute(name)) one.removeAttribute(name);
+  for (const { name, value } of other.attributes)
+    if (one.getAttribute(name) !== value) one.setAttribute(name, value);
+  [...one.childNodes].forEach((child, n) => become(child, other.childNodes[n]));
+}
+
+function renew(part, markup) {
+  const made = part.cloneNode(false);
+  made.innerHTML = markup;
+  if (isAlike(part, made)) become(part, made);
+  else part.innerHTML = markup;
 }
 
 function take(made) {
@@ -49,7 +77,7 @@ function take(made) {
     if (shown[id] === markup) continue;
     shown[id] = markup;
     const part = document.getElementById(id);
-    if (part) part.innerHTML = markup;
+    if (part) renew(part, markup);
   }
   document.body.classList.add("live");
   tick();
