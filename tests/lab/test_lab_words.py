@@ -12,7 +12,7 @@ from tests.lab.site import xcat
 from tests.lab.site.desk import Desk
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
-from tests.lab.site.pair import Db2Pair
+from tests.lab.site.pair import SERVICE_ADDRESS, Db2Pair
 from tests.lab.site.watcher import Watcher
 
 __all__ = ["lab"]
@@ -87,6 +87,27 @@ def test_a_controller_that_lies_about_a_primary_that_answers_is_found_out(lab: L
     assert desk.state() in ("Peer", "Degraded")
     assert site.db2.writable() == ("mn1",)
     assert site.owners() == ["mn1"]
+
+
+def test_an_agent_that_switches_another_host_off_is_found_out(lab: Lab) -> None:
+    """Given a controller whose plugs are crossed and mn1 frozen, when the takeover has mn1 switched
+    off, then sn2 is; mn1's kernel still answers, and nothing is promoted beside it."""
+    site, desk = _watching(lab, "fence_lab_crossed")
+    with Watcher(lab, site.db2.writable) as watcher:
+        site.faults.freeze("mn1")
+        desk.wait_state("PrimaryDown")
+        plan = desk.plan()
+        plan = desk.plan("--accept-loss", plan["data_loss"]["verdict"])
+        confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=120)
+        assert confirmed.code == 4, f"{confirmed.text}\n{desk.told()}"
+        assert "contradicted: ping was answered" in confirmed.text
+        assert not lab["sn2"].is_up
+        assert f" {SERVICE_ADDRESS}/" not in lab["mn2"].run("ip", "-o", "addr", "show")
+        assert "promote" not in {one.step for one in desk.entries() if one.what == "step_finished"}
+        site.faults.heal()
+        wait_until(lambda: site.db2.writable() == ("mn1",), "mn1 goes on alone", 60)
+        watcher.settle()
+    assert watcher.violations == []
 
 
 def test_an_agent_that_hangs_is_ended_and_what_it_did_is_not_known(lab: Lab) -> None:
