@@ -94,7 +94,7 @@ BUGS = (
         "run.py",
         "        return run.plan.step(step_id).proves_fence\n",
         "        return True\n",
-        law="",
+        law="order: ",
     ),
     Bug(
         "a-liar-is-believed",
@@ -124,7 +124,7 @@ BUGS = (
         "        if track is not None and track.answered is not None and track.answered > since:\n"
         '            return f"{probe} was answered"\n',
         "",
-        law="against an answer of the primary",
+        law="a liar proves nothing",
     ),
     Bug(
         "epoch-ignored",
