@@ -29,7 +29,9 @@ from hamnd.views.watch import render_watch
 RETRY_S = 1.0
 REDRAW_S = 1.0
 LEAST = (40, 10)
-ENTER, LEAVE = "\x1b[?1049h\x1b[?25l", "\x1b[?25h\x1b[?1049l"
+"""For what is drawn at least; a smaller terminal shows the beginning of it."""
+ENTER, LEAVE = "\x1b[?1049h\x1b[?25l\x1b[?7l", "\x1b[?7h\x1b[?25h\x1b[?1049l"
+"""Alternate screen, no cursor, no line wrap: what is wider than counted scrolls nothing away."""
 HOME, REST_OF_LINE, REST_OF_SCREEN = "\x1b[H", "\x1b[K", "\x1b[J"
 
 News = dict[str, Any] | Unreachable
@@ -84,7 +86,10 @@ class Watcher:
         document = self._document
         if document.get("source") == "daemon":  # ages go on between two documents, and without any
             document = {**document, "generated_at": document["generated_at"] + int(passed_s)}
-        lines = render_watch(document, width, height, self._told(passed_s))
+        drawn = render_watch(
+            document, max(LEAST[0], width), max(LEAST[1], height), self._told(passed_s)
+        )
+        lines = drawn[:height]  # the verdict stands first: a terminal of three lines shows it
         encodable = [self._screen.encodable(line) for line in lines]
         shown = [paint(line) if self._screen.has_colour else line for line in encodable]
         text = f"{REST_OF_LINE}\r\n".join(shown)
@@ -133,7 +138,7 @@ def _size(screen: Screen) -> tuple[int, int]:
         columns, lines = os.get_terminal_size(screen.out.fileno())
     except (OSError, ValueError):
         columns, lines = 80, 24
-    return max(LEAST[0], columns), max(LEAST[1], lines)
+    return columns, max(1, lines)
 
 
 @contextmanager
@@ -151,15 +156,36 @@ def _terminal(screen: Screen) -> Iterator[tuple[int, tuple[int, int]]]:
     def ended(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    handlers = {signal.SIGWINCH: resized, signal.SIGTERM: ended, signal.SIGHUP: ended}
-    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
-    screen.out.write(ENTER)
-    try:
+    def own() -> None:
         tty.setcbreak(keys)
-        yield keys, wake
-    finally:
+        screen.out.write(ENTER)
+        screen.flush()
+
+    def give_back() -> None:
         termios.tcsetattr(keys, termios.TCSADRAIN, before)
         screen.out.write(LEAVE)
         screen.flush()
+
+    def suspended(_number: int, _frame: FrameType | None) -> None:
+        """Stop as any program does at ctrl-Z; `fg` goes on after the signal that stops."""
+        give_back()
+        signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTSTP)
+        signal.signal(signal.SIGTSTP, suspended)
+        own()
+        os.write(wake[1], b".")
+
+    handlers = {
+        signal.SIGWINCH: resized,
+        signal.SIGTERM: ended,
+        signal.SIGHUP: ended,
+        signal.SIGTSTP: suspended,
+    }
+    old = {number: signal.signal(number, handler) for number, handler in handlers.items()}
+    try:
+        own()
+        yield keys, wake
+    finally:
+        give_back()
         for number, handler in old.items():
             signal.signal(number, handler)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
+import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -167,6 +168,36 @@ def clean(text: object) -> str:
     return " ".join(printable(text).split())
 
 
+def columns(text: str) -> int:
+    """Return how many columns of a terminal a text takes: wide signs two, combining ones none."""
+    if text.isascii():
+        return len(text)
+    return sum(_columns_of(sign) for sign in text)
+
+
+def _columns_of(sign: str) -> int:
+    if unicodedata.combining(sign) or unicodedata.category(sign) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(sign) in ("W", "F") else 1
+
+
+def _head(text: str, width: int) -> str:
+    """Return as much of the beginning as takes no more than `width` columns."""
+    if text.isascii():
+        return text[:width]
+    taken = 0
+    for index, sign in enumerate(text):
+        taken += _columns_of(sign)
+        if taken > width:
+            return text[:index]
+    return text
+
+
+def padded(text: str, width: int) -> str:
+    """Return a text with blanks up to `width` columns."""
+    return text + " " * (width - columns(text))
+
+
 def without_word(sentence: str, word: str) -> str:
     """Return a sentence without the outcome that it begins with, where that is told beside it."""
     head, rest = sentence[: len(word)], sentence[len(word) :].lstrip()
@@ -180,6 +211,8 @@ def fold(text: str, width: int, indent: int = 0, first: int | None = None) -> li
     sentence = _NUMBER_AND_UNIT.sub(f"\\1{_GLUE}\\2", clean(text))
     if not sentence:
         return []
+    if not sentence.isascii() and columns(sentence) != len(sentence):
+        return _folded_by_columns(sentence, width, start, " " * indent)
     lines = textwrap.wrap(
         sentence,
         width=width,
@@ -190,19 +223,36 @@ def fold(text: str, width: int, indent: int = 0, first: int | None = None) -> li
     return [line.replace(_GLUE, " ") for line in lines]
 
 
+def _folded_by_columns(sentence: str, width: int, first: str, later: str) -> list[str]:
+    """Wrap as textwrap does, by columns; what is written without blanks is cut where it must be."""
+    lines, line, is_empty = [], first, True
+    for word in sentence.split(" "):
+        rest = word if is_empty else f" {word}"
+        if not is_empty and columns(line) + columns(rest) > width:
+            lines.append(line)
+            line, rest = later, word
+        while columns(line) + columns(rest) > width:
+            head = _head(rest, width - columns(line)) or rest[:1]
+            lines.append(line + head)
+            line, rest = later, rest[len(head) :]
+        line, is_empty = line + rest, False
+    lines.append(line)
+    return [line.replace(_GLUE, " ").rstrip() for line in lines if line.strip()]
+
+
 def cut(line: str, width: int) -> str:
     """Cut a line to `width` columns and show that it was cut."""
-    return line if len(line) <= width else line[: max(0, width - 3)].rstrip() + "..."
+    return line if columns(line) <= width else _head(line, max(0, width - 3)).rstrip() + "..."
 
 
 def spread(sentences: Sequence[str], right: str, width: int) -> list[str]:
     """Wrap sentences and put `right` at the right margin of the first line that has room."""
     lines = [line for sentence in sentences for line in fold(sentence, width)]
     for index, line in enumerate(lines):
-        if right and len(line) + 2 + len(right) <= width:
-            lines[index] = line + right.rjust(width - len(line))
+        if right and columns(line) + 2 + columns(right) <= width:
+            lines[index] = line + " " * (width - columns(line) - columns(right)) + right
             return lines
-    return [*lines, right.rjust(width)] if right else lines
+    return [*lines, " " * (width - columns(right)) + right] if right else lines
 
 
 def row(label: str, mark: str, text: str, width: int, right: str = "") -> list[str]:
@@ -210,19 +260,20 @@ def row(label: str, mark: str, text: str, width: int, right: str = "") -> list[s
     head = f"{label:<5} {mark} " if len(label) < LABEL - 2 else f"{label:<{LABEL - 1}} "
     body, age = printable(text).strip(), clean(right)
     room = width - len(head)
-    if len(body) + (len(age) + 2 if age else 0) <= room:
-        return [(head + body + age.rjust(room - len(body))).rstrip()]
+    taken = columns(body) + columns(age)
+    if taken + (2 if age else 0) <= room:
+        return [(head + body + " " * (room - taken) + age).rstrip()]
     lines = fold(f"{body} · {age}" if age else body, width, indent=LABEL)
     return [head + lines[0][LABEL:], *lines[1:]]
 
 
 def item(mark: str, name: str, text: str, width: int, name_width: int = 11) -> list[str]:
     """Lay out one entry of a list: `` * name        text``, wrapped under the text."""
-    head = f" {mark} {printable(name):<{name_width}} "
+    head = f" {mark} {padded(printable(name), name_width)} "
     indent = name_width + 4
     body = fold(text, width - indent) or [""]
     lines = [" " * indent + line for line in body]
-    if len(head) > indent:
+    if columns(head) > indent:
         return [cut(head.rstrip(), width), *lines]
     lines[0] = (head + body[0]).rstrip()
     return lines
@@ -234,7 +285,7 @@ def flow(words: Iterable[str], width: int, indent: int, separator: str = " · ")
     line = ""
     for word in map(printable, words):
         candidate = f"{line}{separator}{word}" if line else " " * indent + word
-        if line and len(candidate) > width:
+        if line and columns(candidate) > width:
             lines.append(line)
             candidate = " " * indent + word
         line = candidate
@@ -243,7 +294,7 @@ def flow(words: Iterable[str], width: int, indent: int, separator: str = " · ")
     return [
         part
         for whole in lines
-        for part in ([whole] if len(whole) <= width else fold(whole, width, indent, indent))
+        for part in ([whole] if columns(whole) <= width else fold(whole, width, indent, indent))
     ]
 
 

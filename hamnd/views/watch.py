@@ -24,6 +24,7 @@ from hamnd.views.text import (
     fit,
     listed,
     lookup,
+    padded,
     rough,
     span,
 )
@@ -126,7 +127,7 @@ def _conditions(document: Document, width: int, room: int) -> list[str]:
         mark = (BAD, UNKNOWN, GOOD)[trouble_rank(one)]
         told = f" {mark} {one.get('type')!s:<18} {clean(one.get('message') or one.get('reason'))}"
         left = width - len(age) - 1
-        lines.append(f"{cut(told, left):<{left}} {age}")
+        lines.append(f"{padded(cut(told, left), left)} {age}")
     return ["", "Conditions:", *lines[: room - 2]] if lines and room > 2 else []
 
 
@@ -164,9 +165,9 @@ def _ready(document: Document) -> str:
 def _columns(left: list[str], right: list[str], width: int) -> list[str]:
     """Put two lists side by side."""
     rows = max(len(left), len(right))
-    padded = [*left, *[""] * (rows - len(left))]
+    ours = [*left, *[""] * (rows - len(left))]
     others = [*right, *[""] * (rows - len(right))]
-    return [f"{one:<{width}}{GUTTER}{other}" for one, other in zip(padded, others, strict=True)]
+    return [f"{padded(one, width)}{GUTTER}{other}" for one, other in zip(ours, others, strict=True)]
 
 
 def _events(document: Document, width: int, room: int) -> list[str]:
@@ -186,4 +187,4 @@ def _foot(document: Document, width: int) -> str:
     age = "no round yet" if now is None or last is None else f"last round {rough(now - last)} ago"
     right = f"{clock(now)}Z"
     left = f"q quits   {document.get('node')} of {document.get('cluster')}   {age}"
-    return f"{cut(left, width - len(right) - 1):<{width - len(right)}}{right}"
+    return padded(cut(left, width - len(right) - 1), width - len(right)) + right

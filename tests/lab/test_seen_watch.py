@@ -48,8 +48,11 @@ class Terminal:
     def type(self, text: str) -> None:
         self._call("send-keys", "-t", "s", "-l", text)
 
+    def press(self, key: str) -> None:
+        self._call("send-keys", "-t", "s", key)
+
     def enter(self) -> None:
-        self._call("send-keys", "-t", "s", "Enter")
+        self.press("Enter")
 
     def resize(self, columns: int, lines: int) -> None:
         self._call("resize-window", "-t", "s", "-x", str(columns), "-y", str(lines))
@@ -97,6 +100,7 @@ async def test_it_is_live_says_when_it_is_not_and_gives_the_terminal_back() -> N
             terminal.keep("watch-wide")
             terminal.resize(80, 24)
             await terminal.until("Conditions:", gone=True)
+            await stopped_and_back(terminal)
             await a_daemon_that_dies(one, terminal)
             await a_night(one, terminal)
             terminal.type("q")
@@ -115,6 +119,16 @@ async def test_it_is_live_says_when_it_is_not_and_gives_the_terminal_back() -> N
             the_log_tells_each_decision_once(one)
         finally:
             terminal.close()
+
+
+async def stopped_and_back(terminal: Terminal) -> None:
+    """Given ctrl-Z, then the shell has its screen and cursor; after fg the view is there again."""
+    terminal.press("C-z")
+    stopped = await terminal.until("before")
+    assert "protects aixmn1" not in stopped
+    terminal.type("fg; echo code $?")
+    terminal.enter()
+    await terminal.until("protects aixmn1")
 
 
 async def a_daemon_that_dies(one: Stage, terminal: Terminal) -> None:

@@ -11,7 +11,7 @@ from hamnd.views.run import render_refusal
 from hamnd.views.status import render_status, status_document
 from tests.builders import situations
 
-WORDS = st.text(max_size=200)
+WORDS = st.text(max_size=200) | st.text("更换内核 e\u0301·a", max_size=120)
 WIDTHS = st.integers(40, 120)
 
 
@@ -20,21 +20,32 @@ def test_a_row_is_never_too_wide_and_never_drives_a_terminal(
     told: str, right: str, width: int
 ) -> None:
     for line in text.row("STATE", "*", told, width, right):
-        assert len(line) <= width
+        assert text.columns(line) <= width
         assert line.isprintable()
+
+
+def test_wide_signs_take_two_columns_and_combining_ones_none() -> None:
+    """Given a reason in Chinese, then it is folded where the terminal would wrap it."""
+    assert text.columns("更换内核") == 8
+    assert text.columns("e\u0301") == 1
+    assert text.columns("aixmn1 · 2 s") == 12
+    lines = text.row("HOLD", " ", "更换内核，明天早上恢复，" * 8, 80)
+    assert len(lines) > 2
+    assert all(text.columns(line) <= 80 for line in lines)
+    assert text.columns(text.cut("更换内核" * 30, 80)) <= 80
 
 
 @given(WORDS, WORDS, WIDTHS)
 def test_an_item_is_never_too_wide(name: str, told: str, width: int) -> None:
     for line in text.item("!", name, told, width):
-        assert len(line) <= width
+        assert text.columns(line) <= width
         assert line.isprintable()
 
 
 @given(st.lists(WORDS, max_size=6), WORDS.filter(lambda words: len(words) < 30), WIDTHS)
 def test_spread_and_flow_are_never_too_wide(told: list[str], right: str, width: int) -> None:
     for line in (*text.spread(told, right, width), *text.flow(told, width, 3)):
-        assert len(line) <= width
+        assert text.columns(line) <= width
 
 
 @pytest.mark.parametrize(
