@@ -73,6 +73,7 @@ class Pages:
         self._points: deque[Point] = deque(maxlen=POINTS_MAX)
         self._read_at: Instant | None = None
         self._began = clock.now()
+        self._told: tuple[tuple[int, int], dict[str, Any]] | None = None
 
     @contextlib.asynccontextmanager
     async def served(self, where: MetricsSite) -> AsyncIterator[None]:
@@ -136,11 +137,18 @@ class Pages:
         self._note()
         return render_page(self._handler.status(), tuple(self._points), _dress())
 
+    def _parts(self) -> dict[str, Any]:
+        """Return the page's parts; made once for every page that is open at that moment."""
+        moment = self._runtime.version, int(self._clock.now().wall_s)
+        if self._told is None or self._told[0] != moment:
+            self._told = moment, page_document(self._handler.status(), tuple(self._points))
+        return self._told[1]
+
     async def events(self) -> AsyncGenerator[dict[str, Any], None]:
         """Yield the page's parts on every change, and at least every `EVENT_INTERVAL_S`."""
         runtime = self._runtime
         while not runtime.is_draining:
             version = runtime.version
             self._note()
-            yield page_document(self._handler.status(), tuple(self._points))
+            yield self._parts()
             await runtime.wait_changed(version, EVENT_INTERVAL_S)
