@@ -16,7 +16,7 @@ from hamnd.core.health.watch import FenceReading, Track, Watch, XcatdTrack
 from hamnd.core.lasting import STANDBY as STANDBY_STATES
 from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Run, Stage, StepRun
-from hamnd.core.replication import Promotion, Skew
+from hamnd.core.replication import PartnerDatabase, Promotion, Skew
 from hamnd.core.state import Change, FinishedRun, Hold, NodeState
 from hamnd.model.epoch import Epoch
 from hamnd.model.health import Condition, FenceEvidence, Positions, Replication, WitnessSight
@@ -670,6 +670,25 @@ class Pair:
             rule=rule, advice=advice
         )
 
+    def protected(self) -> Pair:
+        """The management node, with the old primary rejoined as its standby, in Peer."""
+        active = self.active()
+        view = active.state.watch.replication
+        assert view is not None
+        view = replace(view, state="peer", connected=True, is_protecting=True)
+        watch = replace(
+            active.state.watch,
+            replication=view,
+            tracks={probe: active._answered() for probe in Probe if probe is not Probe.GATEWAY},
+            witnesses=active._sights(Answer.ANSWERED),
+            partner=PartnerDatabase(False, "standby", at=active.now.ago(2)),
+        )
+        began = active.now.wall_s - 900
+        rejoin = FinishedRun("sha256:4c11be02", "rejoin", "done", began, began + 240)
+        state = replace(active.state, watch=watch, finished=(*active.state.finished, rejoin))
+        active = replace(active, state=state)
+        return active._assess(is_protected=Status.TRUE)
+
     def _with(self, state: NodeState, assessment: Assessment) -> Pair:
         return replace(self, state=replace(state, assessment=assessment))._lasting()
 
@@ -762,6 +781,7 @@ def situations() -> dict[str, Pair]:
         "active_concluded_quiet": pair().concluded(heard=False),
         "active_adopted": pair().active(adopted=True),
         "active_old_primary_returned": pair().active(returned=True),
+        "active_protected": pair().protected(),
         "active_rebooted": pair().rebooted(),
         "active_resuming": pair().resuming(),
     }
