@@ -63,7 +63,8 @@ def _is_epoch_clear(turn: Turn) -> bool:
     An epoch of the partner is no hindrance to a standby that was promoted by hand: it knew that
     epoch while it was a standby. A node that comes back as a primary under it was taken over from.
     Before any epoch was raised a witness that keeps none tells nothing: only the partner knows that
-    it did not take over (guarding).
+    it did not take over (guarding), or this node that it was the standby until now. A shared disk
+    leaves nothing else of that: there is neither a sample nor the end of a log.
     """
     state, site = turn.state, turn.terms.site
     if not is_epoch_known(state, turn.now, turn.terms) or state.doubt is not EpochDoubt.NONE:
@@ -74,8 +75,15 @@ def _is_epoch_clear(turn: Turn) -> bool:
     if epoch.number == 0:
         sight = state.watch.epochs.get(site.partner.name)
         age_max_s = slow_freshness_s(turn.terms.policy)
-        return sight is not None and is_recent(sight.at, turn.now, age_max_s)
+        is_told = sight is not None and is_recent(sight.at, turn.now, age_max_s)
+        return is_told or _stood_by(state)
     return epoch.owner == site.node
+
+
+def _stood_by(state: NodeState) -> bool:
+    """Whether this node was in Peer later than it was active, as far back as is known."""
+    was = [one.target for one in state.changes if one.target in (State.PEER, State.ACTIVE)]
+    return was[-1:] == [State.PEER]
 
 
 def _gave_up_identity(turn: Turn) -> bool:

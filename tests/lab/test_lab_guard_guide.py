@@ -79,7 +79,7 @@ def _is_active(host: Host, unit: str) -> bool:
 
 def test_the_new_primary_is_not_confirmed_by_itself(site: Db2Pair) -> None:
     """Given mn2 was booted since, when it asks, then the witnesses confirm it; when they keep
-    nothing, it cannot know, although its partner's address answers with its own epoch."""
+    nothing, it cannot know, although the address that was its partner's is its own now."""
     host = site.lab[STANDBY]
     host.run("cp", "-r", "/var/lib/hamnd", ASKED)
     number = host.run("cat", "/var/lib/hamnd/epoch").split()[0]
@@ -88,7 +88,7 @@ def test_the_new_primary_is_not_confirmed_by_itself(site: Db2Pair) -> None:
     for name in WITNESSES:
         site.lab[name].run("mv", "/var/lib/hamnd/epoch", "/var/lib/hamnd/epoch.away")
     told = host.ask(*asks, timeout_s=60)
-    assert (told.code, f"its address {PRIMARYS} is" in told.text) == (5, True), told.text
+    assert (told.code, "nobody can confirm it" in told.text) == (5, True), told.text
     for name in WITNESSES:
         site.lab[name].run("mv", "/var/lib/hamnd/epoch.away", "/var/lib/hamnd/epoch")
     told = host.ask(*asks, timeout_s=60)
