@@ -6,6 +6,7 @@ the guard answers on mn2, which has its partner's address. The takeover is test_
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
@@ -28,6 +29,10 @@ pytestmark = [
     needs_lab("systemd-nspawn", "crontab", "arping", *xcat.PROGRAMS),
 ]
 LIMIT_S = 120.0
+SAID_S = 10.0
+"""A few rounds on a busy machine: one asks where mn1 belongs, the next one who has the address."""
+SAMPLES = 40
+"""Readings one after the other, some seconds long altogether: many rounds."""
 UNITS = {
     "own-network.service": "hamn-guard-network.conf",
     "xcatd.service": "hamn-guard.conf",
@@ -113,14 +118,42 @@ def test_behind_the_guard_the_old_primary_keeps_off_the_network(site: Db2Pair) -
     assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn1:3001"})
 
 
+def _told(site: Db2Pair) -> tuple[str, str, str, str]:
+    """What mn2 says of the old primary and of its address, in the status and as metrics."""
+    status = Desk(site).status() or {}
+    found = {one["type"]: one["status"] for one in status.get("conditions", [])}
+    page = site.lab[STANDBY].ask("curl", "-s", "http://127.0.0.1:9745/metrics").out
+    seen = re.search(r'^hamnd_old_primary\{.*what="(\w+)".*\} 1\.0$', page, re.MULTILINE)
+    doubled = re.search(r'^hamnd_condition\{.*type="AddressUnique".*\} 1\.0$', page, re.MULTILINE)
+    unique = re.search(r'status="(\w+)"', doubled[0]) if doubled is not None else None
+    return (
+        found.get("OldPrimaryReturned", ""),
+        found.get("AddressUnique", ""),
+        "" if seen is None else seen[1],
+        "" if unique is None else unique[1],
+    )
+
+
+BACK = ("True", "False", "seen", "False")
+"""It has returned, the address is not unique: the status, and the metrics, say both."""
+
+
 def test_without_the_guard_two_hosts_have_the_address(site: Db2Pair) -> None:
     """Given the guard was removed and its drop-ins forgotten, when mn1 boots, then it takes its old
-    address beside mn2, and DHCP and xcatd start there: what the guard is for."""
+    address beside mn2, and DHCP and xcatd start there: what the guard is for. mn2's status and its
+    metrics say so, steadily, for as long as both have it."""
     guarded.remove(site.lab[PRIMARY])
     host = _booted(site)
     wait_until(lambda: _is_active(host, "own-network"), "the network of mn1", LIMIT_S)
     assert holds(site.lab, PRIMARY, PRIMARYS)
     assert holds(site.lab, STANDBY, PRIMARYS)
+    wait_until(lambda: _told(site) == BACK, "status and metrics say so", SAID_S)
+    told = [_told(site) for _ in range(SAMPLES)]
+    assert set(told) == {BACK}
+    screen = site.hamnctl("status").text
+    assert "HAS RETURNED" in screen, screen
+    assert "nothing heard of it yet" not in screen, screen
+    assert f"another host claims {PRIMARYS} too" in site.explained("AddressUnique")
     wait_until(lambda: _is_active(host, "isc-dhcp-server"), "DHCP of mn1", LIMIT_S)
     # Without its database xcatd never gets further (xcat-hamn.md 4.4).
     started = ("active", "activating")
