@@ -78,6 +78,10 @@ def _has_no_jobs(host: Host) -> bool:
     return told.code == 0 and not told.out.strip()
 
 
+def _held(host: Host) -> set[str]:
+    return set(host.ask("ls", "/run/hamn-guard/held").out.split())
+
+
 def _is_active(host: Host, unit: str) -> bool:
     return host.ask("systemctl", "is-active", unit).out.strip() == "active"
 
@@ -106,14 +110,11 @@ def test_behind_the_guard_the_old_primary_keeps_off_the_network(site: Db2Pair) -
     mn2."""
     host = _booted(site)
     wait_until(lambda: _has_no_jobs(host), "mn1 has booted", LIMIT_S)
-    held = lambda: set(host.ask("ls", "/run/hamn-guard/held").out.split())  # noqa: E731
-    wait_until(lambda: held() == set(UNITS), "all of it is held", LIMIT_S)
+    wait_until(lambda: _held(host) == set(UNITS), "all of it is held", LIMIT_S)
     assert not holds(site.lab, PRIMARY, PRIMARYS)
     for unit in UNITS:
         assert not _is_active(host, unit), unit
-    assert _is_active(host, "hamn-guard"), (
-        "it asks again: who has the address may only be asking too"
-    )
+    assert _is_active(host, "hamn-guard"), "who has the address may only be asking too"
     assert site.db2.writable() == (STANDBY,)
     assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn1:3001"})
 
