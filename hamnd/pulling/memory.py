@@ -7,12 +7,16 @@ memory that cannot be read is none: then everything is compared.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
+import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 FORMAT = 2
+TICK_S = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +67,20 @@ class Memory:
         with new.open("w", encoding="utf-8", errors="surrogateescape") as file:
             json.dump({"format": FORMAT, **asdict(known)}, file, ensure_ascii=False)
         new.replace(self._file)
+
+    def moment(self) -> float:
+        """Return a moment that lies between every inode's stamp so far and any later one.
+
+        Stamps are as coarse as the kernel's tick: what somebody edits in the tick of our own last
+        one would look as if we had done it.
+        """
+        with tempfile.TemporaryFile(dir=self._file.parent) as probe:
+            ours = later = os.fstat(probe.fileno()).st_ctime_ns
+            while later <= ours:
+                time.sleep(TICK_S)
+                os.utime(probe.fileno())
+                later = os.fstat(probe.fileno()).st_ctime_ns
+        return (ours + later) / 2 / 1e9
 
     def forget(self) -> None:
         """Remember nothing: the next pull compares everything."""

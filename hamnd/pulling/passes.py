@@ -169,7 +169,7 @@ def _remember(
     root = next((inode for name, inode in changes.seen if not name), known.root_inode)
     now = replace(known, since_there=place.sides.moment_there, entries=entries, root_inode=root)
     if changes.is_here_seen:
-        since = began if place.is_dry else _moment_here()
+        since = began if place.is_dry else place.memory.moment()
         now = replace(now, since_here=since, looked_at=began)
     place.memory.write(now)
 
@@ -279,7 +279,7 @@ def _by_comparing(place: Place, tally: Tally) -> Outcome:
             Remembered(
                 subject=place.subject,
                 since_there=place.sides.moment_there,
-                since_here=began if place.is_dry else _moment_here(),
+                since_here=began if place.is_dry else place.memory.moment(),
                 whole_at=time.time(),
                 entries=counted.entries_there,
                 boot=place.sides.boot,
@@ -294,8 +294,3 @@ def _by_comparing(place: Place, tally: Tally) -> Outcome:
 def _count_here(path: str) -> int:
     """Count without GNU find."""
     return 1 + sum(len(folders) + len(files) for _, folders, files in os.walk(path))
-
-
-def _moment_here() -> float:
-    """Return a moment after which no inode carries a stamp of ours."""
-    return time.time() + 0.01
