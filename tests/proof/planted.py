@@ -139,7 +139,7 @@ BUGS = (
         "gates/takeover.py",
         "    if _is_accepted(question):\n",
         "    if not _is_accepted(question) or _is_accepted(question):\n",
-        law="a loss that nobody accepted",
+        law="liveness",
     ),
 )
 
