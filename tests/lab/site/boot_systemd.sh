@@ -28,7 +28,7 @@ ip link set lo up
 # The wires are plugged in from outside, late on a busy machine; whoever boots this gives up at last.
 for pair in "$@"; do
   interface=${pair%%=*}
-  until [ -e "/sys/class/net/$interface" ]; do sleep .01; done
+  until ip link show dev "$interface" >/dev/null 2>&1; do sleep .01; done
   ip link set "$interface" up
   ip addr add "${pair#*=}" dev "$interface" nodad 2>/dev/null || ip addr add "${pair#*=}" dev "$interface"
 done
