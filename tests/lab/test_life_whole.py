@@ -35,7 +35,8 @@ EVERY = [
     for engine in ("postgresql", "db2", "mariadb", "sqlite")
     for mode in ("service_address", "primary_address")
 ]
-PLAYED = EVERY if os.environ.get(MATRIX) else EVERY[:2]
+PLAYED = EVERY if os.environ.get(MATRIX) else EVERY[1:2]
+"""The guide's way has every step of the other one, and the exchange of addresses besides."""
 SPARE = f"{CLUSTER.prefix}.30"
 
 

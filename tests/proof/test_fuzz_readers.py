@@ -130,7 +130,7 @@ REPORTS = st.builds(
 )
 
 
-@settings(max_examples=200, deadline=None, derandomize=True, database=None,
+@settings(max_examples=100, deadline=None, derandomize=True, database=None,
           suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
 @given(report=REPORTS)
 @pytest.mark.parametrize("reads", sorted(asked_by_reader()))
