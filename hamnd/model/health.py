@@ -6,6 +6,7 @@ Owns the values that an assessment is made of. Must not know how they are judged
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 from hamnd.model.copies import Copy
 from hamnd.model.instant import Instant
@@ -120,6 +121,24 @@ class Replication:
     """What is here, in a few words, where positions do not tell it."""
     gap_average_bytes: int | None = None
     """The tool's own running average of the gap, where it has one: it lags behind `gap_bytes`."""
+
+    @classmethod
+    def blind(cls, engine: str, source: str, observed: Instant, problem: str) -> Self:
+        """Return a reading that told no state: what is there cannot be known from it."""
+        return cls(
+            engine=engine,
+            role=None,
+            state=None,
+            connected=None,
+            sync_mode=None,
+            positions=Positions(),
+            gap_bytes=None,
+            replay_gap_bytes=None,
+            since=None,
+            observed=observed,
+            source=source,
+            problems=(problem,),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ Nothing holds a primary back from writing, so only its proven end bounds what is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import LossQuestion, PartnerDatabase, Promotion
@@ -146,21 +146,8 @@ def blind(engine: str, source: str, report: Report) -> Replication:
     """A reading that told nothing of the store."""
     lost = unanswered(report)
     said = lost.sentence if lost is not None else last_lines(report) or "it said nothing"
-    return Replication(
-        engine=engine,
-        role=None,
-        state=None,
-        connected=None,
-        sync_mode=None,
-        positions=Positions(),
-        gap_bytes=None,
-        replay_gap_bytes=None,
-        since=None,
-        observed=report.finished,
-        source=source,
-        problems=(f"the copies cannot be read: {said}",),
-        has_link=False,
-    )
+    problem = f"the copies cannot be read: {said}"
+    return replace(Replication.blind(engine, source, report.finished, problem), has_link=False)
 
 
 def _summary(copy: Copy | None, changed: tuple[str, ...], verified_at: float | None) -> str:

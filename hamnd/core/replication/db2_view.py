@@ -138,18 +138,5 @@ def _blind(
     """A reading without a channel; the persistent role comes from the configuration."""
     if role is None and config is not None and config.role is not None:
         role = config.role.value
-    return Replication(
-        engine="db2",
-        role=role,
-        state=None,
-        connected=None,
-        sync_mode=None,
-        positions=Positions(),
-        gap_bytes=None,
-        replay_gap_bytes=None,
-        since=None,
-        observed=report.finished,
-        source="db2pd",
-        is_database_up=is_up,
-        problems=(problem,),
-    )
+    told = Replication.blind("db2", "db2pd", report.finished, problem)
+    return replace(told, role=role, is_database_up=is_up)

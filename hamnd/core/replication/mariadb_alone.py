@@ -70,19 +70,5 @@ def seen_alone(report: Report, status: ServerStatus) -> Replication:
 
 def blind(report: Report, problem: str, is_up: bool | None = None, clear: str = "") -> Replication:
     """A reading that told no state; what the server is cannot be known from here."""
-    return Replication(
-        engine="mariadb",
-        role=None,
-        state=None,
-        connected=None,
-        sync_mode=None,
-        positions=Positions(),
-        gap_bytes=None,
-        replay_gap_bytes=None,
-        since=None,
-        observed=report.finished,
-        source=TOPIC,
-        is_database_up=is_up,
-        problems=(problem,),
-        clear=clear,
-    )
+    told = Replication.blind("mariadb", TOPIC, report.finished, problem)
+    return replace(told, is_database_up=is_up, clear=clear)

@@ -11,7 +11,7 @@ together: it has received everything that the primary, asked over ssh, had on it
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hamnd.core.policy import Policy
 from hamnd.core.replication.postgresql_loss import OFF_DELAY_S, SyncMode
@@ -209,19 +209,5 @@ def seen_primary(report: Report, status: ServerStatus) -> Replication:
 
 def blind(report: Report, problem: str, is_up: bool | None = None, clear: str = "") -> Replication:
     """A reading that told no state; what the server is cannot be known from here."""
-    return Replication(
-        engine="postgresql",
-        role=None,
-        state=None,
-        connected=None,
-        sync_mode=None,
-        positions=Positions(),
-        gap_bytes=None,
-        replay_gap_bytes=None,
-        since=None,
-        observed=report.finished,
-        source=TOPIC,
-        is_database_up=is_up,
-        problems=(f"psql: {problem}",),
-        clear=clear,
-    )
+    told = Replication.blind("postgresql", TOPIC, report.finished, f"psql: {problem}")
+    return replace(told, is_database_up=is_up, clear=clear)

@@ -27,7 +27,7 @@ from hamnd.core.replication.copies import told_failure
 from hamnd.core.replication.shared_disk_steps import steps_of
 from hamnd.dialects import shared_disk
 from hamnd.dialects.shared_disk import Disk, parse_disk
-from hamnd.model.health import Positions, Replication
+from hamnd.model.health import Replication
 from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict, Verdict
 from hamnd.model.plan import Loss, Step
 from hamnd.model.work import Look, Report
@@ -140,21 +140,9 @@ def _standby(
 
 
 def _blind(report: Report, problem: str) -> Replication:
-    return Replication(
-        engine="shared_disk",
-        role=None,
-        state=None,
-        connected=None,
-        sync_mode="one copy",
-        positions=Positions(),
-        gap_bytes=None,
-        replay_gap_bytes=None,
-        since=None,
-        observed=report.finished,
-        source=TOPIC,
-        problems=(f"the shared disk cannot be read: {problem}",),
-        has_link=False,
-    )
+    said = f"the shared disk cannot be read: {problem}"
+    told = Replication.blind("shared_disk", TOPIC, report.finished, said)
+    return replace(told, sync_mode="one copy", has_link=False)
 
 
 def judge_loss(terms: Terms, question: LossQuestion) -> Loss:
