@@ -5,6 +5,8 @@ Owns the nights in which no device proves the old primary off. MUST NOT repeat t
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.lab.lab_nights import TIMES
@@ -36,6 +38,23 @@ def _fence_gate(desk: Desk) -> str:
     return next(str(gate["verdict"]) for gate in desk.plan()["gates"] if gate["name"] == "fence")
 
 
+def _planned_on_a_word(site: Db2Pair, desk: Desk, why: str) -> dict[str, Any]:
+    """Say that the primary is off, and plan past the gate, whatever loss is shown then accepted."""
+    word = ("attest", "primary-off", "--how", "seen", "--reason", why)
+    assert site.hamnctl(*word).code == 0
+    override = ("--override", "fence", "--reason", why)
+    return desk.plan("--accept-loss", desk.plan(*override)["data_loss"]["verdict"], *override)
+
+
+def _goes_on_without_fence(site: Db2Pair, desk: Desk, watcher: Watcher, why: str) -> None:
+    skipped = site.hamnctl("skip", "fence", "--reason", why)
+    assert skipped.code == 0, skipped.text
+    desk.retry_to_the_end()
+    assert desk.wait_state("Active") == "Active"
+    watcher.settle()
+    assert (site.db2.writable(), site.owners()) == (("mn2",), ["mn2"])
+
+
 def test_controller_and_primary_dark_together_need_a_word_and_a_named_override(lab: Lab) -> None:
     """Given the controller loses its power with mn1, when the operator has looked at the machine
     and overrides the fence gate by name, then the takeover asks the controller once more, goes on
@@ -50,21 +69,13 @@ def test_controller_and_primary_dark_together_need_a_word_and_a_named_override(l
         refused = site.hamnctl("confirm", desk.plan()["digest"], "--name", "mn2")
         assert refused.code == 3, refused.text
         why = "the LEDs are dark, rack 12"
-        word = ("attest", "primary-off", "--how", "seen", "--reason", why)
-        assert site.hamnctl(*word).code == 0
-        override = ("--override", "fence", "--reason", why)
-        plan = desk.plan("--accept-loss", desk.plan(*override)["data_loss"]["verdict"], *override)
+        plan = _planned_on_a_word(site, desk, why)
         assert plan["data_loss"]["verdict"] != "zero_proven", "a word proves no time of death"
         confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=120)
         # It is asked once more, for a fence that works would be better than any word.
         assert confirmed.code == 4, f"{confirmed.text}\n{desk.told()}"
         assert "PAUSED at fence" in confirmed.text
-        skipped = site.hamnctl("skip", "fence", "--reason", why)
-        assert skipped.code == 0, skipped.text
-        desk.retry_to_the_end()
-        assert desk.wait_state("Active") == "Active"
-        watcher.settle()
-        assert (site.db2.writable(), site.owners()) == (("mn2",), ["mn2"])
+        _goes_on_without_fence(site, desk, watcher, why)
     assert watcher.violations == []
     assert why in site.hamnctl("report").text
     assert site.db2.lost("mn1", "mn2") == 0
@@ -119,18 +130,10 @@ def test_an_agent_that_hangs_is_ended_and_what_it_did_is_not_known(lab: Lab) -> 
         desk.wait_state("PrimaryDown")
         wait_until(lambda: _fence_gate(desk) in ("block", "unknown"), "the fence gate forbids", 60)
         why = "the machine is dark, I stood before it"
-        word = ("attest", "primary-off", "--how", "seen", "--reason", why)
-        assert site.hamnctl(*word).code == 0
-        override = ("--override", "fence", "--reason", why)
-        plan = desk.plan("--accept-loss", desk.plan(*override)["data_loss"]["verdict"], *override)
+        plan = _planned_on_a_word(site, desk, why)
         confirmed = site.hamnctl("confirm", plan["digest"], "--name", "mn2", timeout_s=200)
         assert confirmed.code in (4, 5), f"{confirmed.text}\n{desk.told()}"
         assert "PAUSED at fence" in confirmed.text
         assert site.db2.writable() == ()
-        skipped = site.hamnctl("skip", "fence", "--reason", why)
-        assert skipped.code == 0, skipped.text
-        desk.retry_to_the_end()
-        assert desk.wait_state("Active") == "Active"
-        watcher.settle()
-        assert (site.db2.writable(), site.owners()) == (("mn2",), ["mn2"])
+        _goes_on_without_fence(site, desk, watcher, why)
     assert watcher.violations == []

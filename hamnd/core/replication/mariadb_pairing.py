@@ -12,33 +12,15 @@ from dataclasses import dataclass
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Rejoin
+from hamnd.core.replication.pairing import Pairing
 from hamnd.dialects.mariadb import commands, pairing
 from hamnd.errors import PermanentError
 from hamnd.model.mariadb import Product
 from hamnd.model.plan import Step
-from hamnd.model.site import Node, Site
+from hamnd.model.site import Node
 
 COPY_S = 6 * 3600.0
 KEPT_AT_SETUP = "setup"
-
-
-@dataclass(frozen=True, slots=True)
-class Pairing:
-    """Which node follows which."""
-
-    terms: Terms
-    source: Node
-    """Its server is the primary."""
-    standby: Node
-
-    @property
-    def site(self) -> Site:
-        """The site of both."""
-        return self.terms.site
-
-    def limit_s(self, step_id: str, default_s: float) -> float:
-        """Return the time limit of a step."""
-        return self.terms.policy.step_timeout_s(step_id, default_s)
 
 
 @dataclass(frozen=True, slots=True)

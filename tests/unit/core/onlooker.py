@@ -147,9 +147,8 @@ class Onlooker:
     def _note_fence(self, event: Event, decision: Decision) -> None:
         """From a done fence on any answer of the primary speaks against the run (design §3)."""
         run = decision.state.run
-        is_done = run is not None and "fence" in run.steps
-        is_done = is_done and run is not None and run.steps["fence"].outcome is Outcome.DONE
-        if not is_done:
+        fence = None if run is None else run.steps.get("fence")
+        if fence is None or fence.outcome is not Outcome.DONE:
             self.fenced_s, self.is_contradicted = None, False
         elif self.fenced_s is None:
             self.fenced_s = self.story.now_s
