@@ -18,7 +18,7 @@ from hamnd.core.policy import Policy, Terms
 from hamnd.core.progress import Run, Stage, StepRun
 from hamnd.core.replication import PartnerDatabase, Promotion, Skew
 from hamnd.core.state import Change, FinishedRun, Hold, NodeState
-from hamnd.model.epoch import Epoch
+from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.health import Condition, FenceEvidence, Positions, Replication, WitnessSight
 from hamnd.model.instant import Instant
 from hamnd.model.names import (
@@ -367,6 +367,28 @@ class Pair:
     def link_cut(self, for_s: float = 72) -> Pair:
         """Only the link between the two nodes is down."""
         return self.primary_silent(for_s, Answer.ANSWERED)
+
+    def in_trouble(self) -> Pair:
+        """A controller that lies, a clock that is wrong, and a job here that would write."""
+        gap = self.degraded_gap()
+        found = (
+            self._condition("FenceLies", Status.TRUE, "Contradicted", "off, but ping answers", 2),
+            self._condition("ClockSkew", Status.FALSE, "TooLarge", "skew +7.0 s", 20),
+            self._condition("FuseClear", Status.FALSE, "Armed", "1 job writes here", 20),
+        )
+        types = {one.type for one in found}
+        others = [one for one in gap.state.assessment.conditions if one.type not in types]
+        return gap._assess(conditions=(*found, *others))
+
+    def superseded(self) -> Pair:
+        """It was rebooted as the management node, and a newer epoch names the other one."""
+        state = replace(
+            self.degraded_gap().state,
+            boot_id="boot-2",
+            epoch=Epoch(5, PRIMARY),
+            doubt=EpochDoubt.SUPERSEDED,
+        )
+        return replace(self, state=state)
 
     def primary_down(self, cause: Cause = Cause.HOST) -> Pair:
         """The night's story: aixmn1 died at 03:05:57, its controller says off."""
@@ -767,6 +789,8 @@ def situations() -> dict[str, Pair]:
         "degraded_link_cut": pair().link_cut(),
         "degraded_suspicion": pair().primary_silent(for_s=3),
         "degraded_isolated": pair().isolated(),
+        "degraded_in_trouble": pair().in_trouble(),
+        "degraded_superseded": pair().superseded(),
         "down_host": pair().primary_down(),
         "down_frozen": pair().primary_down(Cause.FROZEN),
         "down_service": pair().primary_down(Cause.SERVICE),

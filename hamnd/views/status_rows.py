@@ -325,6 +325,8 @@ def old_primary_row(document: Document, width: int) -> list[str]:
         serving = "whether it serves is not known"
     if not part.get("seen"):
         return row("OLD", GOOD, f"{name}: not seen by anybody", width)
+    if document.get("protected") and part.get("serving") is False:
+        return row("OLD", GOOD, f"{name}: the standby now; {serving}", width)
     return row("OLD", BAD if part.get("serving") else UNKNOWN, f"{name}: seen; {serving}", width)
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from hamnd.core.returning import judge_return
 from hamnd.core.state import NodeState
-from hamnd.model.epoch import Epoch, EpochDoubt, EpochSight
+from hamnd.model.epoch import Epoch, EpochSight
 from hamnd.model.work import Ending, Report
 from hamnd.views.guard import guard_document, render_guard
 from hamnd.views.status import status_document
@@ -58,13 +58,7 @@ def test_a_host_that_keeps_an_older_epoch_is_told() -> None:
 
 
 def test_a_superseded_node_says_so_first() -> None:
-    state = replace(
-        pair().degraded_gap().state,
-        boot_id="boot-2",
-        epoch=Epoch(5, PRIMARY),
-        doubt=EpochDoubt.SUPERSEDED,
-    )
-    document = status_document(state, NIGHT, terms())
+    document = status_document(pair().superseded().state, NIGHT, terms())
     assert document["headline"][0] == f"{STANDBY} is SUPERSEDED: it must not serve."
     assert document["guard"]["exit_code"] == 3
 
