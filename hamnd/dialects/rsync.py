@@ -196,7 +196,7 @@ def _told(root: str, exclude: Sequence[str], since_s: float | None) -> tuple[str
     special = _either(*(("-type", kind) for kind in "bcps"))
     wanted: tuple[str, ...] = ("(", "-type", "d", "-o", "-type", "f", "-links", "+1", ")")
     if since_s is not None:
-        wanted = ("-newerct", f"@{since_s:.3f}")
+        wanted = ("-newerct", f"@{since_s:.6f}")
     return (
         *(*skipped, "-prune", "-o"),
         *(*special, "-o"),

@@ -339,7 +339,8 @@ def test_what_no_listing_shows_is_found_when_everything_is_compared_again(sides:
     def remember(**told: float) -> None:
         memory.write_text(json.dumps(json.loads(memory.read_text()) | told))
 
-    remember(since_there=CLOCK.now().wall_s - 0.5)
+    # In whole seconds, as a pull tells it: a later moment would look like a clock set back.
+    remember(since_there=int(CLOCK.now().wall_s))
     assert sides.pull(whole_after_s=WEEK_S)[0] == 0
     good(sides)
     remember(whole_at=CLOCK.now().wall_s - WEEK_S - 1)
