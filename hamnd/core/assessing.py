@@ -48,14 +48,13 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     rule = judge_rule(watch, now, terms)
     evidence = judge_evidence(watch, now, terms)
     age_max_s, partner = slow_freshness_s(terms.policy), terms.site.partner.name
-    conditions = (
-        *judge_conditions(watch, before, now, terms),
-        *judge_steps(watch, _to_prove(state), before, now, terms.policy),
-        *carry_since(
-            [partner_idle(watch, partner, now, age_max_s), *_of_this_node(state, now, terms)],
-            before,
-        ),
+    judged = (
+        *judge_conditions(watch, now, terms),
+        *judge_steps(watch, _to_prove(state), now, terms.policy),
+        partner_idle(watch, partner, now, age_max_s),
+        *_of_this_node(state, now, terms),
     )
+    conditions = carry_since(judged, before)
     engine, released = engine_of(terms), judge_released(watch, now, terms)
     question = LossQuestion(
         view=watch.replication,

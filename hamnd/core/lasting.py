@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from hamnd.core.state import NodeState
+from hamnd.core.state import Lasting, NodeState
 from hamnd.model.instant import Instant
 from hamnd.model.names import PlanKind, RunStatus, State, Status
 
@@ -32,8 +32,7 @@ def noted(before: NodeState, after: NodeState, now: Instant) -> NodeState:
         for one in after.finished
         if one.kind == PlanKind.DRILL and one.status == RunStatus.DONE
     ]
-    lasting = replace(
-        kept,
+    lasting = Lasting(
         watched_since=_begun(kept.watched_since, now),
         standby_since=_begun(kept.standby_since, now) if is_standby else None,
         unprotected_since=None if is_protected else _begun(kept.unprotected_since, now),

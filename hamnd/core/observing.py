@@ -61,16 +61,14 @@ def fold_round(
             sight.sees is not Answer.UNKNOWN and sight.at >= began
             for sight in watch.witnesses.values()
         )
+    own, tracks, claims = watch.gateway, dict(watch.tracks), watch.claim
     if gateway is not None:
-        answer = reach.read_answer(gateway, True)
-        track = fold_answer(watch.gateway, answer, gateway.report, gap_max_s)
-        watch = replace(watch, gateway=track)
-    tracks = dict(watch.tracks)
+        own = fold_answer(own, reach.read_answer(gateway, True), gateway.report, gap_max_s)
     asked = looked.get(Probe.PING)
     claim = asked if asked is not None and reach.is_claim(asked) else None
     if claim is not None:
         answer, told = reach.read_answer(claim, is_proven), reach.told_claim(claim)
-        watch = replace(watch, claim=fold_answer(watch.claim, answer, told, gap_max_s))
+        claims = fold_answer(claims, answer, told, gap_max_s)
     for probe in () if claim is not None and is_beside else HOST_PROBES:
         # Nobody claims the address: nothing can answer there.
         one = looked.get(probe) if claim is None else claim
@@ -78,11 +76,9 @@ def fold_round(
             answer = reach.read_answer(one, is_proven)
             track = tracks.get(probe) or Track()
             tracks[probe] = fold_answer(track, answer, one.report, gap_max_s)
-    watch = replace(watch, tracks=tracks)
     xcatd = looked.get(Probe.XCATD)
-    if xcatd is None:
-        return watch
-    return replace(watch, xcatd=_fold_xcatd(watch.xcatd, xcatd, gap_max_s))
+    served = watch.xcatd if xcatd is None else _fold_xcatd(watch.xcatd, xcatd, gap_max_s)
+    return replace(watch, gateway=own, claim=claims, tracks=tracks, xcatd=served)
 
 
 def _fold_xcatd(track: XcatdTrack, looked: Looked, gap_max_s: float) -> XcatdTrack:

@@ -7,8 +7,9 @@ answers from the primary: it must be true at 3 am.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from hamnd.core.health.assessment import Assessment
-from hamnd.core.health.conditions import carry_since
 from hamnd.core.health.evidence import is_enough
 from hamnd.core.health.watch import Watch
 from hamnd.core.parity import DIFFERS
@@ -28,6 +29,9 @@ PARITY = ("ParityOs", "ParityXcat", "ParityDatabase")
 Looks = tuple[tuple[str, tuple[Look, ...]], ...]
 _Proofs = list[tuple[Reading, Instant]]
 
+TOPICS_KEPT = 256
+"""Every event asks for the same few names."""
+
 _WORST_FIRST = (
     (Verdict.BLOCK, Status.FALSE, "WouldFail"),
     (Verdict.UNKNOWN, Status.UNKNOWN, "CannotTell"),
@@ -39,24 +43,27 @@ def topic_of(step_id: str, number: int) -> str:
     return f"ready:{step_id}:{number}"
 
 
+@lru_cache(maxsize=TOPICS_KEPT)
+def _topics(step_id: str, count: int) -> tuple[str, ...]:
+    return tuple(topic_of(step_id, number) for number in range(count))
+
+
 def proof_age_max_s(policy: Policy) -> float:
     """How old a proof may be: two intervals of the readiness rhythm, and a probe's time."""
     return 2 * policy.readiness_interval_s + policy.probe_timeout_s + 15.0
 
 
-def judge_steps(
-    watch: Watch, looks: Looks, before: tuple[Condition, ...], now: Instant, policy: Policy
-) -> tuple[Condition, ...]:
+def judge_steps(watch: Watch, looks: Looks, now: Instant, policy: Policy) -> list[Condition]:
     """Return one condition StepReady/ID for each step that has something to prove."""
     age_max_s = proof_age_max_s(policy)
     judged = []
     for step_id, step_looks in looks:
         if step_looks:
             count = len(step_looks)
-            known = [watch.ready.get(topic_of(step_id, number)) for number in range(count)]
+            known = [watch.ready.get(topic) for topic in _topics(step_id, count)]
             fresh = [one for one in known if one is not None and now.since(one[1]) <= age_max_s]
             judged.append(_step_ready(step_id, fresh, count, now))
-    return carry_since(judged, before)
+    return judged
 
 
 def _step_ready(step_id: str, fresh: _Proofs, count: int, now: Instant) -> Condition:

@@ -209,12 +209,12 @@ def test_what_was_replayed_bounds_the_gap_where_nothing_else_is_shown() -> None:
     shown = Positions(primary=5_212, received=None, replayed=5_000)
     reading = replication(2.0, gap_bytes=None, replay_gap_bytes=212, positions=shown)
     watch = Watch(replication=reading)
-    found = {one.type: one for one in judge_conditions(watch, (), at(2.5), terms())}
+    found = {one.type: one for one in judge_conditions(watch, at(2.5), terms())}
     assert found["ReplicationGap"].status is Status.TRUE
     behind = replace(reading, replay_gap_bytes=4_000_000)
     found = {
         one.type: one
-        for one in judge_conditions(replace(watch, replication=behind), (), at(2.5), terms())
+        for one in judge_conditions(replace(watch, replication=behind), at(2.5), terms())
     }
     assert found["ReplicationGap"].status is Status.UNKNOWN
 

@@ -1,8 +1,8 @@
 """What is true of the pair right now, as conditions with reason, evidence and age.
 
-Owns the conditions of the watch: replication, reachability, isolation, witnesses, fence, clocks and
-disk. Must not decide what follows from them (table) nor judge readiness (gates). Each function
-returns one condition; `since` is carried over while status and reason stay.
+Owns the conditions of the watch (replication, reachability, isolation, witnesses, fence, clocks and
+disk), and how `since` is carried over while status and reason stay. Must not decide what follows
+from them (table) nor judge readiness (gates).
 """
 
 from __future__ import annotations
@@ -40,10 +40,8 @@ class View:
     terms: Terms
 
 
-def judge_conditions(
-    watch: Watch, before: tuple[Condition, ...], now: Instant, terms: Terms
-) -> tuple[Condition, ...]:
-    """Return the conditions of the watch, each with the time since which it stands so."""
+def judge_conditions(watch: Watch, now: Instant, terms: Terms) -> list[Condition]:
+    """Return the conditions of the watch as of this instant."""
     view = View(watch, now, terms)
     judged = [
         _replication_peer(view),
@@ -56,7 +54,7 @@ def judge_conditions(
         _clock_skew(view),
         _disk_space(view),
     ]
-    return carry_since([one for one in judged if one is not None], before)
+    return [one for one in judged if one is not None]
 
 
 def carry_since(

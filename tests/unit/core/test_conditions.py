@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from hamnd.core.health.conditions import judge_conditions
+from hamnd.core.health.conditions import carry_since, judge_conditions
 from hamnd.core.health.watch import Disk, Watch, fold_fence
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import judge_steps
@@ -40,7 +40,7 @@ def found(
     before: tuple[Condition, ...] = (),
     on: Terms = TERMS,
 ) -> Condition:
-    judged = judge_conditions(watch, before, at(moment), on)
+    judged = carry_since(judge_conditions(watch, at(moment), on), before)
     return next(one for one in judged if one.type == type_)
 
 
@@ -189,7 +189,7 @@ def test_the_disk_is_told_by_the_journals_reserve(
 
 def test_since_is_kept_while_status_and_reason_stay() -> None:
     watch = Watch(replication=replication(0.0))
-    first = judge_conditions(watch, (), at(1.0), TERMS)
+    first = tuple(judge_conditions(watch, at(1.0), TERMS))
     later = Watch(replication=replication(5.0, gap_bytes=77))
     again = found(later, "ReplicationGap", 6.0, first)
     assert (again.since, again.message) == (at(1.0).wall_s, "77 B behind")
@@ -198,7 +198,7 @@ def test_since_is_kept_while_status_and_reason_stay() -> None:
 
 
 def test_every_condition_carries_its_source() -> None:
-    judged = judge_conditions(heard(ALIVE, 0.0), (), at(1.0), TERMS)
+    judged = judge_conditions(heard(ALIVE, 0.0), at(1.0), TERMS)
     assert [one.type for one in judged if not one.source] == []
 
 
@@ -239,5 +239,5 @@ def test_a_proof_that_is_too_old_is_no_proof() -> None:
     stale = replace(story.state, readiness=(*story.state.readiness,))
     later = at(story.now_s + 200.0)
 
-    judged = judge_steps(stale.watch, stale.readiness, (), later, story.terms.policy)
+    judged = judge_steps(stale.watch, stale.readiness, later, story.terms.policy)
     assert {one.status for one in judged} == {Status.UNKNOWN}

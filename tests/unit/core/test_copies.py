@@ -158,7 +158,7 @@ def test_a_copy_that_arrives_is_a_sign_of_life_and_none_is_no_link_lost() -> Non
 def test_the_gap_of_what_is_copied_is_its_age(age: float, status: Status) -> None:
     watch = Watch(replication=view(store(1.0)))
     gap = next(
-        one for one in judge_conditions(watch, (), at(age), TERMS) if one.type == "ReplicationGap"
+        one for one in judge_conditions(watch, at(age), TERMS) if one.type == "ReplicationGap"
     )
     assert gap.status is status
 
