@@ -11,17 +11,6 @@ class HamndError(Exception):
     """Base of all errors that hamnd raises on purpose."""
 
 
-class ConfigError(HamndError):
-    """The configuration is wrong: nothing was changed, the operator mends the file."""
-
-    def __init__(self, path: str, problem: str, hint: str = "") -> None:
-        """Name the dotted path of the key, what is wrong with it and what would be right."""
-        super().__init__(f"{path}: {problem}" + (f" ({hint})" if hint else ""))
-        self.path = path
-        self.problem = problem
-        self.hint = hint
-
-
 class PermanentError(HamndError):
     """The same call will fail again until somebody changes something."""
 

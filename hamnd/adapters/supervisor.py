@@ -80,14 +80,3 @@ def find_supervisor(environment: Mapping[str, str], clock: Clock) -> Supervisor:
     if address.startswith(("/", "@")):
         return SystemdSupervisor(address, clock)
     return NoSupervisor()
-
-
-def watchdog_interval_s(environment: Mapping[str, str], pid: int) -> float | None:
-    """Return how often `alive` is due: half of WATCHDOG_USEC; None without a watchdog for us."""
-    if environment.get("WATCHDOG_PID", str(pid)) != str(pid):
-        return None
-    try:
-        limit_s = int(environment.get("WATCHDOG_USEC", "")) / 1_000_000
-    except ValueError:
-        return None
-    return limit_s / 2 if limit_s > 0 else None

@@ -293,7 +293,7 @@ class Link:
     def enter_peer(self, primary: Node, standby: Node, at: float) -> None:
         """Bring both nodes into PEER, with the first peer window end on its way."""
         for node in (primary, standby):
-            node.state, node.was_in_peer = HadrState.PEER, True
+            node.state = HadrState.PEER
         self.send_heartbeat(primary, at)
 
     def join_in_peer(self, primary: Node, standby: Node, at: float) -> None:
@@ -313,7 +313,7 @@ class Link:
                 node.state, node.status_since = HadrState.DISCONNECTED, at
             return
         node.state, node.status_since = HadrState.LOCAL_CATCHUP, at
-        node.window_end, node.was_in_peer = None, False
+        node.window_end = None
         node.partner = type(node.partner)()
         node.heartbeats = Heartbeats()
         node.local_catchup_until = at + LOCAL_CATCHUP_S
@@ -329,7 +329,6 @@ class Link:
             records = [*node.log.beyond(partner.log)] if ships else []
             record = self._record(node, None, at, SHUTDOWN_RECORD_BYTES, is_row=False)
             node.log.append(record)
-            node.shutdown_isolated = not ships
             for shipped in [*records, record] if ships else []:
                 partner.log.append(shipped)
         self.close_database(node, at)
@@ -396,7 +395,7 @@ class Link:
     ) -> LogRecord:
         self._serial += 1
         start = node.log.position
-        return LogRecord(self._serial, start, start + size, at, node.name, change, is_row)
+        return LogRecord(self._serial, start, start + size, at, change, is_row)
 
     def _forget(self, node: Node, partner: Node) -> None:
         common = node.log.fork_length(partner.log) - KEPT_RECORDS

@@ -282,7 +282,6 @@ class Db2Pair:
         """Stop a machine as it stands: connections stay open, nothing is computed or answered."""
         self.tick(now)
         self.nodes[node].power = HostPower.FROZEN
-        self.nodes[node].frozen_at = now
 
     def thaw(self, node: str, now: float) -> None:
         """Let a frozen machine go on; the first thing it does is look at its clock."""
@@ -290,7 +289,7 @@ class Db2Pair:
         machine = self.nodes[node]
         if machine.power is not HostPower.FROZEN:
             return
-        machine.power, machine.frozen_at = HostPower.UP, None
+        machine.power = HostPower.UP
         self.link.notice(machine, now)
         self.tick(now)
 

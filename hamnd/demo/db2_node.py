@@ -197,7 +197,6 @@ class LogRecord:
     start: int
     end: int
     at: float
-    author: str
     change: Change | None = None
     is_row: bool = True
 
@@ -344,7 +343,6 @@ class Node:
     role: Role
     power: HostPower = HostPower.UP
     clock_skew_s: float = 0.0
-    frozen_at: float | None = None
     instance_up: bool = True
     active: bool = True
     starting_as_primary: bool = False
@@ -361,7 +359,6 @@ class Node:
     status_since: float = 0.0
     joined_at: float | None = None
     window_end: int | None = None
-    was_in_peer: bool = False
     partner: Partner = field(default_factory=Partner)
     heartbeats: Heartbeats = field(default_factory=Heartbeats)
     waits: Waits = field(default_factory=Waits)
@@ -390,7 +387,6 @@ class Node:
     """What HADR_LOCAL_HOST may name: the machine's own addresses."""
     alternate: tuple[str, str] | None = None
     """Host and port of the alternate server that clients are told."""
-    shutdown_isolated: bool = False
     boot: int = 1
 
     @property

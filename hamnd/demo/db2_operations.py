@@ -187,7 +187,7 @@ class Operations:
         node.takeover_remaining = None
         node.role, node.last_takeover_at = Role.PRIMARY, at
         node.state, node.status_since, node.reconnect_due = HadrState.DISCONNECTED, at, None
-        node.window_end, node.connected, node.was_in_peer = None, False, False
+        node.window_end, node.connected = None, False
         node.partner = Partner()  # it has never heard of a standby
         self._end(operation, self._done("TAKEOVER HADR ON DATABASE", at - operation.started))
 

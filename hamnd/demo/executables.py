@@ -11,7 +11,6 @@ process, language, XCATHOST, standard input, and the arguments. Answers are fram
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 import sys
@@ -210,8 +209,3 @@ case " $command" in
 esac
 {translate}exec /bin/sh -c "$command"
 """
-
-
-def machine_of(environment: dict[str, str] | None = None) -> str:
-    """Return the machine that a process plays, by its environment."""
-    return (os.environ if environment is None else environment).get("HAMND_DEMO_NODE", STANDBY)

@@ -36,7 +36,6 @@ OWN_ADDRESSES = {
 }
 SERVICE_ADDRESS = f"{NETWORK}.110"
 SERVICE_NAME = "xcatmn"
-SERVICE_HOLDER = "xcatmn"
 
 UNITS = ("xcatd", "named", "dhcpd", "conserver")
 

@@ -19,7 +19,6 @@ FLAGS = "UP,BROADCAST,NOTRAILERS,RUNNING,SIMPLEX,MULTICAST,GROUPRT,64BIT,CHECKSU
 DOWN = "BROADCAST,NOTRAILERS,SIMPLEX,MULTICAST,GROUPRT,64BIT"
 VALUED = {"-h", "-a", "-m", "-i", "-g", "-A", "-t", "-n", "-d", "-D", "-C", "-r", "-c"}
 DOTTED = re.compile(r"\d+\.\d+\.\d+\.\d+")
-DUPLICATE_ID = "A63BEB70"
 
 
 def mktcpip(request: Request) -> Answer:

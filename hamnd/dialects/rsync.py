@@ -252,7 +252,6 @@ EXITS = {
     255: "ssh failed",
 }
 """rsync(1), EXIT VALUES; 127 and 255 are the shell's and ssh's."""
-TOO_MANY_DELETIONS = 25
 PARTIAL_TRANSFER = 23
 VANISHED = 24
 """Some files went away while they were copied: what is here is newer than the listing."""

@@ -23,7 +23,6 @@ NOT_ON_FILE = "0513-085"
 """Printed on either stream, with exit 1: the only answer that means "not defined" (§1.6)."""
 ACTIVE = "active"
 STOPPED = "inoperative"
-NOT_ACTIVE = 3
 STOP_S = 75
 """Longer than any waittime that is in use: xcatd's own restart waits as long (§8)."""
 

@@ -182,21 +182,6 @@ def start_hadr_as_primary(site: Site, host: str, by_force: bool) -> Action:
     return Action(clp(site, host, command), reads="db2.hadr_started")
 
 
-def deactivate(site: Site, host: str) -> Action:
-    """Return DEACTIVATE DATABASE; never on an old primary that is to rejoin (§10)."""
-    return Action(clp(site, host, f"deactivate db {site.db2.database}"), reads="db2.deactivated")
-
-
-def db2gcf_start(site: Site, host: str) -> Action:
-    """Return the start of member 0, which also renews db2nodes.cfg (§8, guide §8.5).
-
-    Its output and exit codes are unverified: `db2gcf_status` tells whether it worked.
-    """
-    owner = site.db2.instance_owner
-    argv = (site.tool("db2gcf"), "-u", "-p", "0", "-i", owner)
-    return Action(run(site, host, *argv), reads="db2.gcf_started")
-
-
 def db2gcf_status(site: Site, host: str) -> Look:
     """Return the look at the instance: Available or Operable, installed and not started (§8)."""
     owner = site.db2.instance_owner

@@ -255,14 +255,6 @@ def read_proof_written(report: Report, _arguments: tuple[str, ...] = ()) -> Read
     return Reading(Verdict.BLOCK, f"no row could be written: {_told(report)}")
 
 
-def read_gcf_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
-    """Never decide: output and exit codes of db2gcf -u are unverified (§8); look at the state."""
-    lost = unanswered(report)
-    if lost is not None:
-        return lost
-    return Reading(Verdict.UNKNOWN, f"db2gcf -u ended with {report.exit_code}: {_told(report)}")
-
-
 def read_done(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """Judge a command by exit code and DB20000I; a warning (exit 2) beside it is success."""
     return judge_reply(report, harmless=())
@@ -276,11 +268,6 @@ def read_activated(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 def read_hadr_started(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """START HADR: already started in that role (SQL1777N) is success, SQL1766W a warning of it."""
     return judge_reply(report, harmless=("SQL1777N", "SQL1766W"))
-
-
-def read_deactivated(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
-    """DEACTIVATE; "was not active" (SQL1496W, unverified) is unknown and looked at."""
-    return judge_reply(report, harmless=())
 
 
 def judge_reply(report: Report, harmless: tuple[str, ...]) -> Reading:
@@ -344,9 +331,7 @@ READERS: dict[str, Reader] = {
     "db2.takeover_done": read_done,
     "db2.activated": read_activated,
     "db2.hadr_started": read_hadr_started,
-    "db2.deactivated": read_deactivated,
     "db2.instance_available": read_instance_available,
-    "db2.gcf_started": read_gcf_started,
     "db2.instance_stopped": read_instance_stopped,
     "db2.instance_ended": read_instance_ended,
     "db2.hadr_stopped": read_hadr_stopped,

@@ -21,7 +21,7 @@ from hamnd.adapters.logs import configure_logs
 from hamnd.adapters.process import LocalRunner
 from hamnd.adapters.reach import SocketReacher
 from hamnd.adapters.scheduler import TickSource
-from hamnd.adapters.supervisor import NoSupervisor, find_supervisor, watchdog_interval_s
+from hamnd.adapters.supervisor import NoSupervisor, find_supervisor
 from hamnd.adapters.world import Adapters, RoutingWorld
 from hamnd.dialects import jobs
 from hamnd.dialects.readers import read_action
@@ -186,14 +186,6 @@ def test_a_supervisor_that_went_away_stops_nothing(tmp_path: Path) -> None:
     find_supervisor({"NOTIFY_SOCKET": str(tmp_path / "none")}, CLOCK).ready()
     assert isinstance(find_supervisor({}, CLOCK), NoSupervisor)
     find_supervisor({}, CLOCK).ready()
-
-
-def test_the_watchdog_is_fed_twice_as_often_as_asked() -> None:
-    assert watchdog_interval_s({"WATCHDOG_USEC": "30000000"}, 7) == 15.0
-    assert watchdog_interval_s({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "7"}, 7) == 15.0
-    assert watchdog_interval_s({"WATCHDOG_USEC": "30000000", "WATCHDOG_PID": "8"}, 7) is None
-    assert watchdog_interval_s({}, 7) is None
-    assert watchdog_interval_s({"WATCHDOG_USEC": "soon"}, 7) is None
 
 
 async def test_ticks_come_in_the_event_loop_and_change_their_rhythm() -> None:

@@ -37,7 +37,6 @@ CASES: list[tuple[Action | Look, str]] = [
     (commands.takeover(SITE, "force-after-proof"), "db2 takeover hadr on db XCATDB by force"),
     (commands.takeover(SITE, "accepted-force"), "db2 takeover hadr on db XCATDB by force"),
     (commands.activate(SITE, HERE), "db2 activate db XCATDB"),
-    (commands.deactivate(SITE, HERE), "db2 deactivate db XCATDB"),
     (commands.start_hadr_as_standby(SITE, HERE), "db2 start hadr on db XCATDB as standby"),
     (
         commands.start_hadr_as_primary(SITE, HERE, by_force=False),
@@ -47,7 +46,6 @@ CASES: list[tuple[Action | Look, str]] = [
         commands.start_hadr_as_primary(SITE, HERE, by_force=True),
         "db2 start hadr on db XCATDB as primary by force",
     ),
-    (commands.db2gcf_start(SITE, HERE), "db2gcf -u -p 0 -i xcatdb"),
     (commands.db2gcf_status(SITE, HERE), "db2gcf -s -p 0 -i xcatdb"),
 ]
 

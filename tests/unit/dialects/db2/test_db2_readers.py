@@ -27,7 +27,7 @@ def refused(reason: str) -> str:
     return f'SQL1770N  Takeover HADR cannot complete. Reason \ncode = "{reason}".\n'
 
 
-COMMANDS = ["db2.takeover_done", "db2.activated", "db2.hadr_started", "db2.deactivated"]
+COMMANDS = ["db2.takeover_done", "db2.activated", "db2.hadr_started"]
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -137,14 +137,13 @@ def test_a_select_must_print_its_row() -> None:
     assert read("db2.selects", 127, "sh: db2: not found\n").verdict is Verdict.UNKNOWN
 
 
-def test_db2gcf_is_believed_for_its_status_and_never_for_its_start() -> None:
+def test_db2gcf_is_believed_for_its_status() -> None:
     available = "\nInstance  : xcatdb\nDB2 State : Available\n"
 
     assert read("db2.instance_available", 0, available).verdict is Verdict.PASS
     operable = available.replace("Available", "Operable")
     assert read("db2.instance_available", 1, operable).verdict is Verdict.BLOCK
     assert read("db2.instance_available", 0, "").verdict is Verdict.UNKNOWN
-    assert read("db2.gcf_started", 0, available).verdict is Verdict.UNKNOWN
 
 
 def test_a_takeover_that_runs_is_seen_and_nothing_unreadable_passes_for_none() -> None:
