@@ -84,6 +84,7 @@ def question_of(
 ) -> Question:
     """Return what the gates of this request look at, at this moment."""
     kept = state.run if request.is_successor else None
+    is_owner = None if state.epoch is None else state.epoch.owner == terms.site.node
     return Question(
         state=state.state,
         mode=state.mode,
@@ -98,7 +99,8 @@ def question_of(
         shown_loss=None if shown is None else shown.loss.class_,
         earlier=earlier_takeover(state, now, terms),
         finding=finding_of(state, terms),
-        is_owner=None if state.epoch is None else state.epoch.owner == terms.site.node,
+        is_old_one_out=state.last_takeover is not None or is_owner is False,
+        is_owner=is_owner,
     )
 
 

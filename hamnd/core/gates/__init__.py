@@ -60,6 +60,8 @@ class Question:
     """What the returned old primary's own data told; None while it has not returned."""
     is_owner: bool | None = None
     """Whether the newest epoch known names this node; None where there is none."""
+    is_old_one_out: bool = False
+    """The partner was taken over from and has not rejoined, or may serve by the newest epoch."""
 
     @property
     def plan(self) -> str:

@@ -19,6 +19,8 @@ from hamnd.model.plan import Plan, Step
 
 REHOMING = ("db-stop", "db-rehome")
 """What moved the database under its new address did so before the reboot."""
+SHIELD = "shield"
+"""It is against a node that was taken over from: a standby in order would be cut off by it."""
 
 
 def build_resume(draft: Draft) -> Plan:
@@ -27,15 +29,18 @@ def build_resume(draft: Draft) -> Plan:
     terms, picture = question.terms, question.assessment
     released = _released(terms) if picture.released is not None else None
     steps = takeover_steps(terms, picture.promotion, draft.platform_steps, released, draft.claim)
-    kept = tuple(_looking_first(step) for step in steps if step.id not in REHOMING)
+    is_against = question.is_old_one_out and released is None
+    gone = REHOMING if is_against else (*REHOMING, SHIELD)
+    kept = tuple(_looking_first(step, gone) for step in steps if step.id not in gone)
     grade = None if released is None else FenceGrade.RELEASED
     return assemble(draft, picture.promotion.variant, kept, grade)
 
 
-def _looking_first(step: Step) -> Step:
+def _looking_first(step: Step, gone: tuple[str, ...]) -> Step:
     """What was done before the reboot and still is so is not done again."""
-    depends_on = tuple(one for one in step.depends_on if one not in REHOMING)
-    return replace(step, depends_on=depends_on, skip_if_done=True)
+    depends_on = tuple(one for one in step.depends_on if one not in gone)
+    after = tuple(one for one in step.after if one not in gone)
+    return replace(step, depends_on=depends_on, after=after, skip_if_done=True)
 
 
 def _released(terms: Terms) -> Step:

@@ -55,3 +55,15 @@ def test_a_shield_that_a_reboot_or_a_flush_took_down_is_told_and_put_up_again_by
 def test_nothing_is_said_of_a_shield_before_a_takeover_nor_where_the_site_has_none() -> None:
     assert shielded(Story(shielding()).in_peer().live(70.0)) is None
     assert shielded(active(story_terms())) is None
+
+
+def test_a_standby_in_order_is_not_refused_when_its_primary_is_brought_up_again() -> None:
+    """Given mn1 rejoined after the takeover, when mn2 is resumed, with mn1 there or still off, then
+    nothing shuts mn1 out of the database that it follows."""
+    story = active(shielding())
+    rejoined = replace(story.state.finished[-1], kind=PlanKind.REJOIN.value, digest="0000-0001")
+    story.state = replace(story.state, finished=(*story.state.finished, rejoined))
+    plan = story.plan(kind=PlanKind.RESUME).answer
+    assert plan is not None
+    assert "shield" not in [one.id for one in plan.steps]
+    assert "shield" not in [name for one in plan.steps for name in (*one.after, *one.depends_on)]
