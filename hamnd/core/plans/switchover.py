@@ -68,12 +68,18 @@ class Sides:
 def sides_of(draft: Draft) -> Sides:
     """Return both sides of a switchover to this node.
 
+    Who overrode that the old primary's xcatd does not serve wants what still runs there stopped.
+
     Raises:
         PermanentError: this identity cannot be handed over; the message says what to do.
     """
     there = from_partner(draft.question.terms)
     platform = platform_of(there.site)
     letting_go = platform.hand_over(there.site, there.policy, draft.their_seen, draft.seen)
+    if any(one.gate == "partner" for one in draft.question.request.overrides):
+        letting_go = tuple(
+            replace(one, preconditions=()) if one.id == "stop" else one for one in letting_go
+        )
     return Sides(draft.platform_steps, letting_go)
 
 
