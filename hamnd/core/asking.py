@@ -20,6 +20,7 @@ from hamnd.core.progress import Stage
 from hamnd.core.readiness import Looks, topic_of
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.requirements import holding_looks, quiet_looks, seldom_looks
+from hamnd.core.served import served_looks
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import OWN, is_about_partner, is_partner_displaced, placed
 from hamnd.dialects import cfgloc, clock, epoch, fence, reach, witness
@@ -156,6 +157,8 @@ def _slow_looks(state: NodeState, terms: Terms) -> Mapping[str, Look]:
     if going := progress_looks(state):
         looks = {**looks, **going}
     is_alone = state.assessment.is_protected is not Status.TRUE
+    if state.state is State.ACTIVE:
+        looks = {**looks, **served_looks(terms)}
     if state.state is State.ACTIVE and is_alone:
         looks = {**looks, **engine_of(terms).return_looks(terms, state.watch.replication)}
     if not is_partner_displaced(state, terms):

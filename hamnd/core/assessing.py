@@ -10,13 +10,12 @@ from dataclasses import replace
 
 from hamnd.core.copies import is_file_set
 from hamnd.core.freshness import FRESH_PREFIX, judge_copies
-from hamnd.core.gates import plan_command
 from hamnd.core.health.assessment import Assessment
 from hamnd.core.health.cfgloc import TOPIC as CFGLOC
 from hamnd.core.health.cfgloc import cfgloc_matches
 from hamnd.core.health.conditions import REQUIRED, carry_since, judge_conditions
 from hamnd.core.health.evidence import death_of, judge_evidence, judge_released
-from hamnd.core.health.moving import moved_by, partner_idle
+from hamnd.core.health.moving import partner_idle
 from hamnd.core.health.rule import (
     DownRule,
     asked_at,
@@ -36,6 +35,7 @@ from hamnd.core.replication.registry import engine_of
 from hamnd.core.requirements import judge_requirements
 from hamnd.core.returning import judge_return
 from hamnd.core.state import NodeState
+from hamnd.core.served import judge_serves
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Answer, Cause, PlanKind, RunStatus, State, Status, Verdict
@@ -89,7 +89,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
 def _of_this_node(state: NodeState, now: Instant, terms: Terms) -> tuple[Condition, ...]:
     """Return the conditions that are not about the primary, nor about a step of a takeover."""
     return (
-        *_serves(state, now, terms),
+        *judge_serves(state, now, terms),
         *judge_return(state, now, terms),
         *_required_of_both(state, now, terms),
         *_hook(state, now),
@@ -186,26 +186,6 @@ def what_was_lost(assessment: Assessment) -> str:
     found = _required(assessment)
     lost = [one for one in found if one is not None and one.status is not Status.TRUE]
     return "; ".join(f"{one.type}: {one.message}" for one in lost)
-
-
-def _serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
-    """While active: whether database and identity are here, or a reboot took them."""
-    reading, report = state.watch.replication, state.watch.reports.get("seen:addresses")
-    if state.state is not State.ACTIVE or reading is None or report is None:
-        return []
-    age_max_s = slow_freshness_s(terms.policy)
-    if moved_by(state.watch, terms.site.partner.name, now, age_max_s):
-        return []
-    seen = min(reading.observed, report.finished)
-    missing = ["its database is down"] if reading.is_database_up is False else []
-    missing += ["its database takes no writes"] if reading.is_closed else []
-    if platform_of(terms.site).holds_identity(terms.site, report) is False:
-        missing.append("it does not hold the identity")
-    status, reason = (Status.FALSE, "Down") if missing else (Status.TRUE, "Up")
-    told = f"{' and '.join(missing)}: {plan_command(PlanKind.RESUME)}"
-    message = told if missing else "its database is up, and it holds the identity"
-    source = "looks at this node"
-    return [Condition("Serves", status, reason, message, now.wall_s, seen.wall_s, source)]
 
 
 def _cfgloc(watch: Watch, now: Instant, terms: Terms) -> list[Condition]:

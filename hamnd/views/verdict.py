@@ -88,10 +88,14 @@ def is_contradicted(run: Document) -> bool:
 
 def is_back(document: Document) -> bool:
     """Whether the old primary of an active node is heard, and does not protect it as standby."""
-    returned = condition_of(document, "OldPrimaryReturned")
-    is_heard = returned is not None and is_bad(returned)
     is_seen = lookup(document, "old_primary", "seen") is True
-    return (is_heard or is_seen) and not document.get("protected")
+    return (has_returned(document) or is_seen) and not document.get("protected")
+
+
+def has_returned(document: Document) -> bool:
+    """Whether the node that was taken over from answers again and has not rejoined."""
+    returned = condition_of(document, "OldPrimaryReturned")
+    return returned is not None and is_bad(returned)
 
 
 def is_run_beside(document: Document) -> bool:
@@ -102,7 +106,7 @@ def is_run_beside(document: Document) -> bool:
 
 
 def does_not_serve(document: Document) -> bool:
-    """Whether an active node lacks its database or its addresses, as after a reboot."""
+    """Whether an active node lacks its database, its addresses or its xcatd."""
     serves = condition_of(document, "Serves")
     return serves is not None and is_bad(serves)
 
@@ -315,11 +319,15 @@ def _active(document: Document) -> list[str]:
     incomplete = condition_of(document, "TakeoverIncomplete")
     is_incomplete = incomplete is not None and is_bad(incomplete)
     open_steps = [clean(incomplete.get("message"))] if incomplete and is_incomplete else []
+    missing = ""
     if does_not_serve(document):
         told = clean((condition_of(document, "Serves") or {}).get("message")).partition(": ")[0]
-        return [f"{node} is the MANAGEMENT NODE and DOES NOT SERVE.", f"What is missing: {told}."]
+        missing = f"What is missing: {told}."
+    if missing and not has_returned(document):
+        return [f"{node} is the MANAGEMENT NODE and DOES NOT SERVE.", missing]
     if is_back(document):
-        return [*_old_primary_is_back(document), *open_steps]
+        # What this node lacks can wait until there is one machine again.
+        return [*_old_primary_is_back(document), *([missing] if missing else []), *open_steps]
     if is_incomplete and is_fence_open(document):
         first = f"{node} is the MANAGEMENT NODE, but {partner} is NOT PROVEN OFF."
         return [first, *open_steps]

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from hamnd.views.text import Document, listed, lookup, plan_name
 from hamnd.views.verdict import (
     does_not_serve,
+    has_returned,
     is_back,
     is_contradicted,
     is_fence_open,
@@ -180,7 +181,7 @@ def _next_when_active(document: Document) -> list[str]:
     partner = partner_name(document)
     finished = listed(document, "finished")
     report = f"report {plan_name(str(finished[-1].get('digest')))}" if finished else "history"
-    if does_not_serve(document):
+    if does_not_serve(document) and not has_returned(document):
         return ["hamnctl plan resume      brings up again what this node served"]
     if is_back(document) and lookup(document, "old_primary", "serving") is False:
         told = "its services must not start until it is rejoined"

@@ -126,7 +126,7 @@ def test_severities_page_as_they_should(checkout: Path) -> None:
     critical = {rule["alert"] for rule in alerts() if rule["labels"]["severity"] == "critical"}
     assert critical == {
         *("PrimaryDownUnconfirmed", "TwoActives", "OldPrimaryReturned", "FenceLies"),
-        *("TakeoverStuck", "FuseViolation", "AddressDoubled", "HamndLostWhileDown"),
+        *("TakeoverStuck", "FuseViolation", "AddressDoubled", "HamndLostWhileDown", "NotServing"),
     }
 
 

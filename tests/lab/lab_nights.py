@@ -123,6 +123,7 @@ ROWS = (
         says={
             Phase.BEFORE: "restart the database on mn1",
             Phase.DURING: "xcatd is not running (nothing listens on its port)",
+            Phase.AFTER: "its xcatd is not running",
         },
         at=("step_finished", "xcatd"),
         mends=_starts_xcatd,

@@ -29,8 +29,8 @@ Night = tuple[Cell, ...]
 REPRESENTATIVES: tuple[Night, ...] = (
     (
         Cell("pair cut", Phase.BEFORE),
-        Cell("one process", Phase.DURING),
-        Cell("one way", Phase.AFTER),
+        Cell("one way", Phase.DURING),
+        Cell("one process", Phase.AFTER),
     ),
     (Cell("frozen", Phase.BEFORE), Cell("names", Phase.DURING), Cell("power", Phase.AFTER)),
     (Cell("clock", Phase.BEFORE), Cell("cable out", Phase.DURING), Cell("no sshd", Phase.AFTER)),
