@@ -27,6 +27,7 @@ from hamnd.core.health.rule import (
 )
 from hamnd.core.health.watch import Watch, is_clock_set
 from hamnd.core.health.yielding import judge_yielding
+from hamnd.core.outliving import GIVES_WAY
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_steps
@@ -34,11 +35,11 @@ from hamnd.core.replication import LossQuestion
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.requirements import judge_requirements
 from hamnd.core.returning import judge_return
-from hamnd.core.state import NodeState
 from hamnd.core.served import judge_serves
+from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
-from hamnd.model.names import Answer, Cause, PlanKind, RunStatus, State, Status, Verdict
+from hamnd.model.names import Answer, Cause, Outcome, PlanKind, RunStatus, State, Status, Verdict
 from hamnd.model.work import Reading
 
 
@@ -66,6 +67,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         now_wall_s=now.wall_s,
         is_owner=state.epoch is not None and state.epoch.owner == terms.site.node,
         is_partner_standby=released is not None,
+        has_handed_over=_has_handed_over(state),
     )
     if is_clock_set(watch, now):
         question = _on_another_clock(question)
@@ -147,6 +149,19 @@ def _is_partner_serving(watch: Watch, now: Instant, terms: Terms) -> bool:
     return is_recent(partner.at, now, slow_freshness_s(terms.policy)) and all(
         since < partner.at for since in silences
     )
+
+
+def _has_handed_over(state: NodeState) -> bool:
+    """Whether the takeover under way had the primary hand over all, and nothing says it serves."""
+    run, partner = state.run, state.watch.partner
+    one = (
+        None if run is None or run.plan.kind is not PlanKind.TAKEOVER else run.steps.get(GIVES_WAY)
+    )
+    if one is None or one.outcome is not Outcome.DONE or one.started_at is None:
+        return False
+    ended = one.started_at + (one.duration_s or 0.0)
+    serves_since = partner.is_good is True and partner.at is not None and partner.at.wall_s > ended
+    return not serves_since
 
 
 def _yielding(watch: Watch, now: Instant, terms: Terms) -> Reading:

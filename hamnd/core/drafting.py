@@ -96,6 +96,7 @@ def question_of(
         cause=state.cause,
         begun=frozenset() if kept is None else runs.begun_steps(kept),
         does_ssh_answer=does_answer(state.watch, Probe.SSH_BANNER, now, terms.policy),
+        does_database_answer=database_health(state.watch, now, terms.policy) is True,
         shown_loss=None if shown is None else shown.loss.class_,
         earlier=earlier_takeover(state, now, terms),
         finding=finding_of(state, terms),

@@ -13,12 +13,12 @@ from typing import assert_never
 from hamnd.core import examining
 from hamnd.core import run as runs
 from hamnd.core.asking import PROGRESS
-from hamnd.core.assessing import are_required_true, what_was_lost
+from hamnd.core.assessing import are_required_true, assess, what_was_lost
 from hamnd.core.contradicting import heard_against, is_done
 from hamnd.core.epochs import set_claim
 from hamnd.core.events import LookCompleted
 from hamnd.core.health.rule import contradiction
-from hamnd.core.outliving import is_begun, is_homeward
+from hamnd.core.outliving import GIVES_WAY, is_begun, is_homeward
 from hamnd.core.policy import Policy
 from hamnd.core.progress import Run
 from hamnd.core.roles import follow_role
@@ -33,6 +33,10 @@ from hamnd.model.record import Record
 
 MOVING = (PlanKind.RESUME, PlanKind.FAILBACK, PlanKind.DRILL)
 """Kinds that move what serves here beside the state."""
+SALVAGING = {PlanKind.TAKEOVER: ("salvage", GIVES_WAY)} | dict.fromkeys(
+    (PlanKind.SWITCHOVER, PlanKind.DRILL, PlanKind.FAILBACK), ("salvage",)
+)
+"""Steps that bring here what the old primary still has, by kind."""
 
 
 def follow_rows(turn: Turn) -> None:
@@ -187,18 +191,24 @@ def _note_fence(turn: Turn) -> None:
 
 
 def _note_salvage(turn: Turn) -> None:
-    """Once the last copies are here the loss is judged again: what was shown may be outdated."""
+    """Once the last that it had is here the loss is judged again: what was shown is outdated."""
     before, run = turn.before.run, turn.state.run
-    if run is None or "salvage" not in run.steps or before is None:
+    if run is None or before is None or run.plan.kind not in SALVAGING:
         return
-    was_done = before.steps.get("salvage", run.steps["salvage"]).outcome is Outcome.DONE
-    if was_done or run.steps["salvage"].outcome is not Outcome.DONE:
+    if not any(_has_ended_well(before, run, key) for key in SALVAGING[run.plan.kind]):
         return
-    loss = turn.state.assessment.loss
+    loss = assess(turn.state, turn.now, turn.terms).loss
     evidence = json.dumps({"verdict": loss.verdict, "basis": loss.basis, "seconds": loss.seconds})
     turn.record(
         Record(Phase.DECISION, "loss_judged_again", digest=run.plan.digest, evidence=evidence)
     )
+
+
+def _has_ended_well(before: Run, run: Run, key: str) -> bool:
+    was, one = before.steps.get(key), run.steps.get(key)
+    if was is None or one is None:
+        return False
+    return one.outcome is Outcome.DONE and was.outcome is not Outcome.DONE
 
 
 def _raise_epoch(turn: Turn) -> None:

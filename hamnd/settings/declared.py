@@ -27,7 +27,7 @@ SECRET = re.compile(_SECRETIVE + r"[=:][^/].*", re.IGNORECASE)
 """A word of a command line that carries a secret: everybody on the host can read it (law 7)."""
 SECRET_NEXT = re.compile("-" + _SECRETIVE, re.IGNORECASE)
 """An option whose next word is one, unless that is a path."""
-NOT_ALWAYS = frozenset({"salvage", "db-stop", "db-rehome", "report"})
+NOT_ALWAYS = frozenset({"salvage", "quiesce", "db-stop", "db-rehome", "report"})
 """Steps that some takeovers of a site have and others have not."""
 SERVICES = {"dns", "dhcp", "consoles"}
 

@@ -243,9 +243,9 @@ WATCH = (
 )
 
 STEPS = (
-    "salvage", "fuse", "fence", "drain", "epoch", "promote", "shield", "db-stop", "identity",
-    "db-rehome", "xcatd", "dns", "dhcp", "http", "tftp", "ntp", "nfs", "consoles", "osdeploy",
-    "service-nodes", "boot", "verify", "report",
+    "salvage", "quiesce", "fuse", "fence", "drain", "epoch", "promote", "shield", "db-stop",
+    "identity", "db-rehome", "xcatd", "dns", "dhcp", "http", "tftp", "ntp", "nfs", "consoles",
+    "osdeploy", "service-nodes", "boot", "verify", "report",
 )  # fmt: skip
 """The steps of a takeover by id (design §5): names that [plan.timeouts] may use."""
 

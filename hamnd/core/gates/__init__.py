@@ -51,6 +51,8 @@ class Question:
     """Steps that a successor inherits as done or acted: their readiness is history."""
     does_ssh_answer: bool = False
     """The old primary's ssh port answered lately: whoever is there can be told to end."""
+    does_database_answer: bool = False
+    """The old primary's own tools said lately that its database is up, and primary."""
     shown_loss: str | None = None
     """At confirm: the class that the operator saw and, where he had to, accepted."""
 
@@ -58,10 +60,10 @@ class Question:
     """The takeover before, where it is so recent that somebody has to have looked at it."""
     finding: Finding | None = None
     """What the returned old primary's own data told; None while it has not returned."""
-    is_owner: bool | None = None
-    """Whether the newest epoch known names this node; None where there is none."""
     is_old_one_out: bool = False
     """The partner was taken over from and has not rejoined, or may serve by the newest epoch."""
+    is_owner: bool | None = None
+    """Whether the newest epoch known names this node; None where there is none."""
 
     @property
     def plan(self) -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.declared import with_declared
+from hamnd.core.gates import Question
 from hamnd.core.health.evidence import DYING_MAX_S
 from hamnd.core.plans import Draft
 from hamnd.core.plans.assembling import assemble
@@ -23,10 +24,13 @@ from hamnd.core.salvaging import with_salvage
 from hamnd.dialects import fence as fence_dialect
 from hamnd.dialects import reach
 from hamnd.model.epoch import Claim
+from hamnd.model.names import Cause, Status
 from hamnd.model.plan import Plan, Step
 from hamnd.model.work import Action, Look
 
 FENCE = "fence"
+HANDS_OVER = "quiesce"
+"""Step of an engine whose primary can still send what it has."""
 BEFORE_FENCE = ("salvage", "fuse")
 """Platform steps that only read or disarm and may run while the old primary is not proven off."""
 
@@ -37,12 +41,43 @@ def build_takeover(draft: Draft) -> Plan:
     terms, promotion = question.terms, question.assessment.promotion
     platform_steps = with_salvage(draft.platform_steps, terms, question.does_ssh_answer)
     steps = takeover_steps(terms, promotion, platform_steps, claim=draft.claim)
+    if _is_heard(question):
+        steps = _with_last_word(steps, terms, promotion)
     plan = assemble(draft, promotion.variant, steps)
     if promotion.deadline_wall_s is None:
         return plan
     # Fuse and fence come before it and take their time.
     last = promotion.deadline_wall_s - STEPS_BEFORE_PROMOTE_S
     return replace(plan, expires_at=min(plan.expires_at, last))
+
+
+def _is_heard(question: Question) -> bool:
+    """Whether the old primary's database can hand over what it has: only its services failed.
+
+    A run that goes on keeps the step that it began, and with it the way back.
+    """
+    if HANDS_OVER in question.begun:
+        return True
+    link = question.assessment.condition("ReplicationPeer")
+    is_linked = link is not None and link.status is Status.TRUE
+    is_there = question.does_ssh_answer and question.does_database_answer
+    return question.cause is Cause.SERVICE and is_there and is_linked
+
+
+def _with_last_word(
+    steps: tuple[Step, ...], terms: Terms, promotion: Promotion
+) -> tuple[Step, ...]:
+    """Have its database hand over what it has, where the engine can: before it is switched off."""
+    engine_steps = engine_of(terms).steps(terms, Takeover(promotion, is_heard=True))
+    last = next((one for one in engine_steps if one.id == HANDS_OVER), None)
+    if last is None:
+        return steps
+    salvage = tuple(one.id for one in steps if one.id == "salvage")
+    known = [replace(last, after=salvage)]
+    for one in steps:
+        is_end = one.id == FENCE
+        known.append(replace(one, after=(*one.after, last.id)) if is_end else one)
+    return in_order(known)
 
 
 def takeover_steps(

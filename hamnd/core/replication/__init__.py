@@ -96,6 +96,8 @@ class LossQuestion:
     """This node is the management node: what its database holds is the cluster's own."""
     is_partner_standby: bool = False
     """The partner says itself that it is the standby of this pair and serves nothing."""
+    has_handed_over: bool = False
+    """Step `quiesce` of a takeover ended the primary's writes, and all that it had is here."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,6 +135,8 @@ class Takeover:
     """Unplanned (guide §8): this node's database becomes primary, the partner's is gone."""
 
     promotion: Promotion
+    is_heard: bool = False
+    """The primary's database answers over ssh and sends its log here: it can still hand over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,6 +240,8 @@ class Engine(Protocol):
         or secret in it. Plans put other steps around them by these ids, which every engine uses:
 
         - Takeover: `promote`, after `fuse`; irreversible, its readiness can be looked at any day.
+          While the primary `is_heard`, `quiesce` as in a switchover, where that saves what would be
+          lost; optional, for a takeover cannot depend on a machine that is being taken over from.
         - Setup: any, the last is `replicate`.
         - Rejoin: `hold` (the old primary's database does not serve, whoever starts the machine),
           `preserve` after it (what is there is kept under `kept_as`; gate `preserve_diverged`,

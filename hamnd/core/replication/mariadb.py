@@ -26,7 +26,7 @@ from hamnd.core.replication import (
 )
 from hamnd.core.replication.mariadb_alone import blind, seen_alone, seen_astray
 from hamnd.core.replication.mariadb_loss import judge_loss, judge_promotion
-from hamnd.core.replication.mariadb_pairing import rejoin, set_up, switch_over
+from hamnd.core.replication.mariadb_pairing import hand_over, rejoin, set_up, switch_over
 from hamnd.core.replication.mariadb_return import HERE_TOPIC, THERE_TOPIC, judge_return
 from hamnd.core.replication.mariadb_telling import stranger_of
 from hamnd.core.replication.mariadb_view import (
@@ -132,7 +132,7 @@ class MariaEngine:
         """Return the steps of a task; see `Engine.steps` for the ids."""
         match task:
             case Takeover():
-                return _takeover(terms, task.promotion)
+                return _takeover(terms, task)
             case Setup():
                 return set_up(terms)
             case Rejoin():
@@ -178,12 +178,13 @@ def _follows(status: ServerStatus) -> bool:
     return not (is_still and not status.is_read_only and status.writes_itself)
 
 
-def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
+def _takeover(terms: Terms, task: Takeover) -> tuple[Step, ...]:
     """Return `drain`, which applies all that was received, and `promote` (guide §8.1).
 
-    Stopped before it has applied everything, a replica throws the rest of its relay log away.
+    Stopped before it has applied everything, a replica throws the rest of its relay log away. A
+    primary that still answers hands over first what it has.
     """
-    site, policy = terms.site, terms.policy
+    site, policy, promotion = terms.site, terms.policy, task.promotion
     name = commands.name_of(site)
     is_primary = promotion.variant == "none"
     is_own = promotion.variant in ("none", "activate")
@@ -218,4 +219,4 @@ def _takeover(terms: Terms, promotion: Promotion) -> tuple[Step, ...]:
         timeout_s=policy.step_timeout_s("promote", 60.0),
         reversible=False,
     )
-    return drain, promote
+    return (*(hand_over(terms) if task.is_heard and not is_own else ()), drain, promote)

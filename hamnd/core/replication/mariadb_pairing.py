@@ -8,11 +8,11 @@ There is no rewind: a server with transactions of its own gets a new copy, and k
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Rejoin
-from hamnd.core.replication.pairing import Pairing
+from hamnd.core.replication.pairing import HAND_OVER_S, Pairing
 from hamnd.dialects.mariadb import commands, pairing
 from hamnd.errors import PermanentError
 from hamnd.model.mariadb import Product
@@ -54,21 +54,7 @@ def switch_over(terms: Terms) -> tuple[Step, ...]:
     site = terms.site
     here = site.standby if site.is_on_standby else site.primary
     pair = _pairing(terms, here, site.partner)
-    quiesce = Step(
-        id="quiesce",
-        title=f"MariaDB on {pair.standby.name} takes no writes any more, and hands over all",
-        guide="7",
-        host=pair.standby.name,
-        actions=(commands.refuse_writes(site, pair.standby.name),),
-        preconditions=(commands.is_replicating(site, here.name),),
-        postconditions=(
-            commands.is_read_only(site, pair.standby.name),
-            pairing.has_handed_over(site, pair.standby.name, here.name),
-        ),
-        timeout_s=pair.limit_s("quiesce", 120.0),
-        wait_s=60.0,
-        compensation=commands.take_writes(site, pair.standby.name),
-    )
+    quiesce = _quiesce(pair)
     promote = Step(
         id="promote",
         title="promote MariaDB (graceful)",
@@ -83,6 +69,36 @@ def switch_over(terms: Terms) -> tuple[Step, ...]:
     )
     access = _access(pair, after=("promote",))
     return quiesce, promote, access, _follow(pair, ("promote", "db-access")), _replicate(pair)
+
+
+def hand_over(terms: Terms) -> tuple[Step, ...]:
+    """Return the same `quiesce` before a takeover, for as long as that may wait (guide §8)."""
+    site = terms.site
+    if site.mariadb.product is not Product.MARIADB:
+        return ()
+    pair = Pairing(terms, site.own, site.partner)
+    limit_s = pair.limit_s("quiesce", HAND_OVER_S)
+    return (replace(_quiesce(pair), timeout_s=limit_s, wait_s=limit_s, is_optional=True),)
+
+
+def _quiesce(pair: Pairing) -> Step:
+    """The old primary takes no writes any more; what it wrote is applied here."""
+    site, here, there = pair.site, pair.source.name, pair.standby.name
+    return Step(
+        id="quiesce",
+        title=f"MariaDB on {there} takes no writes any more, and hands over all",
+        guide="7",
+        host=there,
+        actions=(commands.refuse_writes(site, there),),
+        preconditions=(commands.is_replicating(site, here),),
+        postconditions=(
+            commands.is_read_only(site, there),
+            pairing.has_handed_over(site, there, here),
+        ),
+        timeout_s=pair.limit_s("quiesce", 120.0),
+        wait_s=60.0,
+        compensation=commands.take_writes(site, there),
+    )
 
 
 def _pairing(terms: Terms, source: Node, standby: Node) -> Pairing:

@@ -10,6 +10,9 @@ from dataclasses import dataclass
 from hamnd.core.policy import Terms
 from hamnd.model.site import Node, Site
 
+HAND_OVER_S = 30.0
+"""How long a takeover waits at most for a primary that still answers to hand over what it has."""
+
 
 @dataclass(frozen=True, slots=True)
 class Pairing:

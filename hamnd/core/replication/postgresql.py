@@ -27,10 +27,10 @@ from hamnd.core.replication.postgresql_loss import judge_loss, judge_promotion
 from hamnd.core.replication.postgresql_return import TOPIC as RETURNED_TOPIC
 from hamnd.core.replication.postgresql_return import examine_returned
 from hamnd.core.replication.postgresql_steps import (
-    promote_step,
     rejoin_steps,
     setup_steps,
     switchover_steps,
+    takeover_steps,
 )
 from hamnd.core.replication.postgresql_view import (
     TOPIC,
@@ -132,7 +132,7 @@ class PostgresEngine:
         """Return the engine's steps; all but a takeover's need `data_dir`."""
         match task:
             case Takeover():
-                return (promote_step(terms, task.promotion),)
+                return takeover_steps(terms, task)
             case Setup():
                 return setup_steps(terms)
             case Rejoin():

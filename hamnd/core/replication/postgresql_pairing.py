@@ -6,7 +6,9 @@ build commands (dialects.postgresql).
 
 from __future__ import annotations
 
-from hamnd.core.replication.pairing import Pairing
+from dataclasses import replace
+
+from hamnd.core.replication.pairing import HAND_OVER_S, Pairing
 from hamnd.dialects.postgresql import commands, held, pairing
 from hamnd.model.plan import Step
 
@@ -245,4 +247,22 @@ def quiesce(pair: Pairing) -> Step:
         timeout_s=pair.limit_s("quiesce", 2.0 * held.STOP_S),
         wait_s=30.0,
         compensation=(held.give_back(site, host), held.start_again(site, host)),
+    )
+
+
+def hand_over(pair: Pairing) -> Step:
+    """The same before a takeover, for as long as that may wait; it is switched off soon after.
+
+    Its data keeps its name: whoever boots it again finds it as after any takeover.
+    """
+    site, host = pair.site, pair.standby.name
+    limit_s = pair.limit_s("quiesce", HAND_OVER_S)
+    return replace(
+        quiesce(pair),
+        actions=held.stop(site, host),
+        postconditions=(held.has_handed_over(site, host, is_held=False),),
+        timeout_s=limit_s,
+        wait_s=limit_s,
+        compensation=(held.start_again(site, host),),
+        is_optional=True,
     )

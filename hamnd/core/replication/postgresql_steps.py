@@ -11,7 +11,7 @@ was rewound wrongly starts and never streams (lab.md §6).
 from __future__ import annotations
 
 from hamnd.core.policy import Terms
-from hamnd.core.replication import Promotion, Rejoin, Way
+from hamnd.core.replication import Promotion, Rejoin, Takeover, Way
 from hamnd.core.replication import postgresql_pairing as pairs
 from hamnd.core.replication.pairing import Pairing
 from hamnd.dialects.postgresql import commands, held
@@ -54,6 +54,15 @@ def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
         pairs.start(pair, way[-1].id, is_new),
         *pairs.replicate(pair),
     )
+
+
+def takeover_steps(terms: Terms, task: Takeover) -> tuple[Step, ...]:
+    """This server is promoted; a primary that still answers hands over first what it has."""
+    site = terms.site
+    promote = promote_step(terms, task.promotion)
+    if not task.is_heard or task.promotion.variant == "none" or site.postgresql.data_dir is None:
+        return (promote,)
+    return pairs.hand_over(Pairing(terms, site.own, site.partner)), promote
 
 
 def switchover_steps(terms: Terms) -> tuple[Step, ...]:

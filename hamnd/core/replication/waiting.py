@@ -22,6 +22,7 @@ from hamnd.model.health import Replication
 from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict
 from hamnd.model.plan import Loss
 
+NONE_KNOWN = (LossVerdict.ZERO_PROVEN, LossVerdict.ZERO_LIKELY)
 RESTART_TOLERANCE_S = 2.0
 """Uptime is told in whole seconds."""
 
@@ -48,7 +49,7 @@ Promised = Callable[[str | None, float | None], Promise]
 
 def judge_loss(question: LossQuestion, promised: Promised) -> Loss:
     """Return the verdict of design §4 with its basis, never better than what was seen."""
-    view, sample = question.view, question.sample
+    view = question.view
     if view is None:
         return Loss(LossVerdict.UNKNOWN, ("the local database could not be read",))
     if view.role == "primary":
@@ -57,6 +58,15 @@ def judge_loss(question: LossQuestion, promised: Promised) -> Loss:
         return Loss(
             LossVerdict.UNKNOWN, (f"this node's database is {view.role or 'not readable'}",)
         )
+    loss = _loss_of_standby(question, view, promised)
+    if question.has_handed_over and loss.verdict not in NONE_KNOWN:
+        told = "its server took its last write by a step of this run, and all that it had is here"
+        return Loss(LossVerdict.ZERO_LIKELY, (told,))
+    return loss
+
+
+def _loss_of_standby(question: LossQuestion, view: Replication, promised: Promised) -> Loss:
+    sample = question.sample
     if view.is_protecting and question.is_partner_serving:
         return _loss_while_streaming(view, promised(view.sync_mode, view.hold_s))
     if sample is None:

@@ -353,13 +353,14 @@ def start_again(site: Site, host: str) -> Action:
     return script(site, host, _START, "start", *words)
 
 
-def has_handed_over(site: Site, host: str) -> Look:
+def has_handed_over(site: Site, host: str, is_held: bool = True) -> Look:
     """Return the look, from this node, that finds a stopped primary's last record replayed here.
 
     The last record of a server that was stopped in order is its shutdown checkpoint.
     """
-    words = ("sh", "-c", _SHUT_DOWN_AT, "hamnd-end", program(site, "pg_controldata"))
-    there = preview(Exec(host, (*words, places(site).held), site.postgresql.os_user), site)
+    data = places(site).held if is_held else places(site).data
+    words = ("sh", "-c", _SHUT_DOWN_AT, "hamnd-end", program(site, "pg_controldata"), data)
+    there = preview(Exec(host, words, site.postgresql.os_user), site)
     here = preview(psql(site, site.node, limits=Limits(int(LOOK_S) - 2)), site)
     return Look(
         Exec(site.node, ("sh", "-c", HANDED_OVER, "hamnd-handed-over", there, here)),

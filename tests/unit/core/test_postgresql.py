@@ -471,3 +471,10 @@ def test_the_actual_loss_is_what_the_old_primary_has_beyond_the_fork() -> None:
     assert examined(None) is None
     assert examined(5_300, role="standby") is None
     assert examined(9_999, timeline=2) is None, "rewound or cloned: it tells nothing any more"
+
+
+def test_a_primary_that_handed_over_in_this_run_is_missed_for_nothing() -> None:
+    """Not proven all the same: somebody could have started its server again."""
+    waiting = asked(UNPROVEN, sample=sample(sync_mode="async"))
+    assert verdict(waiting) is LossVerdict.UNKNOWN
+    assert verdict(replace(waiting, has_handed_over=True)) is LossVerdict.ZERO_LIKELY

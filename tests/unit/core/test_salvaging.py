@@ -3,15 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from hamnd.core.policy import Terms
+from hamnd.core.gates import Question
+from hamnd.core.health.assessment import Assessment
+from hamnd.core.plans import Draft
+from hamnd.core.plans.takeover import build_takeover
+from hamnd.core.platforms import platform_of
+from hamnd.core.policy import Policy, Terms
+from hamnd.core.replication import Promotion
 from hamnd.dialects import salvage, shell
-from hamnd.model.names import Outcome, Probe, State
-from hamnd.model.plan import Plan
+from hamnd.model.epoch import Epoch
+from hamnd.model.health import Condition
+from hamnd.model.names import Cause, Mode, Outcome, PlanKind, Probe, State, Status, Verdict
+from hamnd.model.plan import Plan, PlanRequest
+from hamnd.model.site import PostgresSite
 from hamnd.model.work import Exec, Swap
-from tests.unit.core.builders import site, terms
+from tests.unit.core.builders import WALL, site, terms
 from tests.unit.core.story import Story
 
 SSH = (
@@ -153,3 +163,70 @@ def test_a_restore_that_began_since_the_card_is() -> None:
     refusal = story.confirm(plan.digest).refusal
     assert refusal is not None
     assert any("fuse" in line for line in refusal.difference)
+
+
+# ---- a database that still answers ---------------------------------------------------------------
+ENGINES = {
+    "postgresql": site(
+        engine="postgresql", postgresql=PostgresSite(data_dir="/data"), credentials=CREDENTIALS
+    ),
+    "mariadb": site(engine="mariadb", credentials=CREDENTIALS),
+}
+
+
+def planned(engine: str, **changes: Any) -> Plan:
+    """A takeover whose primary's xcatd failed, its database and the replication being well."""
+    here = Terms(ENGINES[engine], Policy())
+    linked = Condition("ReplicationPeer", Status.TRUE, "InPeer", "", WALL, WALL, "test")
+    promotion = Promotion("accepted-force", Verdict.PASS, "")
+    question = Question(
+        state=State.PRIMARY_DOWN,
+        mode=Mode.NORMAL,
+        mode_reason="",
+        assessment=Assessment(conditions=(linked,), promotion=promotion),
+        request=PlanRequest(PlanKind.TAKEOVER),
+        has_run=False,
+        terms=here,
+        cause=Cause.SERVICE,
+        does_ssh_answer=True,
+        does_database_answer=True,
+    )
+    question = replace(question, **changes)
+    platform = platform_of(here.site).steps(here.site, here.policy, {})
+    return build_takeover(Draft(question, platform, question.cause, "", WALL, Epoch(0, "aixmn1")))
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_database_that_still_answers_hands_over_before_it_is_switched_off(engine: str) -> None:
+    plan = planned(engine)
+    last = plan.step("quiesce")
+    assert last.host == "aixmn1"
+    assert last.after == ("salvage",), "its files come while it can still be asked for them"
+    assert "quiesce" in plan.step("fence").after
+    assert last.is_optional, "a takeover depends on no machine that it is made against"
+    assert last.compensation, "who steps back has it write again"
+    assert not last.needs_fence
+    assert not any("hamnd-held" in shell.preview(one.request, ENGINES[engine])
+                   for one in last.actions), "its data keeps its name"  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"does_database_answer": False},
+        {"does_ssh_answer": False},
+        {"cause": Cause.HOST},
+        {"assessment": Assessment(promotion=Promotion("accepted-force", Verdict.PASS, ""))},
+    ],
+    ids=["database", "ssh", "cause", "link"],
+)
+def test_what_cannot_hand_over_is_not_asked_to(changes: dict[str, Any]) -> None:
+    plan = planned("postgresql", **changes)
+    assert "quiesce" not in [one.id for one in plan.steps]
+    assert "quiesce" not in plan.step("fence").after
+
+
+def test_a_run_that_goes_on_keeps_the_way_back_of_what_handed_over() -> None:
+    begun = frozenset({"quiesce"})
+    plan = planned("postgresql", does_database_answer=False, begun=begun)
+    assert plan.step("quiesce").compensation
