@@ -9,7 +9,8 @@ ARGS =
 PYTEST_ARGS =
 WORKERS = 2
 NIGHTS = $(BIN)/pytest -q -n $(WORKERS) --dist load tests/lab/test_lab_matrix.py \
-  tests/lab/test_lab_crashes.py tests/lab/test_lab_takeover.py tests/lab/test_life_whole.py
+  tests/lab/test_lab_crashes.py tests/lab/test_lab_overrides.py tests/lab/test_lab_last_word.py \
+  tests/lab/test_lab_takeover.py tests/lab/test_life_whole.py
 HOUSES = $(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/lab/test_lab_guard.py \
   tests/lab/test_lab_systemd.py \
   tests/lab/test_lab_identity.py::test_a_wrong_gateway_brings_the_old_identity_back
@@ -51,9 +52,10 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 
-# Whole stories between real hosts: one night for every row of faults, crashes, a takeover, a life, the
-# return guard, the delivered unit and a wrong gateway in `make test`, every one of them in
-# `make lab-test`. Nights are shared out one by one, what stands in one pair of hosts file by file.
+# Whole stories between real hosts: one night for every row of faults, crashes, overrides, a takeover, a
+# life, the return guard, the delivered unit and a wrong gateway in `make test`, all other stories in
+# `make lab-test`, every one of such a row in `make matrix`. Nights are shared out one by one, what
+# stands in one pair of hosts file by file.
 test: check
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore-glob='tests/lab/test_lab_*' \
 	  --ignore-glob='tests/lab/test_life_*' $(PYTEST_ARGS)
@@ -70,8 +72,9 @@ lab-test: $(VENV)/.dev
 matrix: $(VENV)/.dev
 	HAMND_MATRIX=1 $(BIN)/pytest tests/lab/test_demo_kills.py $(PYTEST_ARGS)
 	HAMND_MATRIX=1 $(BIN)/pytest -v -n $(WORKERS) --dist load tests/proof/test_planted.py \
-	  tests/lab/test_lab_matrix.py tests/lab/test_lab_crashes.py tests/lab/test_life_whole.py \
-	  $(PYTEST_ARGS)
+	  tests/lab/test_lab_matrix.py tests/lab/test_lab_crashes.py tests/lab/test_lab_overrides.py \
+	  tests/lab/test_lab_overrides_planned.py tests/lab/test_lab_window.py \
+	  tests/lab/test_lab_last_word.py tests/lab/test_life_whole.py $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev
 	HAMND_DEPTH=2 HAMND_HOURS=24 $(BIN)/pytest -v -s -n $(WORKERS) --dist load tests/proof $(PYTEST_ARGS)
