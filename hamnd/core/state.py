@@ -210,6 +210,16 @@ class NodeState:
         return next((one for one in found if one.status in ends), None)
 
     @property
+    def is_followed(self) -> bool:
+        """Whether the latest plan that decided it made the partner follow in order."""
+        for one in reversed(self.finished):
+            if one.kind == PlanKind.TAKEOVER:
+                return False
+            if one.kind in FOLLOWING and one.status == RunStatus.DONE:
+                return True
+        return False
+
+    @property
     def last_takeover(self) -> FinishedRun | None:
         """The latest takeover that ended; none once the old primary followed in order again."""
         for one in reversed(self.finished):

@@ -181,8 +181,9 @@ def _old_primary_part(
 ) -> Part | None:
     """What became of the partner of an active node; null before any fresh look told something.
 
-    `serving` is what its own database tools said since this node is active, and lately; null
-    otherwise: what they said before the takeover is no fact about now.
+    `follows`: it was made a standby in order, or was it all along, so that its answers are as they
+    should be. `serving` is what its own database tools said since this node is active, and lately;
+    null otherwise: what they said before the takeover is no fact about now.
     """
     told = {
         probe["answer"]
@@ -202,6 +203,8 @@ def _old_primary_part(
     return {
         "seen": bool(told & {"answered", "refused", "failing"}) or reached,
         "serving": serving,
+        "follows": state.is_followed
+        or (state.last_takeover is None and not terms.site.is_on_standby),
         "epoch": None if sight is None or sight.epoch is None else sight.epoch.number,
     }
 

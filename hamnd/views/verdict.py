@@ -87,8 +87,14 @@ def is_contradicted(run: Document) -> bool:
 
 
 def is_back(document: Document) -> bool:
-    """Whether the old primary of an active node is heard, and does not protect it as standby."""
+    """Whether the old primary of an active node is heard, and does not protect it as standby.
+
+    One that follows in order answers as it should, unless it says itself that it serves.
+    """
     is_seen = lookup(document, "old_primary", "seen") is True
+    is_standby = lookup(document, "old_primary", "follows") is True
+    if is_standby and lookup(document, "old_primary", "serving") is not True:
+        is_seen = False
     return (has_returned(document) or is_seen) and not document.get("protected")
 
 
