@@ -52,11 +52,11 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
     Silent again for as long as it takes to count as down, it is no longer back: what a page says
     must be so now.
     """
-    last = state.last_takeover
-    if state.state is not State.ACTIVE or last is None:
+    out_since = _out_since(state, terms)
+    if out_since is None:
         return []
     heard, partner = latest_host_answer(state.watch), state.watch.partner
-    is_back = heard is not None and heard.wall_s > last.finished_at
+    is_back = heard is not None and heard.wall_s > out_since
     seen, since = None if heard is None else heard.wall_s, now.wall_s
     status, reason, message = Status.FALSE, "StaysAway", "the old primary does not answer"
     if is_back:
@@ -72,7 +72,7 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         message = "the old primary returned and fell silent; whether it still is cannot be told now"
         is_back = False
     is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
-    has_since = partner.at is not None and partner.at.wall_s > last.finished_at
+    has_since = partner.at is not None and partner.at.wall_s > out_since
     sight = state.watch.epochs.get(terms.site.partner.name)
     if is_back and is_fresh and has_since and partner.is_good is True:
         reason = "Serves"
@@ -83,6 +83,22 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         message = f"the old primary may serve by an epoch of its own: {number}"
     told = (reason, message, since, seen, "reach probes")
     return [Condition("OldPrimaryReturned", status, *told)]
+
+
+def _out_since(state: NodeState, terms: Terms) -> float | None:
+    """Return since when the partner of an active node is an old primary, or None: it is none.
+
+    Taken over from by hand it is one as well, unless it said since that it is the standby.
+    """
+    last, partner = state.last_takeover, state.watch.partner
+    if state.state is not State.ACTIVE:
+        return None
+    if last is not None:
+        return last.finished_at
+    if state.is_followed or not terms.site.is_on_standby:
+        return None
+    has_told = partner.at is not None and partner.at.wall_s > state.since
+    return None if has_told and partner.role == "standby" else state.since
 
 
 def _is_silent(state: NodeState, began: Instant, now: Instant, terms: Terms) -> bool:

@@ -326,6 +326,21 @@ def test_the_old_primary_that_answers_again_is_a_condition() -> None:
     assert where(story) == State.ACTIVE
 
 
+@pytest.mark.parametrize("partner", ["good", "dumb", "standby"])
+def test_so_is_one_that_was_taken_over_from_by_hand_unless_it_follows(partner: str) -> None:
+    story = Story().primary_down()
+    story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
+    story.world.has_address = True
+    story.live(70.0)
+    assert where(story) == State.ACTIVE
+    assert status(story, "OldPrimaryReturned")[0] is Status.FALSE
+    story.world.come_back()
+    story.world.partner = partner
+    story.live(15.0)
+    found = story.state.assessment.condition("OldPrimaryReturned")
+    assert (found is not None and found.status is Status.TRUE) is (partner != "standby")
+
+
 def test_an_old_primary_that_is_gone_again_is_not_said_to_be_back() -> None:
     """A page that tells to power off what nobody hears any more would not be believed next time."""
     story = Story().taking_over().live(30.0)
