@@ -60,4 +60,5 @@ def test_what_was_written_until_the_takeover_is_handed_over(
     assert acknowledged <= site.second.rows()
     assert (site.writable(), site.owners()) == ((STANDBY,), [STANDBY])
     told = " ".join(site.hamnctl("history", "--all").text.split())
-    assert "predicted loss after the salvage: zero_likely" in told, told[-4000:]
+    assert "quiesce: step done" in told, told[-4000:]
+    assert "predicted loss after the salvage: zero likely" in told, told[-4000:]
