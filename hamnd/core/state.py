@@ -210,23 +210,24 @@ class NodeState:
         return next((one for one in found if one.status in ends), None)
 
     @property
-    def is_followed(self) -> bool:
-        """Whether the latest plan that decided it made the partner follow in order."""
-        for one in reversed(self.finished):
-            if one.kind == PlanKind.TAKEOVER:
-                return False
-            if one.kind in FOLLOWING and one.status == RunStatus.DONE:
-                return True
-        return False
-
-    @property
     def last_takeover(self) -> FinishedRun | None:
         """The latest takeover that ended; none once the old primary followed in order again."""
+        last = self._parting
+        return last if last is not None and last.kind == PlanKind.TAKEOVER else None
+
+    @property
+    def is_followed(self) -> bool:
+        """Whether the latest plan that decided it made the partner follow in order."""
+        last = self._parting
+        return last is not None and last.kind != PlanKind.TAKEOVER
+
+    @property
+    def _parting(self) -> FinishedRun | None:
+        """The latest run that says what the partner is: taken over from, or a follower in order."""
         for one in reversed(self.finished):
-            if one.kind == PlanKind.TAKEOVER:
+            has_followed = one.kind in FOLLOWING and one.status == RunStatus.DONE
+            if has_followed or one.kind == PlanKind.TAKEOVER:
                 return one
-            if one.kind in FOLLOWING and one.status == RunStatus.DONE:
-                return None
         return None
 
 
