@@ -31,7 +31,7 @@ install -D -m 644 $unit.service /etc/systemd/system/$unit.service || exit 1; don
 is_loaded() {
 case $("$systemctl" show --property=LoadState "$1" 2>/dev/null) in *LoadState=loaded*) ;;
 *LoadState=*) return 1;; *) echo "$systemctl does not tell of $1" >&2; exit 1;; esac; }
-systemctl=$1 maria=$2; shift 2; old=
+systemctl=$1 postgres=$2 maria=$3; shift 3; old=
 version=$("$systemctl" --version 2>/dev/null | sed -n '1s/^systemd \\([0-9]*\\).*/\\1/p')
 [ "${version:-243}" -ge 243 ] || old=-before-243
 for unit; do [ "$unit" != -- ] || { old=-network$old; continue; }
@@ -40,7 +40,8 @@ at=$unit.service.d/hamn-guard.conf
 install -D -m 644 "hamn-guard$old.conf" "/etc/systemd/system/$at" || exit 1; done
 old=${old#-network}
 at=postgresql@.service
-if [ -e "/lib/systemd/system/$at" ] || [ -e "/etc/systemd/system/$at" ]; then
+if [ -z "$postgres" ]; then rm -f "/etc/systemd/system/$at.d/hamn-guard.conf"
+elif [ -e "/lib/systemd/system/$at" ] || [ -e "/etc/systemd/system/$at" ]; then
 from=hamn-guard-postgresql@$old.conf
 install -D -m 644 "$from" "/etc/systemd/system/$at.d/hamn-guard.conf" || exit 1
 fi
@@ -51,7 +52,9 @@ fi
 "$systemctl" daemon-reload
 """
 """Each drop-in only beside a unit that this host has; below systemd 243 in its older form. The
-names behind -- are of what may configure the network, and each of them asks before it does."""
+names behind -- are of what may configure the network, and each of them asks before it does. A
+PostgreSQL server that is not the pair's own by streaming is no standby's while it serves nobody:
+held, one that takes dumps would be missing on the standby."""
 _CONF = 'umask 027; mkdir -p "$1" && cat >"$1/$2.new" && mv "$1/$2.new" "$1/$2"'
 _SUM = (
     'cksum </usr/sbin/hamn-guard && [ -s "$1/$2" ] && [ -e /etc/systemd/system/hamn-guard.service ]'
@@ -107,7 +110,9 @@ def install(
         network: What may bring an address up there that it must not have.
     """
     maria = site.mariadb.unit if site.engine == "mariadb" else ""
-    words = ("hamnd-unpack", site.tool("systemctl"), maria.removesuffix(".service"), *units)
+    streams = "yes" if site.engine == "postgresql" else ""
+    engine = (streams, maria.removesuffix(".service"))
+    words = ("hamnd-unpack", site.tool("systemctl"), *engine, *units)
     words += ("--", *network) if network else ()
     unpack = shell.preview(Exec(host, ("sh", "-c", _UNPACK, *words)), site)
     send = Exec(site.node, ("sh", "-c", _SEND, "hamnd-send", FOLDER, unpack))
