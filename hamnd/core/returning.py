@@ -9,11 +9,13 @@ from __future__ import annotations
 from hamnd.core.guarding import does_claim
 from hamnd.core.health.claim import is_claimed
 from hamnd.core.health.rule import (
+    freshness_s,
     is_recent,
     latest_host_answer,
     silence_began,
     slow_freshness_s,
 )
+from hamnd.core.health.watch import Watch
 from hamnd.core.platforms.crontabs import armed
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
@@ -55,7 +57,7 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
     out_since = _out_since(state, terms)
     if out_since is None:
         return []
-    heard, partner = latest_host_answer(state.watch), state.watch.partner
+    heard = latest_host_answer(state.watch)
     is_back = heard is not None and heard.wall_s > out_since
     seen, since = None if heard is None else heard.wall_s, now.wall_s
     status, reason, message = Status.FALSE, "StaysAway", "the old primary does not answer"
@@ -71,10 +73,8 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         status, reason = Status.UNKNOWN, "NotHeard"
         message = "the old primary returned and fell silent; whether it still is cannot be told now"
         is_back = False
-    is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
-    has_since = partner.at is not None and partner.at.wall_s > out_since
     sight = state.watch.epochs.get(terms.site.partner.name)
-    if is_back and is_fresh and has_since and partner.is_good is True:
+    if is_back and is_serving_again(state.watch, now, terms, out_since):
         reason = "Serves"
         message = "the old primary SERVES again, a second time: stop xcatd and its database there"
     elif is_back and sight is not None and does_claim(sight, terms):
@@ -99,6 +99,23 @@ def _out_since(state: NodeState, terms: Terms) -> float | None:
         return None
     has_told = partner.at is not None and partner.at.wall_s > state.since
     return None if has_told and partner.role == "standby" else state.since
+
+
+def is_serving_again(watch: Watch, now: Instant, terms: Terms, since_s: float) -> bool | None:
+    """Whether the old primary serves, as its own tools said lately and after `since_s`.
+
+    None: they did not say. Data that only xcatd opens serve nobody while that is held off.
+    """
+    partner, xcatd = watch.partner, watch.xcatd
+    is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
+    if not is_fresh or partner.at is None or partner.at.wall_s <= since_s:
+        return None
+    if partner.is_good is not True or not partner.needs_xcatd:
+        return partner.is_good
+    age_max_s = freshness_s(terms.policy)
+    if xcatd.failing_since is not None:
+        return False if is_recent(xcatd.failing_last, now, age_max_s) else None
+    return True if is_recent(xcatd.good, now, age_max_s) else None
 
 
 def _is_silent(state: NodeState, began: Instant, now: Instant, terms: Terms) -> bool:

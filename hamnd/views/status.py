@@ -14,7 +14,8 @@ from hamnd.core.fsm import Refused, fire
 from hamnd.core.gates import blocking
 from hamnd.core.gates.judging import judge_gates, why_impossible
 from hamnd.core.health.claim import is_claimed
-from hamnd.core.health.rule import freshness_s, is_recent, slow_freshness_s
+from hamnd.core.health.rule import freshness_s
+from hamnd.core.returning import is_serving_again
 from hamnd.core.table import Picture, Trigger
 from hamnd.model.names import Mode, PlanKind, State, Status
 from hamnd.model.plan import PlanRequest
@@ -182,8 +183,8 @@ def _old_primary_part(
     """What became of the partner of an active node; null before any fresh look told something.
 
     `follows`: it was made a standby in order, or was it all along, so that its answers are as they
-    should be. `serving` is what its own database tools said since this node is active, and lately;
-    null otherwise: what they said before the takeover is no fact about now.
+    should be. `serving` is what its own tools said since this node is active, and lately; null
+    otherwise: what they said before the takeover is no fact about now.
     """
     told = {
         probe["answer"]
@@ -195,14 +196,10 @@ def _old_primary_part(
     reached = reached or is_claimed(state.watch, now, terms.policy) is True
     if not told and not reached:
         return None
-    partner, serving = state.watch.partner, None
     sight = state.watch.epochs.get(terms.site.partner.name)
-    is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
-    if is_fresh and partner.at is not None and partner.at.wall_s > state.since:
-        serving = partner.is_good
     return {
         "seen": bool(told & {"answered", "refused", "failing"}) or reached,
-        "serving": serving,
+        "serving": is_serving_again(state.watch, now, terms, state.since),
         "follows": state.is_followed
         or (state.last_takeover is None and not terms.site.is_on_standby),
         "epoch": None if sight is None or sight.epoch is None else sight.epoch.number,

@@ -65,6 +65,8 @@ class PartnerDatabase:
     failing_since: Instant | None = None
     detail: str = ""
     timeline: int | None = None
+    needs_xcatd: bool = False
+    """Nobody but xcatd opens it: the primary's or not, it serves nobody while that is held off."""
 
 
 @dataclass(frozen=True, slots=True)

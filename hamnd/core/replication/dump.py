@@ -109,7 +109,10 @@ class DumpEngine:
         told = parse_databases(report)
         if told is not None:
             role = role_of(told, not terms.site.is_on_standby)
-            return PartnerDatabase(role == "primary", role, None, at, None, f"active, role {role}")
+            detail = f"active, role {role}"
+            return PartnerDatabase(
+                role == "primary", role, None, at, None, detail, needs_xcatd=True
+            )
         if answer_of(report) is ServerAnswer.DOWN:
             detail = f"PostgreSQL does not serve there: {why_not(report)}"
             since = before.failing_since or at

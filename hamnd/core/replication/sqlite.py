@@ -104,7 +104,9 @@ class SqliteEngine:
         role = told.role or ("primary" if is_configured else "standby")
         count = sum(one.name.endswith(".sqlite") for one in told.live)
         detail = f"{count} tables, role {role}"
-        return PartnerDatabase(role == "primary", role, None, report.finished, None, detail)
+        return PartnerDatabase(
+            role == "primary", role, None, report.finished, None, detail, needs_xcatd=True
+        )
 
     def loss(self, terms: Terms, question: LossQuestion) -> Loss:
         """Return what a takeover now would lose."""

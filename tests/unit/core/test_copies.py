@@ -207,6 +207,15 @@ def test_a_directory_without_tables_is_a_failure_and_a_broken_line_is_none() -> 
         assert sqlite.ENGINE.partner(TERMS, lost, before) == before
 
 
+def test_tables_and_dumps_are_served_by_xcatd_alone_and_a_mounted_disk_is_not() -> None:
+    nothing = PartnerDatabase()
+    told = sqlite.ENGINE.partner(TERMS, word(1.0), nothing)
+    assert (told.is_good, told.needs_xcatd) == (True, True)
+    told = dump.ENGINE.partner(DUMPS, databases(1.0), nothing)
+    assert (told.is_good, told.needs_xcatd) == (True, True)
+    assert shared_disk.ENGINE.partner(DISK, disk("rw"), nothing).needs_xcatd is False
+
+
 @pytest.mark.parametrize(
     ("files", "starts"),
     [

@@ -13,6 +13,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from hamnd.adapters.http import MetricsText
 from hamnd.core.engine import step
 from hamnd.core.events import Ticked
+from hamnd.core.health.watch import XcatdTrack
 from hamnd.core.replication import PartnerDatabase
 from hamnd.core.snapshot import dump, restore
 from hamnd.core.state import FinishedRun, NodeState
@@ -182,8 +183,31 @@ def test_only_a_fresh_reading_since_the_takeover_says_that_the_old_primary_serve
     assert present(metrics_of(situation), "old_primary") == (what,)
 
 
-def with_partner(situation: Pair, partner: PartnerDatabase) -> Pair:
+@pytest.mark.parametrize(
+    ("xcatd", "expected"),
+    [
+        (XcatdTrack(failing_since=BEFORE, failing_last=pair().active().now.ago(1)), False),
+        (XcatdTrack(good=pair().active().now.ago(1)), True),
+        (XcatdTrack(good=BEFORE), None),
+        (XcatdTrack(), None),
+    ],
+    ids=["held off", "it answers", "it answered before the takeover", "never asked"],
+)
+def test_an_old_primary_whose_data_only_xcatd_opens_serves_only_while_that_answers(
+    xcatd: XcatdTrack, expected: bool | None
+) -> None:
+    """Its tables, or its dump, are the primary's until it is rejoined, whoever keeps it off."""
+    partner = PartnerDatabase(True, "primary", at=pair().active().now.ago(2), needs_xcatd=True)
+    situation = with_partner(pair().active(), partner, xcatd)
+    assert document_of(situation)["old_primary"]["serving"] is expected
+
+
+def with_partner(
+    situation: Pair, partner: PartnerDatabase, xcatd: XcatdTrack | None = None
+) -> Pair:
     watch = replace(situation.state.watch, partner=partner)
+    if xcatd is not None:
+        watch = replace(watch, xcatd=xcatd)
     return replace(situation, state=replace(situation.state, watch=watch))
 
 
