@@ -23,6 +23,7 @@ from hamnd.core.guarding import (
 )
 from hamnd.core.health.rule import does_answer, is_recent, slow_freshness_s
 from hamnd.core.outliving import is_begun
+from hamnd.core.served import is_standby_here
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
@@ -149,8 +150,7 @@ def _follow_doubt(turn: Turn, answer: GuardAnswer) -> None:
     """
     if turn.state.run is not None:
         return
-    reading = turn.state.watch.replication
-    if reading is not None and reading.role == "standby":
+    if is_standby_here(turn.state.watch, turn.now, turn.terms):
         turn.state = replace(turn.state, doubt=EpochDoubt.NONE)
         turn.persist = True
         return

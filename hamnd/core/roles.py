@@ -11,6 +11,7 @@ from hamnd.core.guarding import is_epoch_known, newest_epoch
 from hamnd.core.health.rule import is_recent, slow_freshness_s
 from hamnd.core.platforms import platform_of
 from hamnd.core.readiness import proof_age_max_s
+from hamnd.core.served import is_standby_here
 from hamnd.core.state import NodeState
 from hamnd.core.table import Picture, Trigger
 from hamnd.core.turn import Turn
@@ -28,7 +29,7 @@ def follow_role(turn: Turn) -> None:
         return
     if reading.role == "primary" and state.state not in (State.ACTIVE, State.TAKING_OVER):
         _adopt(turn, reading)
-    elif reading.role == "standby" and state.state is State.ACTIVE and _gave_up_identity(turn):
+    elif state.state is State.ACTIVE and _is_standby(turn) and _gave_up_identity(turn):
         turn.fire(Trigger.STANDBY_HERE, Picture())
         epoch = turn.state.epoch
         if epoch is not None and epoch.owner == turn.terms.site.node:
@@ -84,6 +85,10 @@ def _stood_by(state: NodeState) -> bool:
     """Whether this node was in Peer later than it was active, as far back as is known."""
     was = [one.target for one in state.changes if one.target in (State.PEER, State.ACTIVE)]
     return was[-1:] == [State.PEER]
+
+
+def _is_standby(turn: Turn) -> bool:
+    return is_standby_here(turn.state.watch, turn.now, turn.terms)
 
 
 def _gave_up_identity(turn: Turn) -> bool:

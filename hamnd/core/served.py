@@ -1,7 +1,8 @@
 """What an active node serves: its database, the identity, and its own xcatd.
 
-Owns the condition Serves, and the one look that is taken for it alone. Must not decide what follows
-(table) nor judge the partner (health).
+Owns the condition Serves, the one look that is taken for it alone, and when a role that was read
+tells that this node serves no more. Must not decide what follows (table) nor judge the partner
+(health).
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from functools import lru_cache
 
 from hamnd.core.gates import plan_command
 from hamnd.core.health.moving import moved_by
-from hamnd.core.health.rule import is_recent, slow_freshness_s
+from hamnd.core.health.rule import database_health, is_recent, slow_freshness_s
+from hamnd.core.health.watch import Watch
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
@@ -56,6 +58,8 @@ def judge_serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition
     seen = min(reading.observed, report.finished)
     missing = ["its database is down"] if reading.is_database_up is False else []
     missing += ["its database takes no writes"] if reading.is_closed else []
+    is_left = reading.role == "standby" and not reading.is_role_lasting
+    missing += ["its disk is not mounted"] if is_left else []
     if platform_of(terms.site).holds_identity(terms.site, report) is False:
         # Whoever answers there then is not this node.
         missing.append("it does not hold the identity")
@@ -66,6 +70,17 @@ def judge_serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition
     message = told if missing else "its database is up, and it holds the identity"
     source = "looks at this node"
     return [Condition("Serves", status, reason, message, now.wall_s, seen.wall_s, source)]
+
+
+def is_standby_here(watch: Watch, now: Instant, terms: Terms) -> bool:
+    """Whether this node's database tells that it is a standby's.
+
+    A role that a reboot takes away as well does so only where the partner has taken it up.
+    """
+    reading = watch.replication
+    if reading is None or reading.role != "standby":
+        return False
+    return reading.is_role_lasting or database_health(watch, now, terms.policy) is True
 
 
 def _xcatd_failure(state: NodeState, now: Instant, terms: Terms) -> str | None:

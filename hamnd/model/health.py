@@ -113,6 +113,8 @@ class Replication:
     """What tells this database from every other one, where it has such an identifier."""
     has_link: bool = True
     """Whether primary and standby are connected all the time; copies are pulled now and then."""
+    is_role_lasting: bool = True
+    """Whether the role outlives a reboot: a disk is mounted nowhere right after it."""
     fresh_s: float | None = None
     """Of what is copied: so old `verified_at` may be until the copy does not protect any more."""
     promoted: Copy | None = None

@@ -75,7 +75,8 @@ class SharedDiskEngine:
         if disk.mounted or disk.read_only:
             half = ", ".join((*disk.mounted, *disk.read_only))
             return replace(seen, state="partly", problems=(f"only partly mounted here: {half}",))
-        return _standby(terms, replace(seen, role="standby"), disk, reports)
+        away = replace(seen, role="standby", is_role_lasting=False)
+        return _standby(terms, away, disk, reports)
 
     def partner(self, terms: Terms, report: Report, before: PartnerDatabase) -> PartnerDatabase:
         """Read what the partner has mounted; a disk that nobody has there is a definite failure."""
@@ -158,6 +159,9 @@ def judge_loss(terms: Terms, question: LossQuestion) -> Loss:
         return Loss(LossVerdict.ZERO_PROVEN, (one, told))
     if GRADE_ORDER.get(question.death.grade, 0) >= GRADE_ORDER[FenceGrade.POWER_OFF]:
         told = "its controller says that the old primary is off"
+        return Loss(LossVerdict.ZERO_PROVEN, (one, told))
+    if question.is_owner and question.is_partner_standby:
+        told = "it is this node's, and the partner says itself that nothing is mounted there"
         return Loss(LossVerdict.ZERO_PROVEN, (one, told))
     if question.is_partner_serving:
         told = "what is written is there; a takeover needs its power off, or a reservation"

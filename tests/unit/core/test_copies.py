@@ -384,6 +384,18 @@ def test_the_disk_is_only_safe_where_nobody_else_can_write(
     assert promotion.variant == wanted
 
 
+def test_the_management_node_takes_its_own_disk_again_beside_a_standby_that_says_so_itself() -> (
+    None
+):
+    """After a reboot: nobody was switched off, and nobody has it mounted."""
+    asked = replace(question(disk_view("disk no yes /etc/xcat")), is_partner_standby=True)
+    assert shared_disk.ENGINE.loss(DISK, asked).class_ == "entire-database"
+    loss = shared_disk.ENGINE.loss(DISK, replace(asked, is_owner=True))
+    assert loss.verdict is LossVerdict.ZERO_PROVEN
+    promotion = shared_disk.ENGINE.promotion(DISK, asked, loss)
+    assert (promotion.variant, promotion.verdict) == ("force-after-proof", Verdict.PASS)
+
+
 def test_a_disk_that_this_node_does_not_see_cannot_be_taken() -> None:
     asked = question(disk_view("disk no no /etc/xcat"), FenceGrade.POWER_OFF, 1.0)
     loss = shared_disk.ENGINE.loss(DISK, asked)

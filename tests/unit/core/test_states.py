@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from hamnd.core import fsm
+from hamnd.core.assessing import assess
 from hamnd.core.events import (
     ConnectionLost,
     DiskObserved,
@@ -15,6 +16,7 @@ from hamnd.core.events import (
     Ticked,
 )
 from hamnd.core.fsm import Refused
+from hamnd.core.replication import PartnerDatabase
 from hamnd.core.roles import follow_role
 from hamnd.core.table import TABLE, Picture, Row, Trigger
 from hamnd.core.turn import Turn
@@ -295,6 +297,39 @@ def test_a_primary_database_without_the_identity_is_not_active() -> None:
     story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
     story.live(70.0)
     assert where(story) == State.DEGRADED
+
+
+def without_its_disk(partner_has_it: bool) -> Turn:
+    """Active, and rebooted: neither the address is there nor is the shared disk mounted."""
+    story = adopted()
+    story.world.has_address = False
+    story.live(70.0)
+    reading, now = story.state.watch.replication, at(story.now_s)
+    assert reading is not None
+    away = replace(reading, role="standby", observed=now, is_role_lasting=False)
+    has_it = PartnerDatabase(partner_has_it, "primary" if partner_has_it else None, at=now)
+    watch = replace(story.state.watch, replication=away, partner=has_it)
+    state = replace(story.state, watch=watch)
+    return Turn(replace(state, assessment=assess(state, now, story.terms)), now, story.terms)
+
+
+def test_a_disk_that_a_reboot_left_unmounted_makes_no_standby_of_the_management_node() -> None:
+    """The epoch would be raised for the old primary, which then may serve, and this node not."""
+    turn = without_its_disk(partner_has_it=False)
+    serves = turn.state.assessment.condition("Serves")
+    assert serves is not None
+    assert serves.status is Status.FALSE
+    assert "its disk is not mounted and it does not hold the identity" in serves.message
+    follow_role(turn)
+    assert (turn.state.state, turn.state.epoch) == (State.ACTIVE, turn.before.epoch)
+
+
+def test_a_disk_that_the_partner_has_mounted_was_given_back_by_hand() -> None:
+    turn = without_its_disk(partner_has_it=True)
+    follow_role(turn)
+    assert turn.state.state is State.DEGRADED
+    assert turn.state.epoch is not None
+    assert turn.state.epoch.owner == turn.terms.site.partner.name
 
 
 def test_an_active_node_whose_database_is_standby_again_is_degraded() -> None:
