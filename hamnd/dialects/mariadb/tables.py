@@ -28,6 +28,10 @@ HEADS: Final = (
 
 Row = Mapping[str, str | None]
 
+_OLD_WORDS = {"Replica": "Slave", "replica": "slave", "Source": "Master", "source": "master"}
+_NEW_WORD = re.compile(r"(?<![A-Za-z])(?:[Rr]eplica|[Ss]ource)(?![A-Za-z])")
+"""A whole word of a name, also its last one (rpl_semi_sync_source_wait_no_replica); Replicate_Do_DB
+has none."""
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _ESCAPED = {"n": "\n", "t": "\t", "0": "\0"}
 
@@ -53,9 +57,7 @@ def parse_tables(text: str) -> dict[str, list[Row]]:
 
 def spelled(column: str) -> str:
     """Return a column or variable under MariaDB's name for it; MySQL 8 says replica and source."""
-    for new, old in (("Replica_", "Slave_"), ("replica_", "slave_")):
-        column = column.replace(new, old)
-    return column.replace("Source_", "Master_").replace("source_", "master_")
+    return _NEW_WORD.sub(lambda found: _OLD_WORDS[found[0]], column)
 
 
 def pairs(rows: list[Row]) -> dict[str, str]:

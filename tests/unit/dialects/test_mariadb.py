@@ -6,6 +6,7 @@ format); no MySQL server runs in the lab.
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -138,6 +139,29 @@ def test_mysqls_words_mean_the_same() -> None:
     assert server.semi.is_acknowledging
     assert server.net_timeout_s == 60.0
     assert one.is_caught_up
+
+
+@pytest.mark.parametrize(("word", "holds"), [("ON", True), ("OFF", False)])
+def test_mysqls_names_tell_whether_a_primary_waits_without_its_replica(
+    word: str, holds: bool
+) -> None:
+    """From MySQL's manual, unverified: taken for ON, a takeover would be called without loss."""
+    told = text("10.11-primary-semi-sync")
+    assert "rpl_semi_sync_master_wait_no_slave\tON" in told
+    told = told.replace("wait_no_slave\tON", f"wait_no_slave\t{word}")
+    told = re.sub(r"(?<=_)slave(?=_|\t)", "replica", told.replace("_master_", "_source_"))
+    assert f"rpl_semi_sync_source_wait_no_replica\t{word}" in told
+    server = parse_status(told)
+    assert server is not None
+    assert server.semi == SemiSync(
+        is_asked=True,
+        is_waiting=True,
+        is_before_commit=True,
+        holds_alone=holds,
+        timeout_s=30.0,
+        clients=1,
+        waiters=0,
+    )
 
 
 @pytest.mark.parametrize(
