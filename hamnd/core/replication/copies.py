@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import LossQuestion, PartnerDatabase, Promotion
+from hamnd.core.replication.own import loss_of_own
 from hamnd.dialects import holding
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.copies import Copy, Store, Told
@@ -183,7 +184,7 @@ def judge_loss(question: LossQuestion) -> Loss:
     if view is None:
         return Loss(LossVerdict.UNKNOWN, ("the copies could not be read",))
     if view.role == "primary":
-        return Loss(LossVerdict.ZERO_LIKELY, ("this node's database is already primary",))
+        return loss_of_own(question)
     if view.verified_at is None:
         return Loss(LossVerdict.UNKNOWN, ("no verified copy is here: everything would be lost",))
     age_s = max(0.0, question.now_wall_s - view.verified_at)

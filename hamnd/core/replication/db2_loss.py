@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication import LossQuestion, Promotion
+from hamnd.core.replication.own import loss_of_own
 from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict, Verdict
 from hamnd.model.plan import Loss
 
@@ -25,7 +26,7 @@ def judge_loss(terms: Terms, question: LossQuestion) -> Loss:
     if view is None:
         return Loss(LossVerdict.UNKNOWN, ("the local database could not be read",))
     if view.role == "primary":
-        return Loss(LossVerdict.ZERO_LIKELY, ("this node's database is already primary",))
+        return loss_of_own(question)
     if view.role != "standby":
         return Loss(
             LossVerdict.UNKNOWN, (f"this node's database is {view.role or 'not readable'}",)

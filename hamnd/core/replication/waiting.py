@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from hamnd.core.replication import LossQuestion, Sample
+from hamnd.core.replication.own import loss_of_own
 from hamnd.model.health import Replication
 from hamnd.model.names import GRADE_ORDER, FenceGrade, LossVerdict
 from hamnd.model.plan import Loss
@@ -53,7 +54,7 @@ def judge_loss(question: LossQuestion, promised: Promised) -> Loss:
     if view is None:
         return Loss(LossVerdict.UNKNOWN, ("the local database could not be read",))
     if view.role == "primary":
-        return Loss(LossVerdict.ZERO_LIKELY, ("this node's database is already primary",))
+        return loss_of_own(question)
     if view.role != "standby":
         return Loss(
             LossVerdict.UNKNOWN, (f"this node's database is {view.role or 'not readable'}",)

@@ -12,6 +12,7 @@ import pytest
 from hamnd.core.replication import Death, LossQuestion, Promotion, Skew
 from hamnd.core.replication.db2_loss import judge_loss, judge_promotion
 from hamnd.core.replication.db2_takeover import takeover_steps
+from hamnd.core.replication.registry import ENGINES
 from hamnd.model.health import Positions, Replication
 from hamnd.model.names import FenceGrade, LossVerdict, Verdict
 from hamnd.model.plan import Loss
@@ -240,7 +241,18 @@ def test_in_peer_with_a_serving_primary_nothing_would_be_lost() -> None:
 def test_a_database_that_is_no_standby_is_said_to_be_none(
     view: Replication | None, expected: LossVerdict
 ) -> None:
-    assert verdict(replace(question(), view=view)) is expected
+    assert verdict(replace(question(), view=view, is_owner=True)) is expected
+
+
+@pytest.mark.parametrize("name", sorted(set(ENGINES) - {"shared_disk"}))
+def test_a_database_that_was_promoted_by_hand_is_not_said_to_have_lost_nothing(name: str) -> None:
+    """What was acknowledged and not here by then is missing, whoever takes over the rest."""
+    asked = replace(question(), view=replication(50.0, role="primary"))
+    loss = ENGINES[name].loss(TERMS, asked)
+    assert loss.verdict is LossVerdict.UNKNOWN
+    assert "made primary by somebody" in loss.basis[0]
+    by_plan = ENGINES[name].loss(TERMS, replace(asked, is_owner=True))
+    assert by_plan.verdict is LossVerdict.ZERO_LIKELY
 
 
 # ---- the form of TAKEOVER: the rows of §8.2 and §9 ---------------------------------------------
