@@ -47,17 +47,25 @@ groups=$(printf '%s\n' "$groups" | tr -d ' \t')
 fi
 listed
 }
+at_boot() {
+if [ "$os" = AIX ]; then lsfs -c "$1" 2>/dev/null | awk -F: '!/^#/ && $8 == "yes"'
+else awk -v p="$1" '{ at = $2; sub("/+$", "", at) } !/^[ \t]*#/ && at == p && \
+($4 !~ /(^|,)noauto(,|$)/ || $4 ~ /x-systemd\.automount/)' /etc/fstab 2>/dev/null
+fi
+}
 echo "hamnd-disk 1"
 [ -z "$vg" ] || { is_known && echo "group visible" || echo "group missing"; }
 while [ $# -gt 1 ]; do
 device=$1 point=$2; shift 2
 there=no; { [ -n "$vg" ] || [ -b "$device" ]; } && there=yes
 how "$point"; echo "disk $state $there $point"
+[ -z "$(at_boot "$point")" ] || echo "boot $point"
 done
 echo end
 """
 )
-"""Tell the volume group and each file system. Arguments: VG VGS (DEVICE POINT)…
+"""Tell the volume group and each file system, also whether it is mounted at boot, by whomever it is
+mounted then (fstab(5), noauto; lsfs, AIX Commands Reference). Arguments: VG VGS (DEVICE POINT)…
 
 vgs ends with 5 for a group that is not there as for anything else (vgs(8)): only a whole list of
 the others says that it is missing."""
@@ -116,6 +124,8 @@ class Disk:
     read_only: tuple[str, ...]
     missing: tuple[str, ...]
     """Mount points that are not mounted."""
+    at_boot: tuple[str, ...] = ()
+    """Mount points that the node mounts when it boots, without asking who has them."""
 
     @property
     def is_held(self) -> bool:
@@ -156,6 +166,13 @@ def is_released(site: Site, host: str) -> Look:
     look = see(site, host)
     expects = f"nothing of the shared disk is mounted on {host}"
     return Look(look.request, "shared_disk.released", expects, timeout_s=look.timeout_s)
+
+
+def is_left_at_boot(site: Site, host: str) -> Look:
+    """Return the look that proves that a node mounts nothing of the disk when it boots."""
+    look = see(site, host)
+    expects = f"{host} mounts nothing of the shared disk at boot"
+    return Look(look.request, "shared_disk.left_at_boot", expects, timeout_s=look.timeout_s)
 
 
 def attach(site: Site, host: str) -> Action:
@@ -210,7 +227,8 @@ def parse_disk(report: Report) -> Disk | None:
 
     devices = all(there == "yes" for found, there, _ in rows if found == "no")
     is_visible = "group missing" not in lines and devices
-    return Disk(is_visible, points("rw"), points("ro"), points("no"))
+    at_boot = tuple(one.removeprefix("boot ") for one in lines if one.startswith("boot "))
+    return Disk(is_visible, points("rw"), points("ro"), points("no"), at_boot)
 
 
 def _judged(report: Report, arguments: tuple[str, ...], wanted: str) -> Reading:
@@ -226,6 +244,8 @@ def _judged(report: Report, arguments: tuple[str, ...], wanted: str) -> Reading:
         case "released":
             is_free = not disk.mounted and not disk.read_only
             return Reading(Verdict.PASS if is_free else Verdict.BLOCK, held)
+        case "left_at_boot":
+            return Reading(*_at_boot(disk))
         case "can_attach" if not disk.is_visible:
             told = "it is not visible here: cabling, zoning, or a stale volume group"
             return Reading(Verdict.BLOCK, told)
@@ -233,6 +253,21 @@ def _judged(report: Report, arguments: tuple[str, ...], wanted: str) -> Reading:
             return Reading(Verdict.BLOCK, f"it is mounted here already: {there}")
         case _:
             return Reading(Verdict.PASS, "it is visible" if wanted == "can_attach" else held)
+
+
+def _at_boot(disk: Disk) -> tuple[Verdict, str]:
+    if not disk.at_boot:
+        return Verdict.PASS, "nothing of it is mounted at boot"
+    return Verdict.BLOCK, mounts_at_boot(disk)
+
+
+def mounts_at_boot(disk: Disk) -> str:
+    """Return what a node would do at its next boot, and what keeps it from that."""
+    points = ", ".join(disk.at_boot)
+    return (
+        f"{points} is mounted at boot, whoever has it then: two nodes that mount it destroy all of "
+        f"it; write noauto into its line of /etc/fstab (AIX: chfs -A no {disk.at_boot[0]})"
+    )
 
 
 def read_readable(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
@@ -255,6 +290,11 @@ def read_released(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
     return _judged(report, arguments, "released")
 
 
+def read_left_at_boot(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
+    """PASS when nothing of it is mounted at boot."""
+    return _judged(report, arguments, "left_at_boot")
+
+
 def read_reserved(report: Report) -> bool | None:
     """Whether the site's own check says that the reservation is ours; None: it did not say."""
     if unanswered(report) is not None:
@@ -273,4 +313,5 @@ READERS = {
     "shared_disk.can_attach": read_can_attach,
     "shared_disk.held": read_held,
     "shared_disk.released": read_released,
+    "shared_disk.left_at_boot": read_left_at_boot,
 }

@@ -114,7 +114,8 @@ def _judge_replication(view: View) -> tuple[Status, str, str]:
         return Status.UNKNOWN, "Unreadable", problem
     if reading.connected is False:
         return Status.FALSE, "LinkLost", f"replication link lost, state {reading.state}"
-    return Status.FALSE, "NotInPeer", f"replication state {reading.state}"
+    why = f": {problem}" if reading.problems and not reading.has_link else ""
+    return Status.FALSE, "NotInPeer", f"replication state {reading.state}{why}"
 
 
 def _replication_gap(view: View) -> Condition:

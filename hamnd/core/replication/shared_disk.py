@@ -69,6 +69,7 @@ class SharedDiskEngine:
         if disk is None:
             return _blind(report, shared_disk.why(report))
         seen = replace(_blind(report, ""), problems=(), gap_bytes=0, is_database_up=True)
+        seen = replace(seen, problems=_at_boot(terms, disk, reports.get(PARTNER_TOPIC)))
         if disk.is_held:
             told = "mounted here: the one copy"
             return replace(seen, role="primary", state="mounted", summary=told)
@@ -137,7 +138,18 @@ def _standby(
     group = terms.site.shared_disk.volume_group
     what = f"volume group {group}" if group else "the shared disk"
     summary = f"one copy, {what} is {'reserved for' if is_ours else 'visible on'} this node"
-    return replace(seen, state=state, is_protecting=True, summary=summary)
+    return replace(seen, state=state, is_protecting=not seen.problems, summary=summary)
+
+
+def _at_boot(terms: Terms, here: Disk, heard: Report | None) -> tuple[str, ...]:
+    """Return which of the two would mount the disk when it boots, whoever has it then."""
+    there = None if heard is None else parse_disk(heard)
+    both = ((terms.site.node, here), (terms.site.partner.name, there))
+    return tuple(
+        f"on {name} {shared_disk.mounts_at_boot(disk)}"
+        for name, disk in both
+        if disk is not None and disk.at_boot
+    )
 
 
 def _blind(report: Report, problem: str) -> Replication:

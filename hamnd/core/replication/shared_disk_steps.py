@@ -120,6 +120,8 @@ def _visible(terms: Terms, there: Site, depends_on: tuple[str, ...]) -> Step:
         postconditions=(
             shared_disk.can_attach(there, there.node),
             shared_disk.is_held(there, there.partner.name),
+            shared_disk.is_left_at_boot(there, there.node),
+            shared_disk.is_left_at_boot(there, there.partner.name),
         ),
         timeout_s=terms.policy.step_timeout_s("replicate", 60.0),
     )

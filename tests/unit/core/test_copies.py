@@ -364,6 +364,27 @@ def test_who_has_the_disk_is_seen_from_its_mounts(
     assert seen.is_protecting is (state == "visible")
 
 
+@pytest.mark.parametrize("node", ["aixmn1", "aixmn2"])
+def test_a_disk_that_either_node_mounts_at_boot_is_no_protection(node: str) -> None:
+    """The one that was taken over from boots some day, and mounts what the other one writes to."""
+    lines = ["disk no yes /etc/xcat"]
+    here, there = disk(*lines), disk("disk rw yes /etc/xcat")
+    report_ = disk(*lines, "boot /etc/xcat")
+    if node == "aixmn2":
+        here = report_
+    else:
+        there = report_
+    seen = shared_disk.ENGINE.view(
+        DISK, {shared_disk.TOPIC: here, shared_disk.PARTNER_TOPIC: there}
+    )
+    assert (seen.role, seen.state, seen.is_protecting) == ("standby", "visible", False)
+    assert seen.problems[0].startswith(f"on {node} /etc/xcat is mounted at boot, whoever has it")
+    assert "noauto" in seen.problems[0]
+    peer = judge_conditions(fold_replication(Watch(), seen, at(1.0)), at(2.0), DISK)
+    told = next(one for one in peer if one.type == "ReplicationPeer")
+    assert (told.status, "noauto" in told.message) == (Status.FALSE, True)
+
+
 @pytest.mark.parametrize(
     ("grade", "reserved", "verdict", "class_"),
     [

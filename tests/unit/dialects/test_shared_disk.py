@@ -115,6 +115,18 @@ def test_the_group_is_varied_on_and_what_lies_on_it_mounted_by_name(host: Aix) -
         assert (host.folder / "on").read_text() == ""
 
 
+@pytest.mark.parametrize(("auto", "verdict"), [("yes", Verdict.BLOCK), ("no", Verdict.PASS)])
+def test_what_is_mounted_at_boot_is_told(host: Aix, auto: str, verdict: Verdict) -> None:
+    """`lsfs -c` prints AutoMount in its eighth column (AIX Commands Reference), unverified."""
+    head = "#MountPoint:Device:Vfs:Nodename:Type:Size:Options:AutoMount:Acct"
+    host.replace("lsfs", f'echo "{head}"; echo "$2:/dev/lv00:jfs2:::65536:rw:{auto}:no"')
+    here = site()
+    told = host.look(shared_disk.is_left_at_boot(here, here.node))
+    assert told.verdict is verdict
+    assert host.look(shared_disk.can_attach(here, here.node)).verdict is Verdict.PASS
+    assert ("chfs -A no /etc/xcat" in told.sentence) is (verdict is Verdict.BLOCK)
+
+
 def test_a_group_that_another_node_holds_is_not_forced(host: Aix) -> None:
     here = site()
     (host.folder / "reserved").touch()
