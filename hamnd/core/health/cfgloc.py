@@ -60,6 +60,8 @@ def _database(site: Site) -> str:
             return site.db2.database
         case "postgresql":
             return site.postgresql.database
+        case "dump":
+            return site.dump.database
         case "mariadb":
             return site.mariadb.database
         case _:

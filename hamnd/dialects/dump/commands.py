@@ -24,6 +24,12 @@ _DATABASE = "@DATABASE@"
 
 _COMMENT = "(SELECT shobj_description(oid, 'pg_database') FROM pg_database WHERE datname = {name})"
 _THERE = "EXISTS (SELECT FROM pg_database WHERE datname = {name})"
+_LACKS = """(SELECT CASE WHEN rolsuper THEN '' WHEN NOT rolcreatedb
+THEN format('ALTER ROLE %I CREATEDB', rolname) ELSE coalesce((
+SELECT format('GRANT %I TO %I', pg_get_userbyid(datdba), rolname) FROM pg_database
+WHERE datname IN ({names}) AND NOT pg_has_role(datdba, 'USAGE') LIMIT 1), '') END
+FROM pg_roles WHERE rolname = current_user)"""
+"""What keeps our role from renaming: it takes CREATEDB and the owner's rights (ALTER DATABASE)."""
 _FREE_NAME = """free text := aside;
 number int := 1;
 BEGIN
@@ -44,7 +50,7 @@ def status(site: Site, host: str) -> Look:
         "live": _COMMENT.format(name=live),
         "restored": _COMMENT.format(name=ready),
         "mark": _MARK,
-        "may_rename": "(SELECT rolsuper OR rolcreatedb FROM pg_roles WHERE rolname = current_user)",
+        "lacks": _LACKS.format(names=f"{live}, {ready}"),
     }
     pairs = ", ".join(f"'{key}', {value}" for key, value in fields.items())
     return Look(

@@ -43,7 +43,8 @@ class Databases:
     """The copy that the live database once was."""
     restored: Copy | None
     mark: str
-    may_rename: bool
+    lacks: str
+    """What a superuser has to run before our role may rename them; or nothing."""
 
 
 def parse_databases(report: Report) -> Databases | None:
@@ -54,6 +55,8 @@ def parse_databases(report: Report) -> Databases | None:
     now, has_live = told.get("now"), told.get("has_live")
     if told.get("dumps") != 1 or not isinstance(now, int | float) or not isinstance(has_live, bool):
         return None
+    if not isinstance(told.get("lacks"), str):
+        return None
     live = str(told.get("live") or "")
     return Databases(
         now=float(now),
@@ -63,7 +66,7 @@ def parse_databases(report: Report) -> Databases | None:
         live=copy_in(live),
         restored=copy_in(str(told.get("restored") or "")),
         mark=str(told.get("mark") or ""),
-        may_rename=told.get("may_rename") is True,
+        lacks=told["lacks"],
     )
 
 
@@ -106,8 +109,8 @@ def read_restored(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
         return Reading(Verdict.BLOCK, "the server is in recovery: it takes no dumps")
     if told.restored is None:
         return Reading(Verdict.BLOCK, "no restored copy is there")
-    if not told.may_rename:
-        return Reading(Verdict.BLOCK, "the role may not rename databases: ALTER ROLE … CREATEDB")
+    if told.lacks:
+        return Reading(Verdict.BLOCK, f"our role may not rename the databases: {told.lacks}")
     return Reading(Verdict.PASS, f"copy {told.restored.number} is restored")
 
 

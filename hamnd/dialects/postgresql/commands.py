@@ -91,9 +91,13 @@ _CAN_PROMOTE = (
     "SELECT has_function_privilege($$pg_catalog.pg_promote(boolean, integer)$$, $$execute$$)",
     "SHOW listen_addresses",
     "SHOW synchronous_standby_names",
-    "SELECT current_user, rolsuper FROM pg_roles WHERE rolname = current_user",
+    (
+        "SELECT current_user, rolsuper AND coalesce(current_setting('allow_alter_system', true), "
+        "'on') = 'on' FROM pg_roles WHERE rolname = current_user"
+    ),
 )
-"""One line each, in this order: what is asked at a prompt has no need of JSON."""
+"""One line each, in this order: what is asked at a prompt has no need of JSON. Since version 17
+allow_alter_system keeps a superuser from what `wait_for_nobody` does."""
 
 _WRITABLE = (
     _IN_RECOVERY,

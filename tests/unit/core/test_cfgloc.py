@@ -13,7 +13,7 @@ import pytest
 from hamnd.core.health.cfgloc import cfgloc_matches
 from hamnd.dialects.cfgloc import Cfgloc, connection, parse_cfgloc
 from hamnd.model.names import Status
-from hamnd.model.site import IdentityMode, PostgresSite
+from hamnd.model.site import DumpSite, IdentityMode, PostgresSite
 from hamnd.model.work import Ending, Exec, Report
 from tests.unit.core.builders import at, site, terms
 
@@ -49,6 +49,12 @@ def test_each_engine_has_its_word(line: str, told: Cfgloc) -> None:
 def test_what_is_no_such_line_is_not_guessed_at() -> None:
     for text in ("", "\n", "what is this", "a b:c"):
         assert judged(text) == (Status.UNKNOWN, "Unreadable")
+
+
+def test_the_database_that_is_dumped_is_the_one_that_xcatd_opens() -> None:
+    dumps = site(engine="dump", dump=DumpSite(database="xcatdb"))
+    assert judged("Pg:dbname=xcatdb\n", dumps) == (Status.TRUE, "Matches")
+    assert judged("Pg:dbname=another\n", dumps) == (Status.FALSE, "OtherDatabase")
 
 
 def test_the_movable_address_is_right_and_the_old_primarys_own_is_wrong() -> None:

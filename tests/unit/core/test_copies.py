@@ -249,9 +249,25 @@ def databases(sent: float, **changes: Any) -> Report:
         "live": None,
         "restored": COMMENT,
         "mark": "0/50",
-        "may_rename": True,
+        "lacks": "",
     }
     return report(sent=sent, stdout=json.dumps(told | changes))
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "said"),
+    [
+        ({}, Verdict.PASS, "copy 3 is restored"),
+        ({"lacks": "GRANT xcatadm TO hamnd"}, Verdict.BLOCK, "databases: GRANT xcatadm TO hamnd"),
+        ({"lacks": None}, Verdict.UNKNOWN, "unreadable"),
+        ({"restored": None}, Verdict.BLOCK, "no restored copy"),
+    ],
+)
+def test_a_role_that_cannot_rename_is_told_by_day(
+    changes: dict[str, Any], verdict: Verdict, said: str
+) -> None:
+    reading = READERS["dump.restored"](databases(1.0, **changes), ())
+    assert (reading.verdict, said in reading.sentence) == (verdict, True)
 
 
 @pytest.mark.parametrize(("mark", "verified"), [("0/50", 40.0), ("0/58", 0.0), (None, 0.0)])
