@@ -201,3 +201,26 @@ def test_a_full_disk_is_told_by_its_name(
     ended = run(pairing.has_space(here).request, tmp_path, "")
     assert ended.returncode == code
     assert said in ended.stdout
+
+
+@pytest.mark.parametrize(
+    ("wrote", "has", "code"),
+    [
+        ("0-1-50", "0-1-50", 0),
+        ("0-1-50,1-1-7", "1-1-7,0-1-50", 0),
+        ("0-1-50,1-1-7", "0-1-50", 1),
+        ("0-1-50,1-1-7", "1-1-6,0-1-50", 1),
+        ("", "", 0),
+    ],
+)
+def test_all_is_handed_over_whatever_order_the_domains_are_told_in(
+    wrote: str, has: str, code: int, tmp_path: Path
+) -> None:
+    client = tmp_path / "mariadb"
+    client.write_text(
+        f"#!/bin/sh\ncase $* in *binlog_pos*) echo '{wrote}' ;; *) echo '{has}' ;; esac\n"
+    )
+    client.chmod(0o700)
+    here = site(engine="mariadb", mariadb=MariaSite())
+    look = pairing.has_handed_over(here, here.node, here.node)
+    assert ask(look, tmp_path, "") == code
