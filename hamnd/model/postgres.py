@@ -75,7 +75,7 @@ class ReturnedData:
     can_be_rewound: bool
     """It has data checksums or wal_log_hints, which pg_rewind needs."""
     is_cut_off: bool
-    """pg_rewind began on it and did not come to its end."""
+    """pg_rewind could not take it back, or did not come to its end."""
     is_standby: bool
     tablespaces: int
     commits: int | None

@@ -142,7 +142,6 @@ def rewind(pair: Pairing) -> Step:
             held.rewind(site, standby, source),
             held.follow(site, standby, source, is_new=False),
         ),
-        preconditions=(held.can_rewind(site, standby, source),),
         postconditions=(held.follows(site, standby, source, is_new=False),),
         timeout_s=pair.limit_s("db-rewind", COPY_S),
         reversible=False,

@@ -39,7 +39,7 @@ def examine_returned(exam: Examination) -> Finding:
 def _way(told: ReturnedData, view: Replication) -> tuple[Way, str]:
     """Return how it comes back, and why so: rewound where nothing speaks against it."""
     against = {
-        "pg_rewind was cut off on it": told.is_cut_off,
+        "pg_rewind could not take it back, or was cut off": told.is_cut_off,
         f"timeline {told.timeline} over there is unknown here": _is_unknown(told, view),
         "its log since the fork is gone": told.commits is None and not told.has_no_more,
         "it has neither data checksums nor wal_log_hints": not told.can_be_rewound,

@@ -131,10 +131,21 @@ rm -f "$held.log"
 _REWIND = """\
 set -eu; rewind=$1 held=$2 mark=$3 source=$4
 trap ': >"$held/standby.signal"' EXIT
+said=$(LC_ALL=C "$rewind" -n -D "$held" --source-server="$source" 2>&1) || {
+printf '%s\\n' "$said" | tail -n 3 >&2
+case $said in
+*"could not find previous WAL record"*|*"could not read WAL record"*|*"common ancestor"*|\
+*"wal_log_hints"*|*"full_page_writes"*) : >"$mark"
+echo "pg_rewind cannot take it back, only a new copy helps: plan rejoin anew" >&2 ;;
+esac
+exit 1; }
 : >"$mark"
 "$rewind" -D "$held" --source-server="$source"
 rm -f "$mark"
 """
+"""It is asked first whether it can (-n changes nothing). Where the data are against it, and not the
+way to the other server, the mark stays and has the next plan copy anew: a checkpoint after the fork
+throws away the log before it, where pg_rewind looks for the last checkpoint in common."""
 _FOLLOW = """\
 set -eu; dir=$1; shift
 : >"$dir/standby.signal"
@@ -144,7 +155,7 @@ mv "$dir/postgresql.auto.conf.new" "$dir/postgresql.auto.conf"
 """
 _FOLLOWS = """\
 data=$1 from=$2 mark=$3; shift 3
-[ ! -e "$mark" ] || { echo "pg_rewind was cut off: only a new copy helps"; exit 1; }
+[ ! -e "$mark" ] || { echo "pg_rewind could not, or was cut off: only a new copy helps"; exit 1; }
 for dir in "$data" "$from"; do [ ! -e "$dir/PG_VERSION" ] || break; done
 [ -e "$dir/standby.signal" ] || { echo "$dir is no standby's"; exit 1; }
 for line; do
@@ -278,18 +289,6 @@ def is_shut_down(site: Site, host: str) -> Look:
     """Return the look that proves held data shut down in order."""
     words = (program(site, "pg_controldata"), places(site).held)
     return scripted(site, host, f"the data of {host} is shut down", _STATE, "state", *words)
-
-
-def can_rewind(site: Site, host: Node, to: Node) -> Look:
-    """Return the look by which pg_rewind itself says that it can; it changes nothing (-n)."""
-    source = conninfo_of({**upstream(site, host, to), "dbname": site.postgresql.database})
-    argv = (program(site, "pg_rewind"), "-n", "-D", places(site).held, "--source-server", source)
-    return Look(
-        Exec(host.name, argv, site.postgresql.os_user),
-        reads="shell.exit_zero",
-        expects=f"pg_rewind can take {host.name} back to where {to.name} went on",
-        timeout_s=120.0,
-    )
 
 
 def rewind(site: Site, host: Node, to: Node) -> Action:
