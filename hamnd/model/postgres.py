@@ -135,6 +135,8 @@ class ServerStatus:
     commit_exceptions: int = 0
     """How many roles or databases have a synchronous_commit of their own."""
     receiver_timeout_s: float = 60.0
+    writer_delay_s: float = 0.2
+    """Its log writer's pause (wal_writer_delay)."""
     listen_addresses: str = ""
     is_read_only: bool = False
     fork: int | None = None

@@ -15,9 +15,9 @@ from hamnd.core.replication.waiting import Promise
 from hamnd.model.names import LossVerdict, Verdict
 from hamnd.model.plan import Loss
 
-OFF_DELAY_S = 1.0
-"""With synchronous_commit = off a commit may be so late on its own disk: three times
-wal_writer_delay, 0.6 s by default (PostgreSQL manual, Asynchronous Commit)."""
+OFF_DELAYS, OFF_MARGIN_S = 3, 0.4
+"""With synchronous_commit = off a commit may be on its own disk so many times wal_writer_delay
+later, 0.6 s by default (PostgreSQL manual, Asynchronous Commit); and what its writing takes."""
 
 
 class SyncMode(StrEnum):

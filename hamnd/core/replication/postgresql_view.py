@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from hamnd.core.policy import Policy
-from hamnd.core.replication.postgresql_loss import OFF_DELAY_S, SyncMode
+from hamnd.core.replication.postgresql_loss import OFF_DELAYS, OFF_MARGIN_S, SyncMode
 from hamnd.dialects.postgresql.status import answer_of, parse_status
 from hamnd.model.health import Positions, Replication
 from hamnd.model.postgres import ServerAnswer, ServerStatus, Slot
@@ -148,9 +148,12 @@ def _verified_at(status: ServerStatus, partner: PrimaryWord | None) -> float | N
         return None
     if status.end is None or status.end < partner.flushed:
         return None
-    # With synchronous_commit = off a commit is acknowledged before it is on any disk.
-    is_off = partner.status.commit_level == "off"
-    return partner.asked_s - (OFF_DELAY_S if is_off else 0.0)
+    # With synchronous_commit = off a commit is acknowledged before it is on any disk; a role or a
+    # database with a value of its own may have that one.
+    there = partner.status
+    is_off = there.commit_level == "off" or there.commit_exceptions > 0
+    late_s = OFF_DELAYS * there.writer_delay_s + OFF_MARGIN_S if is_off else 0.0
+    return partner.asked_s - late_s
 
 
 def _mode_of(here: ServerStatus, there: ServerStatus) -> SyncMode | None:

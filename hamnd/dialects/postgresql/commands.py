@@ -27,6 +27,7 @@ _SETTINGS = (
     "synchronous_standby_names",
     "transaction_read_only",
     "wal_receiver_timeout",
+    "wal_writer_delay",
 )
 
 _RECEIVER = (

@@ -159,6 +159,7 @@ def parse_status(text: str) -> ServerStatus | None:
     if receiver is not None and receiver.timeline:
         timeline = max(timeline or 0, receiver.timeline)
     timeout_ms = _number(settings.get("wal_receiver_timeout"))
+    delay_ms = _number(settings.get("wal_writer_delay"))
     problems = []
     if not settings:
         problems.append("the settings could not be read")
@@ -184,6 +185,7 @@ def parse_status(text: str) -> ServerStatus | None:
         commit_level=str(settings.get("synchronous_commit") or ""),
         commit_exceptions=_integer(told.get("exceptions")) or 0,
         receiver_timeout_s=60.0 if timeout_ms is None else timeout_ms / 1000,
+        writer_delay_s=0.2 if delay_ms is None else delay_ms / 1000,
         listen_addresses=str(settings.get("listen_addresses") or ""),
         is_read_only=settings.get("transaction_read_only") == "on",
         fork=parse_fork(told.get("history")),
