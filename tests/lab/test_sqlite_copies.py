@@ -385,6 +385,21 @@ def test_the_primarys_word_tells_its_tables_and_when_they_were_written(pair: Pai
     assert all(abs(one.changed_at - told.now) < 60 for one in told.live), "no utime hides a write"
 
 
+def test_a_node_with_a_copy_that_rotted_is_understood_and_tells_the_one_before(pair: Pair) -> None:
+    """As a primary it keeps what was set aside while it was a standby: nothing is pulled any more.
+    Not understood, its tables would count as failing, and a whole primary as down."""
+    pair.copy()
+    pair.copy()
+    generations = pair.folder / "standby/state/sqlite/gen"
+    (generations / "2").rename(generations / "2.damaged")
+    far = replace(pair.site("mn2"), sqlite=replace(pair.copies, directory=str(pair.live)))
+    _, report = pair.see(commands.look(far, "mn1"))
+    told = parse_told(report)
+    assert told is not None
+    assert told.copy is not None
+    assert told.copy.number == 1
+
+
 def test_what_is_preserved_stays_and_the_next_one_gets_a_number(pair: Pair) -> None:
     site = pair.site("mn2")
     kept = pair.folder / "standby/state/sqlite/kept/copy-7"

@@ -84,11 +84,12 @@ def role_of(words: str) -> str:
 
 
 def _own_copy(text: str) -> Copy | None:
-    if not text:
-        return None
+    """Return the copy that the node itself has; one that cannot be read is none."""
     number, _, document = text.partition(" ")
-    raw = json.loads(document)
-    return copy_of({**raw, "number": number})
+    try:
+        return copy_of({**json.loads(document), "number": number})
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return None
 
 
 def _live(line: str) -> LiveTable:

@@ -129,7 +129,7 @@ cd "$dir" 2>/dev/null || { echo "$dir on $(uname -n) cannot be entered" >&2; exi
 [ -n "$(ls ./*.sqlite 2>/dev/null)" ] || { echo "no *.sqlite tables in $dir" >&2; exit 1; }
 echo "hamnd-look 1"; date +"now %s"
 [ ! -f .hamnd-role ] || echo "role $(head -n 1 .hamnd-role)"
-last=$(ls "$home/gen" 2>/dev/null | sort -n | tail -n 1)
+last=$(ls "$home/gen" 2>/dev/null | grep -x '[0-9][0-9]*' | sort -n | tail -n 1)
 [ -z "$last" ] || [ ! -f "$home/gen/$last/copy.json" ] || \
 echo "copy $last $(cat "$home/gen/$last/copy.json")"
 set --; for one in *.sqlite *.sqlite-wal *.sqlite-journal; do

@@ -207,6 +207,19 @@ def test_a_directory_without_tables_is_a_failure_and_a_broken_line_is_none() -> 
         assert sqlite.ENGINE.partner(TERMS, lost, before) == before
 
 
+def test_an_answer_that_cannot_be_read_is_no_failure_of_the_primary() -> None:
+    """It would count as down after eight seconds, and a takeover be offered (law 2)."""
+    before = PartnerDatabase(True, "primary")
+    whole = word(1.0)
+    for half in ("", whole.stdout.replace("end\n", ""), whole.stdout.replace("now ", "now x")):
+        told = sqlite.ENGINE.partner(TERMS, replace(whole, stdout=half), before)
+        assert (told.is_good, told.failing_since) == (None, None)
+    for copy in ("copy 5.damaged {}\nend", "copy 5 {half\nend"):
+        text = whole.stdout.replace("end", copy)
+        told = sqlite.ENGINE.partner(TERMS, replace(whole, stdout=text), before)
+        assert (told.is_good, told.role) == (True, "primary")
+
+
 def test_tables_and_dumps_are_served_by_xcatd_alone_and_a_mounted_disk_is_not() -> None:
     nothing = PartnerDatabase()
     told = sqlite.ENGINE.partner(TERMS, word(1.0), nothing)
