@@ -84,7 +84,9 @@ class SharedDiskEngine:
         del terms
         disk = parse_disk(report)
         if disk is None:
-            return told_failure(report, before, "its disk cannot be read")
+            failed = told_failure(report, before, "its disk cannot be read")
+            # What could not tell what is mounted says nothing of the disk.
+            return before if failed is before else replace(failed, is_good=None, failing_since=None)
         if disk.is_held:
             return PartnerDatabase(True, "primary", None, report.finished, None, "mounted there")
         since = before.failing_since or report.finished

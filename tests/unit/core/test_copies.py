@@ -452,6 +452,18 @@ def test_a_disk_that_this_node_does_not_see_cannot_be_taken() -> None:
     assert shared_disk.ENGINE.promotion(DISK, asked, loss).verdict is Verdict.BLOCK
 
 
+def test_a_partner_that_cannot_tell_what_is_mounted_there_has_not_failed() -> None:
+    """lsvg or /proc/mounts did not answer: for eight seconds of that nothing is taken over."""
+    before = PartnerDatabase(True, "primary")
+    mute = report(exit_code=1, stderr="what is mounted here cannot be told")
+    told = shared_disk.ENGINE.partner(DISK, mute, before)
+    assert (told.is_good, told.failing_since) == (None, None)
+    assert "cannot be told" in told.detail
+    assert shared_disk.ENGINE.partner(DISK, report(Ending.TIMED_OUT), before) == before
+    free = shared_disk.ENGINE.partner(DISK, disk("disk no yes /etc/xcat"), before)
+    assert (free.is_good, free.role) == (False, "standby")
+
+
 def test_two_nodes_that_have_mounted_it_are_told_as_what_they_are() -> None:
     ours = disk_view("disk rw yes /etc/xcat")
     reports = {shared_disk.RETURNED_TOPIC: disk("disk rw yes /etc/xcat")}
