@@ -169,14 +169,14 @@ def _few(names: tuple[str, ...]) -> str:
 def told_failure(report: Report, before: PartnerDatabase, what: str) -> PartnerDatabase:
     """Return what a look at the partner's data means that brought no data home.
 
-    Only a program that ran there and said no is a definite failure; an answer that cannot be read
-    is none.
+    Only a program that ran there and said no is a definite failure, with 1; an answer that cannot
+    be read is none, nor is a shell that could not go on.
     """
     if report.ending is not Ending.EXITED or report.exit_code in (None, 126, 127, 255):
         return before
     since = before.failing_since or report.finished
     detail = f"{what}: {last_lines(report)}"
-    if report.exit_code == 0:
+    if report.exit_code != 1:
         return PartnerDatabase(None, at=report.finished, detail=detail)
     return PartnerDatabase(False, at=report.finished, failing_since=since, detail=detail)
 

@@ -136,7 +136,7 @@ set --; for one in *.sqlite *.sqlite-wal *.sqlite-journal; do
 [ ! -e "$one" ] || set -- "$@" "$one"
 done
 stat -c 'file %Z %s %n' -- "$@" 2>/dev/null || \
-perl -e 'for (@ARGV) { my @s = stat; print "file $s[10] $s[7] $_\n" }' -- "$@" || exit 1
+perl -e 'for (@ARGV) { my @s = stat; print "file $s[10] $s[7] $_\n" }' -- "$@" || exit 2
 echo end
 """.lstrip("\n")
 """Tell what is there now, without any database program: each file with the change time of its

@@ -214,6 +214,8 @@ def test_an_answer_that_cannot_be_read_is_no_failure_of_the_primary() -> None:
     for half in ("", whole.stdout.replace("end\n", ""), whole.stdout.replace("now ", "now x")):
         told = sqlite.ENGINE.partner(TERMS, replace(whole, stdout=half), before)
         assert (told.is_good, told.failing_since) == (None, None)
+    told = sqlite.ENGINE.partner(TERMS, report(exit_code=2, stderr="sh: Cannot fork"), before)
+    assert (told.is_good, told.failing_since) == (None, None)
     for copy in ("copy 5.damaged {}\nend", "copy 5 {half\nend"):
         text = whole.stdout.replace("end", copy)
         told = sqlite.ENGINE.partner(TERMS, replace(whole, stdout=text), before)
