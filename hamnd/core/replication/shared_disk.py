@@ -37,6 +37,7 @@ RESERVED_TOPIC = "reservation"
 PARTNER_TOPIC = "partner_db"
 RETURNED_TOPIC = "returned:disk"
 RESERVED = "reserved"
+PARTLY = "partly"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ class SharedDiskEngine:
             return replace(seen, role="primary", state="mounted", summary=told)
         if disk.mounted or disk.read_only:
             half = ", ".join((*disk.mounted, *disk.read_only))
-            return replace(seen, state="partly", problems=(f"only partly mounted here: {half}",))
+            return replace(seen, state=PARTLY, problems=(f"only partly mounted here: {half}",))
         away = replace(seen, role="standby", is_role_lasting=False)
         return _standby(terms, away, disk, reports)
 
@@ -160,10 +161,15 @@ def _blind(report: Report, problem: str) -> Replication:
     return replace(told, sync_mode="one copy", has_link=False)
 
 
+def _is_told(view: Replication) -> bool:
+    """Whether it was read; one that is half mounted has no role, and can be mounted whole."""
+    return view.role is not None or view.state == PARTLY
+
+
 def judge_loss(terms: Terms, question: LossQuestion) -> Loss:
     """Return the verdict of design §4: one copy loses nothing, two writers can lose all of it."""
     view = question.view
-    if view is None or view.role is None:
+    if view is None or not _is_told(view):
         return Loss(LossVerdict.UNKNOWN, ("the shared disk could not be read",), is_entire=True)
     if view.role == "primary":
         return Loss(LossVerdict.ZERO_LIKELY, ("the disk is mounted here already",))
@@ -190,7 +196,7 @@ def judge_loss(terms: Terms, question: LossQuestion) -> Loss:
 def judge_promotion(question: LossQuestion, loss: Loss) -> Promotion:
     """Return whether this node may take the disk."""
     view = question.view
-    if view is None or view.role is None:
+    if view is None or not _is_told(view):
         return Promotion("none", Verdict.UNKNOWN, "the shared disk could not be read")
     if view.role == "primary":
         return Promotion("none", Verdict.PASS, "the disk is mounted here already")

@@ -448,6 +448,19 @@ def test_the_management_node_takes_its_own_disk_again_beside_a_standby_that_says
     assert (promotion.variant, promotion.verdict) == ("force-after-proof", Verdict.PASS)
 
 
+def test_a_disk_of_which_only_a_part_could_be_mounted_can_be_mounted_whole() -> None:
+    """The second file system needed fsck, and the run was concluded: its plan has a way on."""
+    half = disk_view("disk rw yes /a", "disk no yes /b")
+    asked = question(half, FenceGrade.POWER_OFF, 1.0)
+    loss = shared_disk.ENGINE.loss(DISK, asked)
+    assert loss.verdict is LossVerdict.ZERO_PROVEN
+    assert shared_disk.ENGINE.promotion(DISK, asked, loss).variant == "force-after-proof"
+    assert shared_disk.ENGINE.loss(DISK, question(half)).class_ == "entire-database"
+    assert shared_disk.ENGINE.loss(DISK, question(disk_view())).class_ == "entire-database"
+    unread = question(disk_view(), FenceGrade.POWER_OFF, 1.0)
+    assert shared_disk.ENGINE.promotion(DISK, unread, loss).verdict is Verdict.UNKNOWN
+
+
 def test_a_disk_that_this_node_does_not_see_cannot_be_taken() -> None:
     asked = question(disk_view("disk no no /etc/xcat"), FenceGrade.POWER_OFF, 1.0)
     loss = shared_disk.ENGINE.loss(DISK, asked)
