@@ -76,6 +76,14 @@ class TellRun:
 
 
 @dataclass(frozen=True, slots=True)
+class TellTakeover:
+    """Write there which takeover of the pair was the latest, and who looked at it."""
+
+    line: str
+    """As dialects.takeovers writes it; empty: none is known."""
+
+
+@dataclass(frozen=True, slots=True)
 class TellGuard:
     """Write anew what hamn-guard goes by on this node: where the partner is has changed."""
 
@@ -142,6 +150,7 @@ Command = (
     | LookAtStep
     | WriteReport
     | TellRun
+    | TellTakeover
     | TellGuard
     | RunHook
     | PerformRoutine

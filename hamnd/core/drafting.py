@@ -19,7 +19,7 @@ from hamnd.core.plans import Draft
 from hamnd.core.plans.kinds import KINDS
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Run
-from hamnd.core.state import NodeState, Refusal
+from hamnd.core.state import FinishedRun, NodeState, Refusal
 from hamnd.core.turn import Turn
 from hamnd.errors import PermanentError
 from hamnd.model.epoch import Claim, Epoch
@@ -27,6 +27,8 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import Outcome, Phase, Probe, RunStatus
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.record import Record
+from hamnd.model.site import Site
+from hamnd.model.takeovers import PastTakeover
 
 
 def made(draft: Draft) -> Plan | Refusal:
@@ -107,13 +109,28 @@ def question_of(
 
 def earlier_takeover(state: NodeState, now: Instant, terms: Terms) -> Earlier | None:
     """Return the takeover before, as long as policy wants somebody to have looked at it."""
-    last = state.last_made_active
+    last = latest_takeover(state, terms.site)
     if last is None:
         return None
     age_s = max(0.0, now.wall_s - last.finished_at)
     if age_s > terms.policy.acknowledge_window_s:
         return None
-    return Earlier(last.digest, age_s, last.acknowledged_by)
+    return Earlier(last.node, last.digest, age_s, last.acknowledged_by)
+
+
+def latest_takeover(state: NodeState, site: Site) -> PastTakeover | None:
+    """Return the latest takeover of the pair that was carried through, whichever node did it."""
+    ours, theirs = state.last_made_active, state.elsewhere
+    if ours is None:
+        return theirs
+    here = past_takeover(ours, site.node)
+    return theirs if theirs is not None and theirs.finished_at > here.finished_at else here
+
+
+def past_takeover(run: FinishedRun, node: str) -> PastTakeover:
+    """Return a run of this node as the partner is told of it."""
+    at = None if run.acknowledged_at is None else int(run.acknowledged_at)
+    return PastTakeover(node, run.digest, int(run.finished_at), run.acknowledged_by, at)
 
 
 def is_open(state: NodeState) -> bool:

@@ -13,6 +13,7 @@ import json
 from dataclasses import replace
 
 from hamnd.core import (
+    acknowledging,
     announcing,
     asking,
     copying,
@@ -79,6 +80,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     holds.end_expired(turn)
     _act_on(turn, event)
     follow_epoch(turn)
+    acknowledging.learn(turn)
     follow_rows(turn)
     follow_run(turn)
     turn.state = forget_own(state, turn.state, terms)
@@ -89,6 +91,7 @@ def step(state: NodeState, event: Event, now: Instant, terms: Terms) -> Decision
     copying.begin_overdue(turn, event)
     telling.tell_changes(turn)
     announcing.tell_run(turn, event)
+    announcing.tell_takeover(turn, event)
     announcing.tell_guard(turn)
     _ask(turn, event)
     _remember(turn)

@@ -26,6 +26,7 @@ from hamnd.model.copying import CopyFacts
 from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import Cause, Mode, State
 from hamnd.model.rehearsal import Rehearsal
+from hamnd.model.takeovers import PastTakeover
 from hamnd.model.work import ActionRequest, LookRequest
 
 FORMAT = 1
@@ -75,6 +76,7 @@ class Durable:
     rehearsed_at: float | None = None
     is_exchanged: bool = False
     lasting: Lasting = field(default_factory=Lasting)
+    elsewhere: PastTakeover | None = None
 
 
 @cache
@@ -119,6 +121,7 @@ def durable(state: NodeState) -> Durable:
         rehearsed_at=state.rehearsed_at,
         is_exchanged=state.is_exchanged,
         lasting=state.lasting,
+        elsewhere=state.elsewhere,
     )
 
 
@@ -176,6 +179,7 @@ def restore(text: str, memory: Mapping[str, tuple[str, float]]) -> NodeState:
         rehearsed_at=kept.rehearsed_at,
         is_exchanged=kept.is_exchanged,
         lasting=kept.lasting,
+        elsewhere=kept.elsewhere,
         watch=watch,
     )
 

@@ -22,6 +22,7 @@ from hamnd.model.plan import Plan
 from hamnd.model.record import Record
 from hamnd.model.rehearsal import Rehearsal
 from hamnd.model.routine import RoutineRun
+from hamnd.model.takeovers import PastTakeover
 from hamnd.model.work import Look
 
 
@@ -183,6 +184,8 @@ class NodeState:
     hold: Hold | None = None
     rehearsal: Rehearsal | None = None
     """The latest rehearsal, or the one under way."""
+    elsewhere: PastTakeover | None = None
+    """The latest takeover that the partner carried through, as it told itself."""
     rehearsed_at: float | None = None
     """When a rehearsal last ended well."""
     lasting: Lasting = field(default_factory=Lasting)

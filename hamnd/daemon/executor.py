@@ -29,6 +29,7 @@ from hamnd.core.commands import (
     TakeLook,
     TellGuard,
     TellRun,
+    TellTakeover,
     WriteReport,
 )
 from hamnd.core.events import (
@@ -42,6 +43,7 @@ from hamnd.core.events import (
     StepLooked,
     StepRehearsed,
 )
+from hamnd.dialects import running, takeovers
 from hamnd.model.instant import Instant
 from hamnd.model.work import Action, Ending, Look, Looked, Report
 from hamnd.ports import Clock, World
@@ -64,7 +66,8 @@ class Hooks:
 
     set_reach_interval: Callable[[float], None]
     write_report: Callable[[str], Awaitable[None]]
-    tell_run: Callable[[str], Awaitable[None]]
+    tell_partner: Callable[[str, str], Awaitable[None]]
+    """Name and line of a file that the partner's hamnd reads."""
     tell_guard: Callable[[], Awaitable[None]]
 
 
@@ -129,7 +132,7 @@ class Executor:
                     self._routines[command.name].cancel()
             case KeepEpoch():
                 self._launch(self._keep(command, world), f"epoch-{command.host}")
-            case WriteReport() | TellRun() | TellGuard():
+            case WriteReport() | TellRun() | TellTakeover() | TellGuard():
                 self._launch(self._write(command), "own-file")
             case _:
                 assert_never(command)
@@ -226,13 +229,16 @@ class Executor:
         report = await self._perform(world, command.action, KEEP_S)
         await self._bring(EpochKept(command, report))
 
-    async def _write(self, command: WriteReport | TellRun | TellGuard) -> None:
+    async def _write(self, command: WriteReport | TellRun | TellTakeover | TellGuard) -> None:
         """Write one of hamnd's own files; that it cannot be written holds nothing."""
         match command:
             case WriteReport():
                 what, work = "report", self._hooks.write_report(command.digest)
             case TellRun():
-                what, work = "run", self._hooks.tell_run(command.line)
+                what, work = "run", self._hooks.tell_partner(running.NAME, command.line)
+            case TellTakeover():
+                what = takeovers.NAME
+                work = self._hooks.tell_partner(takeovers.NAME, command.line)
             case TellGuard():
                 what, work = "guard", self._hooks.tell_guard()
             case _:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from hamnd.core.plans.by_hand import takeover_by_hand
 from hamnd.core.policy import Terms
-from hamnd.dialects import guard, runbook, running
+from hamnd.dialects import guard, runbook
 from hamnd.journal import open_journal
 from hamnd.model.site import Site
 from hamnd.views.report import render_report_html, render_report_markdown, report_document
@@ -69,13 +69,13 @@ def write_guard_conf(site: Site) -> Path:
     return _replace(Path(site.paths.state_dir) / guard.NAME, guard.conf(site))
 
 
-def write_run(state_dir: Path, line: str) -> None:
-    """Write which plan is on here, for the partner's hamnd; an empty line removes it. Blocking.
+def write_line(state_dir: Path, name: str, line: str) -> None:
+    """Write what the partner's hamnd reads here; an empty line removes the file. Blocking.
 
     Raises:
         OSError: it cannot be written.
     """
-    path = state_dir / running.NAME
+    path = state_dir / name
     if line:
         _replace(path, f"{line}\n")
     else:

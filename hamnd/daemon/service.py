@@ -55,7 +55,7 @@ from hamnd.daemon.handler import ControlHandler
 from hamnd.daemon.host import effective_user, free_bytes, read_boot_id
 from hamnd.daemon.ledger import JournalThread, Ledger
 from hamnd.daemon.pages import Pages
-from hamnd.daemon.paperwork import write_guard_conf, write_report, write_run, write_runbook
+from hamnd.daemon.paperwork import write_guard_conf, write_line, write_report, write_runbook
 from hamnd.daemon.parts import Core, Item, Limits, Parts
 from hamnd.daemon.runtime import Runtime
 from hamnd.daemon.wiring import Wiring, retire
@@ -93,8 +93,8 @@ class Service:
         self._reload = asyncio.Event()
         self._ticks = TickSource()
         self._is_beating = False
-        self._run_line = ""
-        self._run_lock = asyncio.Lock()
+        self._lines: dict[str, str] = {}
+        self._lines_lock = asyncio.Lock()
         self._scheduled: set[str] = set()
         self._reach_interval_s: float | None = None
 
@@ -121,7 +121,7 @@ class Service:
         lock = StateLock(settings)
         self._wired = wiring.build(site)
         hooks = Hooks(
-            self._set_reach_interval, self._write_report, self._tell_run, self._tell_guard
+            self._set_reach_interval, self._write_report, self._tell_partner, self._tell_guard
         )
         self._executor = Executor(self._wired.world, self._clock, hooks)
         self._ledger = Ledger(
@@ -266,12 +266,12 @@ class Service:
         else:
             log.info("report_written", digest=digest, path=str(path))
 
-    async def _tell_run(self, line: str) -> None:
-        """Write the latest line, whatever was asked for before it."""
-        self._run_line = line
-        async with self._run_lock:
+    async def _tell_partner(self, name: str, line: str) -> None:
+        """Write the latest line of a file, whatever was asked for before it."""
+        self._lines[name] = line
+        async with self._lines_lock:
             state_dir = Path(self._runtime.terms.site.paths.state_dir)
-            await asyncio.to_thread(write_run, state_dir, self._run_line)
+            await asyncio.to_thread(write_line, state_dir, name, self._lines[name])
 
     async def _tell_guard(self) -> None:
         await _tell_guard(present(self._runtime.terms, self._runtime.state).site)

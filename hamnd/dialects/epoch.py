@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 
+from hamnd.dialects import takeovers
 from hamnd.dialects.shell import last_lines, unanswered
 from hamnd.model.epoch import NO_BOOT, Epoch, EpochSight
 from hamnd.model.names import Verdict
@@ -30,6 +31,7 @@ _LINE = re.compile(r"(\d{1,9}) ([A-Za-z0-9._-]{1,255}) ([A-Za-z0-9._:-]{1,255})"
 _TOLD = re.compile(r"^hamnd-epoch=(.*)$", re.MULTILINE)
 _GUARD = re.compile(r"^hamnd-guard=(yes|no)$", re.MULTILINE)
 _RUN = re.compile(r"^hamnd-run=([a-z_ ]{0,60})$", re.MULTILINE)
+_TAKEOVER = re.compile(r"^hamnd-takeover=(.*)$", re.MULTILINE)
 _BOOT = re.compile(r"^hamnd-boot=(\S+)$", re.MULTILINE)
 
 _THIS_BOOT = (
@@ -68,12 +70,14 @@ TELLING = (
     'case $p in ""|*[!0-9]*) ;; '
     '*) kill -0 "$p" 2>/dev/null || [ -d "/proc/$p" ] || r="${r% running} interrupted" ;; '
     "esac ;; esac; "
-    'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"; echo "hamnd-guard=$g"; echo "hamnd-run=$r"'
+    't=; { read -r t <"${HAMND_STATE_DIR:-$e}/takeover"; } 2>/dev/null; '
+    'echo "hamnd-epoch=$k"; echo "hamnd-boot=$b"; echo "hamnd-guard=$g"; echo "hamnd-run=$r"; '
+    'echo "hamnd-takeover=$t"'
 )
-"""Shell text that tells what a host keeps, and which plan is on there (dialects.running); `$e` is
-the state directory. Others ask it along, so it starts no program of its own where the kernel has a
-boot id. A run whose hamnd ended in the middle of it is told as interrupted: its own line would say
-"running" for ever."""
+"""Shell text that tells what a host keeps, which plan is on there (dialects.running), and which
+takeover of the pair was the latest (dialects.takeovers); `$e` is the state directory. Others ask it
+along, so it starts no program of its own where the kernel has a boot id. A run whose hamnd ended in
+the middle of it is told as interrupted: its own line would say "running" for ever."""
 
 _TELL = f"e=$1; {TELLING}"
 
@@ -171,8 +175,16 @@ def read_there(host: str, report: Report) -> EpochSight | None:
     guard = _GUARD.search(report.stdout)
     has_guard = None if guard is None else guard[1] == "yes"
     run = _RUN.search(report.stdout)
-    told_run = None if run is None else run[1]
-    return EpochSight(host, epoch, boot[0], report.finished, has_guard=has_guard, run=told_run)
+    past = _TAKEOVER.search(report.stdout)
+    return EpochSight(
+        host,
+        epoch,
+        boot[0],
+        report.finished,
+        has_guard=has_guard,
+        run=None if run is None else run[1],
+        takeover=None if past is None else takeovers.parse(past[1]),
+    )
 
 
 def read_told(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from hamnd.model.instant import Instant
+from hamnd.model.takeovers import PastTakeover
 
 NO_BOOT = "-"
 """Stands for a boot that nobody confirmed, or that the teller does not know."""
@@ -68,3 +69,5 @@ class EpochSight:
     """Whether hamn-guard is installed there, where that was told."""
     run: str | None = None
     """Kind and status of the plan that hamnd carries out there; empty: none; None: not told."""
+    takeover: PastTakeover | None = None
+    """The latest takeover of the pair that is known there; None: none, or it was not told."""

@@ -194,6 +194,9 @@ def _next_when_active(document: Document) -> list[str]:
         return [f"POWER OFF {partner} by hand: {told}", f"hamnctl explain · {report}"]
     if waiting := document.get("acknowledge"):
         name = plan_name(str(waiting))
+        if waiting not in [one.get("digest") for one in finished]:
+            told = "it was carried out there; then, once you know why, here or there:"
+            return [f"on {partner}: hamnctl report {name}      {told}", f"hamnctl ack {name}"]
         return [f"hamnctl report {name}      then, once you know why:      hamnctl ack {name}"]
     if not finished:
         return ["hamnctl explain · history"]

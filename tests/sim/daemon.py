@@ -26,6 +26,7 @@ from hamnd.core.commands import (
     TakeLook,
     TellGuard,
     TellRun,
+    TellTakeover,
     WriteReport,
 )
 from hamnd.core.engine import step
@@ -204,7 +205,7 @@ class Daemon:
                 )
             case KeepEpoch():
                 self._keep(command, life)
-            case TellRun() | TellGuard():
+            case TellRun() | TellTakeover() | TellGuard():
                 pass
             case WriteReport():
                 self.transcript.say("hamnd", f"writes the report of {command.digest}")

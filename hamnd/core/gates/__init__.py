@@ -27,8 +27,10 @@ LOSS_RANK: dict[str, int] = {name: rank for rank, name in enumerate(LOSS_CLASSES
 
 @dataclass(frozen=True, slots=True)
 class Earlier:
-    """A takeover that was carried through within `Policy.acknowledge_window_s`."""
+    """A takeover that was carried through within `Policy.acknowledge_window_s`, on either node."""
 
+    node: str
+    """Who carried it out: its journal has the report."""
     digest: str
     age_s: float
     acknowledged_by: str

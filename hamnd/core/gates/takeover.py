@@ -151,8 +151,12 @@ def acknowledged(question: Question) -> GateResult | None:
     if earlier.acknowledged_by:
         told = f"{earlier.acknowledged_by} acknowledged takeover {digest}"
         return GateResult(name, Verdict.PASS, told)
-    told = f"takeover {digest} ended {earlier.age_s / 60:.0f} min ago, and nobody looked at why"
-    return GateResult(name, Verdict.BLOCK, told, f"hamnctl report {digest}; hamnctl ack {digest}")
+    is_here = earlier.node == question.terms.site.node
+    which = f"takeover {digest}" if is_here else f"takeover {digest} to {earlier.node}"
+    told = f"{which} ended {earlier.age_s / 60:.0f} min ago, and nobody looked at why"
+    where = "" if is_here else f" (on {earlier.node}, once it is up)"
+    clear = f"hamnctl report {digest}{where}; hamnctl ack {digest}"
+    return GateResult(name, Verdict.BLOCK, told, clear)
 
 
 def readiness(question: Question) -> GateResult:

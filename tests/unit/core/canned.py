@@ -169,6 +169,8 @@ class World:
     """Each host's present boot, where it matters."""
     runs: dict[str, str] = field(default_factory=dict)
     """The line that each host keeps of the plan that is on there."""
+    takeovers: dict[str, str] = field(default_factory=dict)
+    """The line that each host keeps of the latest takeover of the pair."""
     has_probe: bool = False
     hook: str = "done"
     """done | fails | hangs: what the site's own program does."""
@@ -267,7 +269,8 @@ class World:
     def told(self, host: str) -> str:
         """What a host tells of the epoch it keeps."""
         kept, boot = self.epochs.get(host, "none"), self.boots.get(host, "boot-1")
-        return f"hamnd-epoch={kept}\nhamnd-boot={boot}\nhamnd-run={self.runs.get(host, '')}\n"
+        run, past = self.runs.get(host, ""), self.takeovers.get(host, "")
+        return f"hamnd-epoch={kept}\nhamnd-boot={boot}\nhamnd-run={run}\nhamnd-takeover={past}\n"
 
     def _over_there(self, look: Look, host: str, at_s: float) -> Answer:
         reads = look.reads

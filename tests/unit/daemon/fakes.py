@@ -52,7 +52,7 @@ PING = Look(Reach("mn1", "127.0.0.1", Probe.PING), "reach.answer", "an answer", 
 ACTION = Action(Exec("mn2", ("true",)))
 
 
-async def no_word(_: str = "") -> None:
+async def no_word(*_: str) -> None:
     """Write nothing of what hamnd tells of itself."""
 
 
