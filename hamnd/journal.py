@@ -11,7 +11,7 @@ import hashlib
 import json
 import shutil
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,6 +36,11 @@ COLUMNS = (
     "exit_code, outcome, evidence, hash"
 )
 BUSY_S = 2.0
+
+AROUND = 2_000
+"""Records before and after a run that its report may tell of: alarms, refusals, what came later."""
+TOLD_ALWAYS = ("plan_confirmed", "state_changed", "takeover_acknowledged")
+"""A report needs these of any age: which run continued which, who owned the state, who saw it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +111,13 @@ def as_stored(row: tuple[Any, ...]) -> Stored:
     """
     seq, wall_s, monotonic_s, boot_id, phase, what, actor, digest, step = row[:9]
     preview, exit_code, outcome, evidence, entry_hash = row[9:]
+    texts = (boot_id, phase, what, actor, digest, step, preview, outcome, evidence, entry_hash)
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("a text of it is none")
+    if not (isinstance(wall_s, float) and isinstance(monotonic_s, float)):
+        raise ValueError("a time of it is none")
+    if not isinstance(exit_code, int | None):
+        raise ValueError("its exit code is no number")
     record = Record(
         phase=Phase(phase),
         what=what,
@@ -123,9 +135,11 @@ def as_stored(row: tuple[Any, ...]) -> Stored:
 def read_state(connection: sqlite3.Connection) -> StoredState | None:
     """Return the state document. Raises ValueError when it is not what was written."""
     row = connection.execute("SELECT document, wall_s, hash FROM state WHERE id = 1").fetchone()
-    if row is None or row[0] is None:
+    if row is None:
+        raise ValueError("the state is missing")
+    if row == (None, 0.0, ""):
         return None
-    if content_hash(row[0], row[1]) != row[2]:
+    if content_hash(row[0], row[1]) != row[2] or not isinstance(row[1], float):
         raise ValueError("the state document does not match its hash")
     return StoredState(row[0], row[1])
 
@@ -136,7 +150,8 @@ def read_memory(connection: sqlite3.Connection) -> dict[str, tuple[str, float]]:
     for key, value, wall_s, fact_hash in connection.execute(
         "SELECT key, value, wall_s, hash FROM memory ORDER BY key"
     ):
-        if content_hash(key, value, wall_s) != fact_hash:
+        is_whole = content_hash(key, value, wall_s) == fact_hash
+        if not (is_whole and isinstance(value, str) and isinstance(wall_s, float)):
             raise ValueError(f"the remembered fact {key} does not match its hash")
         facts[key] = (value, wall_s)
     return facts
@@ -219,16 +234,39 @@ class JournalReader:
         """Return the last entries, oldest first; `digest` (or its beginning) filters by plan."""
         return list(self._entries(last, digest))
 
+    def confirmations(self) -> list[Stored]:
+        """Return the confirmations of all plans, oldest first."""
+        return list(self._read("WHERE what = 'plan_confirmed' ORDER BY seq", ()))
+
+    def entries_around(self, digests: Sequence[str]) -> list[Stored]:
+        """Return what a report of these plans is made of, oldest first.
+
+        Their records, what was written around them, and of all other time `TOLD_ALWAYS` alone: a
+        journal of ten years does not fit into memory.
+        """
+        marks = ",".join("?" * len(digests))
+        told = ",".join("?" * len(TOLD_ALWAYS))
+        return list(
+            self._read(
+                f"WHERE seq BETWEEN (SELECT min(seq) FROM journal WHERE digest IN ({marks})) - ? "
+                f"AND (SELECT max(seq) FROM journal WHERE digest IN ({marks})) + ? "
+                f"OR what IN ({told}) ORDER BY seq",
+                (*digests, AROUND, *digests, AROUND, *TOLD_ALWAYS),
+            )
+        )
+
     def _entries(self, last: int | None, digest: str | None) -> Iterator[Stored]:
         limit = -1 if last is None else max(0, last)
         prefix = "" if digest is None else digest
+        return self._read(
+            "WHERE seq IN (SELECT seq FROM journal WHERE substr(digest, 1, ?) = ? "
+            "ORDER BY seq DESC LIMIT ?) ORDER BY seq",
+            (len(prefix), prefix, limit),
+        )
+
+    def _read(self, where: str, values: tuple[object, ...]) -> Iterator[Stored]:
         try:
-            rows = self._connection.execute(
-                f"SELECT {COLUMNS} FROM (SELECT * FROM journal "
-                "WHERE substr(digest, 1, ?) = ? ORDER BY seq DESC LIMIT ?) ORDER BY seq",
-                (len(prefix), prefix, limit),
-            ).fetchall()
-            for row in rows:
+            for row in self._connection.execute(f"SELECT {COLUMNS} FROM journal {where}", values):
                 yield as_stored(row)
         except (sqlite3.Error, ValueError) as error:
             raise damaged(self._path, str(error)) from error

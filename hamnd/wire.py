@@ -46,6 +46,8 @@ PREFIX = "/v1/"
 TEXT_MAX = 500
 """Characters of a reason or a name; longer ones are refused, they go to journal and report."""
 OVERRIDES_MAX = 32
+UNKNOWN_TOLD_MAX = 20
+"""Keys that are not known and are told one by one: each is compared with those that are."""
 MOMENT_MAX = 253_402_300_799
 """9999-12-31T23:59:59Z in epoch seconds."""
 WATCH_INTERVAL_S = 5.0
@@ -271,12 +273,12 @@ def problems_of(verb: Verb, body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return everything that is wrong with a request document, in the order of its keys."""
     fields = {field.name: field for field in DOCUMENTS.get(verb, ())}
     problems: list[str] = []
-    for key in body:
-        if key not in fields:
-            meant = get_close_matches(key, fields, n=1)
-            problems.append(
-                f"{key} is not known" + (f"; did you mean {meant[0]}?" if meant else "")
-            )
+    unknown = [key for key in body if key not in fields]
+    for key in unknown[:UNKNOWN_TOLD_MAX]:
+        meant = get_close_matches(key, fields, n=1)
+        problems.append(f"{key} is not known" + (f"; did you mean {meant[0]}?" if meant else ""))
+    if len(unknown) > UNKNOWN_TOLD_MAX:
+        problems.append(f"{len(unknown) - UNKNOWN_TOLD_MAX} more keys are not known")
     for field in fields.values():
         if field.name in body:
             problems += _field_problems(field, body[field.name])

@@ -72,6 +72,7 @@ def _history(session: Session, journal: JournalReader) -> int:
 
 def _report(session: Session, journal: JournalReader) -> int:
     from hamnd.views.report import (
+        chain_of,
         render_report_html,
         render_report_markdown,
         render_report_text,
@@ -79,15 +80,16 @@ def _report(session: Session, journal: JournalReader) -> int:
         report_document,
     )
 
-    entries = journal.entries()
-    digests = report_digests(entries)
+    confirmations = journal.confirmations()
+    digests = report_digests(confirmations)
     wanted = session.args.id
     found = [one for one in digests if wanted is None or _bare(one).startswith(_bare(wanted))]
     if not found:
         told = "no plan was ever confirmed here" if wanted is None else f"no run {wanted} is known"
         known = f"known: {', '.join(digests)}" if digests else "hamnctl history"
         raise Stop(exits.FAILED, f"hamnctl: {told}.", known)
-    document = report_document(entries, found[-1])
+    chain = chain_of(confirmations, found[-1])
+    document = report_document(journal.entries_around(chain), found[-1])
     render = render_report_html if session.args.html else render_report_markdown
     if (session.args.markdown or session.args.html) and not session.screen.as_json:
         session.screen.say(render(document).rstrip("\n").split("\n"))

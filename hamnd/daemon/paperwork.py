@@ -15,7 +15,12 @@ from hamnd.core.policy import Terms
 from hamnd.dialects import guard, runbook
 from hamnd.journal import open_journal
 from hamnd.model.site import Site
-from hamnd.views.report import render_report_html, render_report_markdown, report_document
+from hamnd.views.report import (
+    chain_of,
+    render_report_html,
+    render_report_markdown,
+    report_document,
+)
 from hamnd.views.runbook import render_runbook, render_runbook_markdown, runbook_document
 
 REPORTS = "reports"
@@ -33,7 +38,8 @@ def write_report(state_dir: Path, digest: str) -> Path | None:
         OSError: a file cannot be written.
     """
     with open_journal(state_dir) as journal:
-        document = report_document(journal.entries(), digest)
+        chain = chain_of(journal.confirmations(), digest)
+        document = report_document(journal.entries_around(chain), digest)
     if not document["found"]:
         return None
     folder = state_dir / REPORTS

@@ -17,7 +17,7 @@ from hamnd.model.names import ManyValued, Verdict
 from hamnd.model.site import Platform, Site
 from hamnd.model.work import Action, Ending, Exec, Fence, FenceStatus, Look, Reading, Report
 
-_STATUS = re.compile(r"^\s*status:\s*(on|off)\s*$", re.IGNORECASE | re.MULTILINE)
+_STATUS = re.compile(r"status:\s*(on|off)", re.IGNORECASE)
 _MAYBE_OFF = re.compile(
     r"waiting to power off|connection lost|timed? ?out|getting status", re.IGNORECASE
 )
@@ -107,9 +107,10 @@ def _kill(site: Site) -> str:
 
 def read_status(report: Report) -> PowerState:
     """Return what a `status` proves; every doubt is UNKNOWN."""
-    if report.ending is not Ending.EXITED:
+    if report.ending is not Ending.EXITED or report.truncated:
         return PowerState.UNKNOWN
-    said = {word.lower() for word in _STATUS.findall(report.stdout)}
+    lines = (_STATUS.fullmatch(line.strip()) for line in report.stdout.split("\n"))
+    said = {line[1].lower() for line in lines if line is not None}
     if report.exit_code == 0:
         return PowerState.UNKNOWN if "off" in said else PowerState.ON
     if report.exit_code != 2 or "on" in said:

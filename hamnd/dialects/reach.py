@@ -19,7 +19,7 @@ from hamnd.model.work import Ending, Exec, Look, Looked, Reach, Reading, Report
 
 CLAIMED = "reach.claimed"
 _CLAIMANT = re.compile(r"reply from \S+ \[([0-9A-Fa-f:]+)\]", re.IGNORECASE)
-_SENT = re.compile(r"(\d+) packets? transmitted")
+_SENT = re.compile(r"(\d{1,9}) packets? transmitted")
 _NOT_SENT = re.compile(r"send(msg|to):|operation not permitted", re.IGNORECASE)
 _XCATD_ERROR = re.compile(r"<error>(.*?)</error>", re.DOTALL)
 

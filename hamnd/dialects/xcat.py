@@ -28,8 +28,8 @@ NO_DAEMON_CODE = 111
 _OWN_NAME_KEY = "site.master".partition(".")[2]
 _DENIED = "permission denied for request"
 _NO_CONNECTION = re.compile(r"Unable to open socket connection to xcatd|Connection failure:")
-_ERROR = re.compile(r"^\s*Error:\s*(.*)$", re.MULTILINE)
-_WARNING = re.compile(r"^\s*Warning:\s*(.*)$", re.MULTILINE)
+_ERROR = re.compile(r"^[ \t]*Error:[ \t]*(.*)$", re.MULTILINE)
+_WARNING = re.compile(r"^[ \t]*Warning:[ \t]*(.*)$", re.MULTILINE)
 _VERSION = re.compile(r"^Version (\S+)(?: \(git commit ([0-9a-f]+))?", re.MULTILINE)
 _SETTING = re.compile(r"^(\w+)=(.*)$", re.MULTILINE)
 _NO_OBJECT = re.compile(r"Could not find (an object named|any object)", re.IGNORECASE)

@@ -77,7 +77,10 @@ def load(text: str) -> Loaded:
     """Read a configuration and check form and relations; never raises, never does I/O."""
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as bad:
+    except (
+        ValueError,
+        RecursionError,
+    ) as bad:  # also numbers and nesting beyond Python's own limits
         return Loaded(None, None, (error("", f"this is not TOML: {bad}"),))
     values, found = read(raw, SCHEMA)
     relations_found = (

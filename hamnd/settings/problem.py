@@ -16,6 +16,11 @@ class Severity(StrEnum):
     WARNING = "warning"
 
 
+def _escaped(sign: str) -> str:
+    """Return a sign that would drive a terminal as TOML writes it."""
+    return sign.encode("unicode_escape").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """One finding: where, what was written, what is wrong, what is allowed, what to do.
@@ -44,7 +49,7 @@ class Problem:
             text += f"; allowed: {self.allowed}"
         if self.hint:
             text += f"; {self.hint}"
-        return text
+        return "".join(sign if sign.isprintable() else _escaped(sign) for sign in text)
 
     def as_json(self) -> dict[str, str]:
         """Return the finding as the object that `check-config --json` prints."""

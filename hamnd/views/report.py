@@ -51,7 +51,7 @@ def report_document(entries: Sequence[JournalEntry], digest: str) -> dict[str, A
 
     A digest without a confirmation in these entries gives a report with `found` false.
     """
-    chain = _chain(entries, digest)
+    chain = chain_of(entries, digest)
     ours = [entry for entry in entries if entry.record.digest in chain]
     confirmed = next((e for e in ours if e.record.what == "plan_confirmed"), None)
     own = _confirmation(entries, digest)
@@ -111,7 +111,7 @@ def _confirmation(entries: Iterable[JournalEntry], digest: str) -> JournalEntry 
     return next(found, None)
 
 
-def _chain(entries: Sequence[JournalEntry], digest: str) -> list[str]:
+def chain_of(entries: Sequence[JournalEntry], digest: str) -> list[str]:
     """Return the digests of the run and of every run that it continues, the oldest first."""
     chain = [digest]
     while (confirmed := _confirmation(entries, chain[0])) is not None:

@@ -8,12 +8,14 @@ is taken apart and put together anew; the readers' meaning is tested beside each
 from __future__ import annotations
 
 import contextlib
+import itertools
+import time
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from hamnd.core.asking import platform_steps, slow_looks
@@ -33,6 +35,7 @@ from hamnd.model.plan import Step
 from hamnd.model.site import FenceSite
 from hamnd.model.work import Action, Ending, Look, Looked, Reading, Report
 from hamnd.settings import load
+from tests.proof.budget import fuzz
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIGS = sorted((ROOT / "config").glob("hamnd.*.toml"))
@@ -130,13 +133,41 @@ REPORTS = st.builds(
 )
 
 
-@settings(max_examples=100, deadline=None, derandomize=True, database=None,
-          suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])  # fmt: skip
+@fuzz(100)
 @given(report=REPORTS)
 @pytest.mark.parametrize("reads", sorted(asked_by_reader()))
 def test_no_output_of_any_tool_makes_a_reader_fail(reads: str, report: Report) -> None:
     for one in asked_by_reader()[reads]:
         assert _read(one, report).sentence
+
+
+LONG_BYTES = 16_384
+"""Of the mebibyte that the runners keep: work that grows with the square shows here already."""
+HELD_UP_MAX_S = 0.2
+
+FILLS = (
+    *("\n", " ", "a", "0", "=", "a ", "a=", "a:\n", "-", "'", '"', "(", "<error>", ", ", "1."),
+    *("812 x\n", "1: lo inet ", "argv[]=", "a\tb\n", "\\", ":", "/"),
+)
+"""What a broken tool may print for ever, or a hostile one on purpose."""
+
+
+@pytest.mark.parametrize("reads", sorted(asked_by_reader()))
+def test_no_output_however_long_holds_a_reader_up(reads: str) -> None:
+    """Readers run in the loop: what takes seconds there keeps every clock of hamnd waiting.
+
+    A fence agent that printed a mebibyte of line ends held it up for two hours.
+    """
+    for one in asked_by_reader()[reads]:
+        for fill, first, code in itertools.product(FILLS, ("", "812 "), (0, 1)):
+            text = first + fill * (LONG_BYTES // len(fill))
+            report = Report(
+                Ending.EXITED, Instant(10.0, 1e9), Instant(11.0, 1e9), code, stdout=text
+            )
+            began = time.process_time()
+            _read(one, report)
+            took = time.process_time() - began
+            assert took < HELD_UP_MAX_S, (first, fill, code, f"{took:.1f} s")
 
 
 @pytest.mark.parametrize("ending", NO_ANSWER)

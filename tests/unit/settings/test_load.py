@@ -229,10 +229,11 @@ def test_any_value_in_any_place_gives_problems_and_never_an_exception(data: st.D
 
 def load_raw(raw: dict[str, object]) -> Loaded:
     """Load what TOML would have given; a text is written for it."""
-    return load(_toml(raw))
+    return load(as_toml(raw))
 
 
-def _toml(raw: dict[str, object]) -> str:
+def as_toml(raw: dict[str, object]) -> str:
+    """Write a TOML text that gives these values."""
     return "".join(f"{_quoted(key)} = {_value(value)}\n" for key, value in raw.items())
 
 
