@@ -29,11 +29,19 @@ pytestmark = [
     pytest.mark.lab,
     pytest.mark.slow,
     pytest.mark.timeout(1500),
-    needs_lab("dh", "dpkg-buildpackage", "fakeroot", "rpmbuild", "mmdebstrap"),
+    needs_lab("dh", "dpkg-buildpackage", "fakeroot", "rpmbuild", "mmdebstrap", "lintian"),
 ]
 
 CONFIGURATION = "# the site's own\nnode = 'xcatmn2'\n"
 MODULES = "usr/lib/hamnd/lib/python3/site-packages"
+ALLOWED = {
+    "bogus-mail-host": "whoever publishes it has an address",
+    "bogus-mail-host-in-debian-changelog": "likewise",
+    "initial-upload-closes-no-bugs": "it is not made for Debian's own archive",
+    "non-standard-dir-perm": "journal and log are not for everybody",
+    "unusual-interpreter": "modules of others with a first line that nobody uses",
+}
+"""Errors and warnings of lintian's that are meant to be, and why."""
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +81,15 @@ def install(root: CleanRoot, folder: Path) -> str:
     """Install a version over whatever is there, as an unattended upgrade does."""
     file = root.take_in(Packages.only(folder, ".deb"))
     return root.run("dpkg", "--force-confold", "-i", file)
+
+
+def test_lintian_finds_nothing_that_is_not_meant(built: Packages) -> None:
+    file = Packages.only(built.first, ".deb")
+    done = subprocess.run(
+        ["lintian", "--allow-root", "--no-cfg", file], capture_output=True, text=True, check=False
+    )
+    found = set(re.findall(r"^[EW]: \S+: (\S+)", done.stdout, re.MULTILINE))
+    assert found == set(ALLOWED), f"{done.stdout}\n{done.stderr}"
 
 
 def test_an_installed_package_plays_a_whole_takeover(root: CleanRoot) -> None:

@@ -66,6 +66,7 @@ PACKAGES = {
     "rpmbuild": "rpm",
     "rpmlint": "rpmlint",
     "mmdebstrap": "mmdebstrap",
+    "lintian": "lintian",
 }
 """The package of every program that the lab or its tests call, by the program's name."""
 
