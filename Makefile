@@ -22,7 +22,7 @@ help:
 	@echo "make matrix               every crash and every fault in every phase of a takeover; minutes"
 	@echo "make soak                 every way on two moves deep, a whole day of polls; an hour"
 	@echo "make bench                measure against the budgets, print JSON"
-	@echo "make bench-peers          hamnd beside repmgr: same hosts, database and faults (root on Linux)"
+	@echo "make bench-peers          hamnd beside four other tools: same hosts, database, faults (root on Linux)"
 	@echo "make nights               between real hosts: those stories that make test plays (root on Linux)"
 	@echo "make lab-test             every story between real hosts (root on Linux)"
 	@echo "make lab                  real hosts to break by hand (root on Linux; .ci/install brings packages)"

@@ -103,14 +103,14 @@ async def _until_ready(layout: DemoDirectory) -> None:
 
 def _count(pid: int, seconds: float, metrics_port: int) -> Idle:
     """Read the kernel's counters over a while. Blocking."""
-    own, children = _cpu_s(pid)
+    own, children = cpu_s(pid)
     began = time.monotonic()
     trees = []
     while (spent := time.monotonic() - began) < seconds:
         threading.Event().wait(min(SAMPLE_S, seconds - spent))
-        trees.append(sum(_pss_mib(one) for one in (pid, *descendants(pid))))
+        trees.append(sum(pss_mib(one) for one in (pid, *descendants(pid))))
     took = time.monotonic() - began
-    own_after, children_after = _cpu_s(pid)
+    own_after, children_after = cpu_s(pid)
     return Idle(
         seconds=took,
         cpu_percent=100 * (own_after - own) / took,
@@ -131,14 +131,14 @@ def _scrapes_ms(port: int) -> Iterator[float]:
             yield 1000 * (time.perf_counter() - began)
 
 
-def _cpu_s(pid: int) -> tuple[float, float]:
+def cpu_s(pid: int) -> tuple[float, float]:
     """Return the CPU seconds of a process, and of the children it has waited for (proc(5))."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     utime, stime, cutime, cstime = (int(one) / TICKS_PER_S for one in fields[11:15])
     return utime + stime, cutime + cstime
 
 
-def _pss_mib(pid: int) -> float:
+def pss_mib(pid: int) -> float:
     with contextlib.suppress(OSError):
         for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines():
             if line.startswith("Pss:"):

@@ -1,0 +1,1 @@
+"""hamnd beside other tools for high availability: same hosts, same PostgreSQL pair, same faults."""
