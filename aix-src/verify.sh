@@ -69,6 +69,9 @@ tell $? "errpt -J AIXIF_ARP_DUP_ADDR is a known label"
 "$BIN/errpt" -J AIXIF_ARP_DUP_ADDR -s "$(date +%m%d%H%M%y)" >/dev/null 2>&1
 tell $? "errpt -s MMDDhhmmYY is understood"
 expect "who -b: system boot Mon DD hh:mm" 'system boot +[A-Z][a-z][a-z] +[0-9]+ [0-9][0-9]:[0-9][0-9]' "$("$BIN/who" -b 2>&1)"
+NAME=$("$BIN/hostname")
+expect "host NAME: is, and the address" "^[^ ]+ is [0-9.]+" "$("$BIN/host" "$NAME" 2>&1)"
+expect "host: 0827-801 for a name that is not there" '0827-801' "$("$BIN/host" hamnd-none 2>&1)"
 for WORD in hostname uname; do
     case $WORD in hostname) NAME=$("$BIN/hostname") ;; uname) NAME=$("$BIN/uname" -n) ;; esac
     expect "$WORD and the ODM agree" "^$("$SBIN/lsattr" -El inet0 -a hostname -F value 2>/dev/null)\$" "$NAME"

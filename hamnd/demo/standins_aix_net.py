@@ -1,7 +1,8 @@
 """Stand-ins for AIX's network commands (aix.md §3).
 
-Owns mktcpip, chdev, lsattr, ifconfig, netstat, arp, entstat, ping, hostname, uname and setuname:
-what lasts (ODM) and what is in use are kept apart. MUST NOT touch the host that the demo runs on.
+Owns mktcpip, chdev, lsattr, ifconfig, netstat, arp, entstat, ping, host, hostname, uname and
+setuname: what lasts (ODM) and what is in use are kept apart. MUST NOT touch the host that the demo
+runs on.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import itertools
 import re
 
+from hamnd.demo import standins_net as net
 from hamnd.demo.aix_host import INTERFACE, MASK, AixHost, gateway_of
 from hamnd.demo.answers import Answer, Request
 from hamnd.demo.machines import OWN_ADDRESSES
@@ -240,6 +242,18 @@ def ping(request: Request) -> Answer:
         return Answer(told, 0, 0.001 + site.pair.link.delay_s)
     wait_s = float(options.get("-w", "5"))
     return Answer(f"{head}{tail}0 packets received, 100% packet loss\n", 1, wait_s)
+
+
+def host(request: Request) -> Answer:
+    """Tell a name's address as AIX's host does, by /etc/hosts too; with a server as BIND's does."""
+    if len(request.argv) != 1 or request.argv[0].startswith("-"):
+        return net.host(request)
+    name = request.argv[0]
+    address = request.site.resolve(name)
+    if address is None:
+        text = f"host: 0827-801 Host name {name} does not exist.\n"
+        return Answer(exit_code=1, stderr=text)
+    return Answer(f"{name} is {address}\n")
 
 
 def hostname(request: Request) -> Answer:

@@ -14,7 +14,7 @@ from hamnd.model.names import Verdict
 from hamnd.model.site import Platform, Site
 from hamnd.model.work import Exec, Look, Reading, Report
 
-_ASK = {
+ASK = {
     Platform.LINUX: """\
 asked() {
   said=$(getent ahosts "$1"); code=$?
@@ -30,7 +30,7 @@ asked() {
 }
 """,
 }
-"""The addresses of a name, none where there is no such name, and a failure where nobody could say:
+"""asked NAME: its addresses, none where there is no such name, a failure where nobody could say:
 getent ends with 2 for an unknown key (getent(1)); AIX's host says so in words."""
 _TELL = """\
 set -f
@@ -73,7 +73,7 @@ def look(site: Site, host: str) -> Look:
     if host != site.node:
         way = ssh_argv(replace(site, node=host), site.node)
     names = (site.primary.name, site.standby.name)
-    script = _ASK[site.platform] + _TELL
+    script = ASK[site.platform] + _TELL
     return Look(
         Exec(host, ("sh", "-c", script, "hamnd-acquaintance", *names, "--", *way)),
         reads="acquaintance.told",

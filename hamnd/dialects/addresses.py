@@ -141,10 +141,11 @@ def seen_by(witness: Witness, service: ServiceAddress, hardware: str) -> Look:
         hardware: The hardware address of this node's interface, as `parse_links` told it.
     """
     family = "-6" if service.is_ipv6 else "-4"
+    place = hardware or f"the hardware address of {service.interface} here"
     return Look(
         Exec(witness.name, ("sh", "-c", _line(_SEEN), "hamnd-seen", service.address, family)),
         reads="linux.seen_by",
-        expects=f"{witness.name} reaches {service.address} at {hardware}",
+        expects=f"{witness.name} reaches {service.address} at {place}",
         arguments=(witness.name, service.address, hardware),
         one_of=f"third host for {service.address}",
     )

@@ -1,7 +1,7 @@
 """What hamn-guard needs of the configuration, in a form that sh can read without hamnd.
 
 Owns `guard.conf`: one ``key=value`` a line, read and never executed; and how the guard gets onto a
-node. Must not know how the guard
+Linux node (on AIX: aix.guarding). Must not know how the guard
 decides (hamnd/guard/hamn-guard) nor where the file lies (daemon). Nothing in it is a secret: keys
 are named by their files.
 """
@@ -116,10 +116,14 @@ def install(
     words += ("--", *network) if network else ()
     unpack = shell.preview(Exec(host, ("sh", "-c", _UNPACK, *words)), site)
     send = Exec(site.node, ("sh", "-c", _SEND, "hamnd-send", FOLDER, unpack))
+    return (Action(send, is_repeatable=True), write_conf(site, host))
+
+
+def write_conf(site: Site, host: str) -> Action:
+    """Return what writes the file of a node into its hamnd's state directory."""
     text = conf(replace(site, node=host))
     argv = ("sh", "-c", _CONF, "hamnd-conf", site.paths.state_dir, NAME)
-    written = Action(Exec(host, argv, stdin=text), is_repeatable=True)
-    return (Action(send, is_repeatable=True), written)
+    return Action(Exec(host, argv, stdin=text), is_repeatable=True)
 
 
 def is_installed(site: Site, host: str) -> Look:

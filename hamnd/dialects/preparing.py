@@ -11,21 +11,32 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hamnd.dialects.acquaintance import ASK
+from hamnd.dialects.aix import interfaces, program
+from hamnd.dialects.levels import SOFTWARE_S
 from hamnd.dialects.shell import endpoint, preview, ssh_argv
-from hamnd.model.site import Node, Site
+from hamnd.model.site import Node, Platform, Site
 from hamnd.model.work import Action, Exec, Look
 
-_KNOWS = (
-    'while [ $# -gt 1 ]; do getent hosts "$2" | grep -q "^$1[[:space:]]" || '
-    '{ echo "$2 is not $1 here"; exit 1; }; shift 2; done; echo "it knows the names"'
-)
-_TEACH = (
-    'while [ $# -gt 1 ]; do getent hosts "$2" | grep -q "^$1[[:space:]]" || '
-    '{ getent hosts "$2" >/dev/null; case $? in 2) ;; '
-    '0) echo "$2 has another address here"; exit 1;; '
-    '*) echo "getent does not tell of $2"; exit 1;; esac; '
-    'echo "$1 $2" >>/etc/hosts; }; shift 2; done'
-)
+LIMIT_S = 20.0
+
+_KNOWS = """\
+while [ $# -gt 1 ]; do
+  asked "$2" | grep -qxF "$1" || { echo "$2 is not $1 here"; exit 1; }
+  shift 2
+done
+echo "it knows the names"
+"""
+_TEACH = """\
+while [ $# -gt 1 ]; do
+  found=$(asked "$2") || { echo "nobody here can tell what $2 is"; exit 1; }
+  case $found in
+  '') echo "$1 $2" >>/etc/hosts || exit 1;;
+  *) printf '%s\\n' "$found" | grep -qxF "$1" || { echo "$2 has another address here"; exit 1; };;
+  esac
+  shift 2
+done
+"""
 """A name that has another address already is a person's to judge."""
 
 _KEY = 'cat "$1.pub" 2>/dev/null || ssh-keygen -y -f "$1"'
@@ -44,11 +55,14 @@ _TAKE_HOST_KEY = (
     'cat "$1.new" >>"$1"; code=$?; rm -f "$1.new"; exit $code'
 )
 _PIPE = 'said=$(sh -c "$1") && [ -n "$said" ] && printf "%s\\n" "$said" | sh -c "$2"'
-_LEVEL = (
-    '. /etc/os-release 2>/dev/null && echo "$ID $VERSION_ID"; '
+_LEVEL = {
+    Platform.LINUX: '. /etc/os-release 2>/dev/null && echo "$ID $VERSION_ID"; '
     "rpm -q --qf 'xCAT %{VERSION}\\n' xCAT-server 2>/dev/null | grep '^xCAT ' || "
-    "dpkg-query -W -f 'xCAT ${Version}\\n' xcat-server 2>/dev/null || :"
-)
+    "dpkg-query -W -f 'xCAT ${Version}\\n' xcat-server 2>/dev/null || :",
+    Platform.AIX: 'level=$("$1" -s 2>/dev/null) && [ -n "$level" ] && echo "AIX $level" && '
+    "{ xcat=$(rpm -q --qf '%{VERSION}-%{RELEASE}' xCAT 2>/dev/null) && echo \"xCAT $xcat\" || :; }",
+}
+"""On AIX the whole of `oslevel -s` has to be the same (aix.md §4); xCAT is an RPM there too."""
 _SAME = (
     'one=$(sh -c "$1") two=$(sh -c "$2"); [ -n "$one" ] && [ -n "$two" ] || '
     '{ echo "a node does not tell its level: ${one:-?}, ${two:-?}"; exit 1; }; '
@@ -65,12 +79,13 @@ _ON_LINK = (
 def knows_names(site: Site, host: str) -> Look:
     """Return a look that expects a host to know both nodes' names."""
     told = f"{host} knows {site.primary.name} and {site.standby.name}"
-    return _look(Exec(host, ("sh", "-c", _KNOWS, "hamnd-names", *_names(site))), told)
+    script = ASK[site.platform] + _KNOWS
+    return _look(Exec(host, ("sh", "-c", script, "hamnd-names", *_names(site))), told)
 
 
 def teach_names(site: Site, host: str) -> Action:
     """Return what adds the names that a host does not know to its /etc/hosts."""
-    argv = ("sh", "-c", _TEACH, "hamnd-names", *_names(site))
+    argv = ("sh", "-c", ASK[site.platform] + _TEACH, "hamnd-names", *_names(site))
     return Action(Exec(host, argv), is_repeatable=True)
 
 
@@ -95,19 +110,26 @@ def let_log_in(site: Site, host: Node, other: Node) -> tuple[Action, ...]:
 
 def same_level(site: Site) -> Look:
     """Return a look that compares both nodes' operating system and xCAT, as packages tell them."""
-    lines = (
-        preview(Exec(host.name, ("sh", "-c", _LEVEL, "hamnd-level")), site)
-        for host in (site.primary, site.standby)
-    )
+    lines = (preview(_level(site, host.name), site) for host in (site.primary, site.standby))
     request = Exec(site.node, ("sh", "-c", _SAME, "hamnd-same-level", *lines))
-    return _look(request, "one level of operating system and xCAT on both nodes")
+    found = _look(request, "one level of operating system and xCAT on both nodes")
+    return replace(found, timeout_s=SOFTWARE_S)
 
 
 def on_link(site: Site) -> Look:
     """Return a look that expects the partner in this node's own subnet: DHCP is broadcast."""
+    if site.platform is Platform.AIX:
+        return interfaces.on_link(site, site.partner.address)
     words = ("hamnd-on-link", site.tool("ip"), site.partner.address)
     request = Exec(site.node, ("sh", "-c", _ON_LINK, *words))
     return _look(request, f"{site.partner.name} is in one subnet with this node")
+
+
+def _level(site: Site, host: str) -> Exec:
+    tools: tuple[str, ...] = ()
+    if site.platform is Platform.AIX:  # where its tools lie is told of this node alone
+        tools = (program(site, "oslevel") if host == site.node else "oslevel",)
+    return Exec(host, ("sh", "-c", _LEVEL[site.platform], "hamnd-level", *tools))
 
 
 def _names(site: Site) -> tuple[str, ...]:
@@ -122,4 +144,4 @@ def _piped(site: Site, name: str, one: Exec, other: Exec) -> Action:
 
 
 def _look(request: Exec, told: str) -> Look:
-    return Look(request, reads="shell.exit_zero", expects=told, timeout_s=20.0)
+    return Look(request, reads="shell.exit_zero", expects=told, timeout_s=LIMIT_S)

@@ -37,7 +37,7 @@ from hamnd.dialects import (
     witness,
     xcat,
 )
-from hamnd.dialects.aix import inittab, interfaces, nim, software, src, tcpip
+from hamnd.dialects.aix import guarding, inittab, interfaces, nim, software, src, tcpip
 from hamnd.dialects.copies import readers as copies
 from hamnd.dialects.db2 import configuring, held, seeding, switching
 from hamnd.dialects.db2 import readers as db2
@@ -134,6 +134,7 @@ _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     tables.READERS,
     network.READERS,
     src.READERS,
+    guarding.READERS,
     inittab.READERS,
     interfaces.READERS,
     tcpip.READERS,

@@ -83,14 +83,14 @@ class Entry:
 def entries(site: Site) -> Look:
     """Return a look at every entry."""
     return Look(
-        _all(site), reads="inittab.readable", expects=f"the inittab of {site.node} can be read"
+        all_of(site), reads="inittab.readable", expects=f"the inittab of {site.node} can be read"
     )
 
 
 def starts_none(site: Site, names: tuple[str, ...]) -> Look:
     """Return a look that expects nothing to start these subsystems at boot unguarded, nor Db2."""
     return Look(
-        _all(site),
+        all_of(site),
         reads="inittab.starts_none",
         expects=f"no line of the inittab starts {', '.join(names)}, or Db2 by itself",
         arguments=names,
@@ -100,7 +100,7 @@ def starts_none(site: Site, names: tuple[str, ...]) -> Look:
 def is_disarmed(site: Site, names: tuple[str, ...]) -> Look:
     """Return a look that expects nothing at all to start these at boot, behind a guard or not."""
     return Look(
-        _all(site),
+        all_of(site),
         reads="inittab.is_disarmed",
         expects=f"no line of the inittab on {site.node} starts {', '.join(names)}, or Db2",
         arguments=names,
@@ -113,8 +113,7 @@ def disarm(site: Site, names: tuple[str, ...]) -> Action:
     They are kept in inittab.held of the state directory; init ends what it respawned from one.
     """
     tools = (program(site, one) for one in ("lsitab", "rmitab", "telinit"))
-    identifiers = f"^({'|'.join(_escaped(one) for one in names)})$"
-    words = (*tools, _pattern(names), identifiers, site.paths.state_dir)
+    words = (*tools, pattern(names, FAULT_MONITOR), identifiers(names), site.paths.state_dir)
     request = Exec(site.node, ("sh", "-c", one_line(_DISARM), "hamnd-disarm", *words))
     return Action(request, reads="inittab.disarmed", is_repeatable=True)
 
@@ -129,7 +128,7 @@ def rearm(site: Site) -> Action:
 def has(site: Site, entry: Entry) -> Look:
     """Return a look that expects exactly this entry."""
     return Look(
-        _all(site),
+        all_of(site),
         reads="inittab.has",
         expects=f"the inittab has {entry.identifier}",
         arguments=(entry.text(),),
@@ -166,17 +165,17 @@ def parse_entries(text: str) -> tuple[Entry, ...]:
 
 def starters(found: tuple[Entry, ...], names: tuple[str, ...]) -> tuple[Entry, ...]:
     """Return the entries that would start one of these, or Db2's fault monitor, at boot."""
-    pattern = re.compile(_pattern(names))
+    starts = re.compile(pattern(names, FAULT_MONITOR))
     return tuple(
         one
         for one in found
-        if one.is_on and (one.identifier in names or pattern.search(one.command))
+        if one.is_on and (one.identifier in names or starts.search(one.command))
     )
 
 
 def read_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when entries can be read."""
-    found = _found(report)
+    found = found_in(report)
     if isinstance(found, Reading):
         return found
     return Reading(Verdict.PASS, f"{len(found)} entries")
@@ -184,7 +183,7 @@ def read_readable(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_starts_none(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when a reboot would start none of these."""
-    found = _found(report)
+    found = found_in(report)
     if isinstance(found, Reading):
         return found
     started = starters(found, arguments)
@@ -202,7 +201,7 @@ def read_starts_none(report: Report, arguments: tuple[str, ...]) -> Reading:
 
 def read_is_disarmed(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when no line that is on starts any of these."""
-    found = _found(report)
+    found = found_in(report)
     if isinstance(found, Reading):
         return found
     bad = starters(found, arguments)
@@ -222,7 +221,7 @@ def read_disarmed(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
 
 def read_has(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when the entry is there, word by word."""
-    found = _found(report)
+    found = found_in(report)
     if isinstance(found, Reading):
         return found
     text = (*arguments, "")[0]
@@ -236,22 +235,32 @@ def read_has(report: Report, arguments: tuple[str, ...]) -> Reading:
     return Reading(Verdict.PASS, f"the inittab has {identifier}")
 
 
-def _pattern(names: tuple[str, ...]) -> str:
-    """Return what a command has that starts one of these: the same for Python and for awk."""
+def pattern(names: tuple[str, ...], *more: str) -> str:
+    """Return what a command has that starts one of these, or is one of `more`.
+
+    The same for Python and for awk.
+    """
     words = "|".join(_escaped(one) for one in names)
-    named = f"(re?start)?({words})" if names else FAULT_MONITOR
-    return f"(^|[^A-Za-z0-9_.-])({named}|{FAULT_MONITOR})($|[^A-Za-z0-9_.-])"
+    found = "|".join((*((f"(re?start)?({words})",) if names else ()), *more))
+    return f"(^|[^A-Za-z0-9_.-])({found})($|[^A-Za-z0-9_.-])"
+
+
+def identifiers(names: tuple[str, ...]) -> str:
+    """Return by which identifiers these are known, as awk takes it."""
+    return f"^({'|'.join(_escaped(one) for one in names)})$"
 
 
 def _escaped(name: str) -> str:
     return name.replace(".", "[.]")
 
 
-def _all(site: Site) -> Exec:
+def all_of(site: Site) -> Exec:
+    """Return the run that lists every entry."""
     return Exec(site.node, (program(site, "lsitab"), "-a"))
 
 
-def _found(report: Report) -> tuple[Entry, ...] | Reading:
+def found_in(report: Report) -> tuple[Entry, ...] | Reading:
+    """Return the entries that were listed, or why they are not known."""
     silence = unanswered(report)
     if silence is not None:
         return silence

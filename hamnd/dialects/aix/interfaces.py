@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from ipaddress import ip_address, ip_interface
 
 from hamnd.dialects.aix import one_line, program
 from hamnd.dialects.shell import read_exit_zero, unanswered
@@ -101,6 +102,16 @@ def interface_there(site: Site, service: ServiceAddress) -> Look:
         reads="aix.interface_there",
         expects=f"interface {service.interface} is up and has an address",
         arguments=(service.interface,),
+    )
+
+
+def on_link(site: Site, address: str) -> Look:
+    """Return a look that expects another host's address in a network of this node's own."""
+    return Look(
+        _all(site),
+        reads="aix.on_link",
+        expects=f"{address} is in a network of {site.node}'s own",
+        arguments=(address,),
     )
 
 
@@ -309,6 +320,19 @@ def read_interface_there(report: Report, arguments: tuple[str, ...]) -> Reading:
     return Reading(Verdict.PASS, f"{interface} has {one.addresses[0].address}")
 
 
+def read_on_link(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when an interface's own network, and none behind a router, has the address."""
+    reading = read_addresses(report)
+    found = networks(report)
+    if reading.verdict is not Verdict.PASS or found is None:
+        return Reading(Verdict.UNKNOWN, reading.sentence)
+    address = (*arguments, "")[0]
+    near = [one for one in sorted(found) if ip_address(address) in ip_interface(one).network]
+    if near:
+        return Reading(Verdict.PASS, f"{address} is in the network of {near[0]}")
+    return Reading(Verdict.BLOCK, f"{address} is behind a router: not one subnet")
+
+
 def read_links(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when interfaces can be read."""
     reading = read_exit_zero(report)
@@ -384,6 +408,7 @@ READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
     "aix.address_up": read_address_up,
     "aix.alias_gone": read_alias_gone,
     "aix.interface_there": read_interface_there,
+    "aix.on_link": read_on_link,
     "aix.links": read_links,
     "aix.no_duplicate": read_no_duplicate,
     "aix.no_duplicate_lately": read_no_duplicate_lately,

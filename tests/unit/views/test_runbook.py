@@ -118,6 +118,14 @@ def test_nothing_of_what_the_guide_should_not_say_is_run(checkout: Path) -> None
         assert "hamnd-" not in line.split("ssh")[0], "hamnd's own watching is not for people"
 
 
+def test_every_look_says_what_it_has_to_find(checkout: Path) -> None:
+    """No sentence ends where a value should be that nobody knows in peace."""
+    looks = [line for lines in steps_of(checkout).values() for line in lines if "->" in line]
+    assert len(looks) > 20
+    assert [line for line in looks if re.search(r"\b(at|is|in|from|for)$", line.strip())] == []
+    assert any("at the hardware address of en1 here" in line for line in looks)
+
+
 def test_without_hamnd_it_says_what_only_hamnd_would_do(checkout: Path) -> None:
     loaded = load(text_of(checkout))
     assert loaded.site is not None

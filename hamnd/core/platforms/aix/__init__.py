@@ -4,7 +4,7 @@ Owns which steps this platform contributes, and what must be seen of the nodes t
 not know exact commands or outputs (dialects) nor the engine's and the fence's steps, which it only
 names: fuse -> fence -> promote -> identity -> xcatd -> dns, tftp, ntp, nfs, consoles -> osdeploy.
 
-There is no `shield` (AIX's packet filter is a product of its own) and no `settle`: mktcpip replaces
+There is no `shield` (base AIX has no packet filter, README) and no `settle`: mktcpip replaces
 address and name for good, so nothing is left to be settled once they are proven and kept.
 """
 
@@ -22,6 +22,7 @@ from hamnd.core.platforms.aix.deploying import (
 )
 from hamnd.core.platforms.aix.fuse import fuse
 from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
+from hamnd.core.platforms.aix.preparing import guarded, prepare
 from hamnd.core.platforms.aix.releasing import hold_off, quiet, release, stop
 from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
@@ -29,7 +30,6 @@ from hamnd.core.platforms.verifying import verify
 from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
 from hamnd.dialects.aix import interfaces, nim
-from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import Site
 from hamnd.model.work import Look, Report
@@ -102,9 +102,8 @@ class Aix:
         return quiet(site)
 
     def set_up(self, site: Site, policy: Policy) -> tuple[tuple[Step, ...], tuple[Step, ...]]:
-        """Refuse: how an AIX pair is set up is not built yet."""
-        del policy
-        raise PermanentError(f"this hamnd does not set {site.standby.name} (AIX) up: see README")
+        """Return what is done to both hosts before the database is set up, and after it."""
+        return prepare(site, policy), guarded(site, policy)
 
     def let_in(self, site: Site, policy: Policy) -> tuple[Step, ...]:
         """Nothing: there is no shield on AIX (design §5)."""

@@ -24,8 +24,7 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> list[Step]:
     report = seen.get("guard")
     if report is None or not linux.is_guard_there(report):
         return []
-    words = (inittab.STARTER, *served_here(site))
-    entry = inittab.Entry("hamnboot", "2", "once", f"{' '.join(words)} >/dev/console 2>&1")
+    entry = entry_of(site)
     return [
         Step(
             id="boot",
@@ -41,3 +40,9 @@ def boot(site: Site, policy: Policy, seen: Mapping[str, Report]) -> list[Step]:
             needs_fence=True,
         )
     ]
+
+
+def entry_of(site: Site) -> inittab.Entry:
+    """Return the one line that starts at boot what a node serves with, behind the guard."""
+    words = (inittab.STARTER, *served_here(site))
+    return inittab.Entry("hamnboot", "2", "once", f"{' '.join(words)} >/dev/console 2>&1")

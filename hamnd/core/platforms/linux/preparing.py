@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from hamnd.core.platforms.introducing import introduce
 from hamnd.core.platforms.linux.boot import NETWORK_UNITS
 from hamnd.core.platforms.linux.releasing import hold_off
 from hamnd.core.platforms.linux.services import DHCP_UNITS
@@ -18,27 +19,7 @@ from hamnd.model.site import IdentityMode, Site
 
 def prepare(site: Site, policy: Policy) -> tuple[Step, ...]:
     """Return the steps that come before the database's."""
-    hosts = (site.primary, site.standby)
-    ways = ((site.primary, site.standby), (site.standby, site.primary))
-    names = Step(
-        id="names",
-        title="each node knows the other by name",
-        guide="4",
-        host=site.node,
-        actions=tuple(preparing.teach_names(site, one.name) for one in hosts),
-        postconditions=tuple(preparing.knows_names(site, one.name) for one in hosts),
-        timeout_s=policy.step_timeout_s("names", 30.0),
-    )
-    keys = Step(
-        id="keys",
-        title="each node reaches the other by ssh",
-        guide="4",
-        host=site.node,
-        depends_on=("names",),
-        actions=tuple(act for way in ways for act in preparing.let_log_in(site, *way)),
-        postconditions=tuple(preparing.can_log_in(site, *way) for way in ways),
-        timeout_s=policy.step_timeout_s("keys", 60.0),
-    )
+    names, keys = introduce(site, policy)
     level = Step(
         id="requirements",
         title="one level of operating system and xCAT, one subnet",
