@@ -6,9 +6,12 @@ queue, and the core decides from instants whether a tick came late (style.md §2
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.base import BaseTrigger
 from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
@@ -16,6 +19,45 @@ from hamnd.dialects.schedule import parse_schedule
 
 MISFIRE_GRACE_S = 60
 """A tick that a busy loop delays is still fired; the default of one second would drop it."""
+
+
+class _Late(BaseTrigger):  # type: ignore[misc]  # APScheduler 3 has no types
+    """The beats of another trigger, each so much later at random, on a clock that never goes back.
+
+    CronTrigger's own jitter adds local time: of an hour that comes twice it never finds the end,
+    and the scheduler, which asks until a beat lies ahead, never comes back to the loop.
+    """
+
+    def __init__(self, beats: BaseTrigger, jitter_s: float) -> None:
+        self._beats = beats
+        self._jitter_s = jitter_s
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime | None:
+        beat = self._beats.get_next_fire_time(previous, now)
+        if beat is None:
+            return None
+        late = timedelta(seconds=random.uniform(0.0, self._jitter_s))
+        moment: datetime = beat.astimezone(UTC) + late
+        return moment
+
+
+def cron_trigger(schedule: str, jitter_s: float, zone: tzinfo | None = None) -> BaseTrigger:
+    """Return when a schedule is due, in this host's own time zone unless another one is named.
+
+    Raises:
+        NoSchedule: the text is none.
+    """
+    read = parse_schedule(schedule)
+    beats = CronTrigger(
+        second=read.second,
+        minute=read.minute,
+        hour=read.hour,
+        day=read.day,
+        month=read.month,
+        day_of_week=read.weekday,
+        timezone=zone,
+    )
+    return _Late(beats, jitter_s)
 
 
 class TickSource:
@@ -61,20 +103,11 @@ class TickSource:
         Raises:
             NoSchedule: the text is none.
         """
-        read = parse_schedule(schedule)
+        trigger = cron_trigger(schedule, jitter_s)
 
         async def tick() -> None:
             callback()
 
-        trigger = CronTrigger(
-            second=read.second,
-            minute=read.minute,
-            hour=read.hour,
-            day=read.day,
-            month=read.month,
-            day_of_week=read.weekday,
-            jitter=round(jitter_s) or None,
-        )
         self._scheduler.add_job(tick, trigger, id=name, name=name, replace_existing=True)
 
     def next_at(self, name: str) -> float | None:

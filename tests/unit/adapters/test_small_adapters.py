@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import io
+import itertools
 import json
 import logging
 import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import structlog
@@ -20,7 +23,7 @@ from hamnd.adapters.files import FILE_BYTES_MAX, LocalFiles
 from hamnd.adapters.logs import configure_logs
 from hamnd.adapters.process import LocalRunner
 from hamnd.adapters.reach import SocketReacher
-from hamnd.adapters.scheduler import TickSource
+from hamnd.adapters.scheduler import TickSource, cron_trigger
 from hamnd.adapters.supervisor import NoSupervisor, find_supervisor
 from hamnd.adapters.world import Adapters, RoutingWorld
 from hamnd.dialects import jobs
@@ -223,6 +226,27 @@ async def test_what_begins_with_jitter_begins_later_by_chance_and_never_earlier(
         source.stop()
     assert all(0.0 <= one <= 60.0 for one in later), later
     assert max(later) - min(later) > 10.0
+
+
+@pytest.mark.parametrize("jitter_s", [0.0, 30.0])
+@pytest.mark.parametrize("schedule", ["*/10 * * * *", "17 * * * *", "30 2 * * *"])
+@pytest.mark.parametrize("change", [(3, 29), (10, 25)], ids=["to summer time", "from it"])
+def test_a_schedule_goes_on_through_the_hour_that_is_left_out_or_comes_twice(
+    schedule: str, jitter_s: float, change: tuple[int, int]
+) -> None:
+    """A beat that lies in the past again would have APScheduler look for the next one for ever."""
+    day = datetime(2026, *change, tzinfo=UTC)
+    trigger = cron_trigger(schedule, jitter_s, ZoneInfo("Europe/Berlin"))
+    beat = trigger.get_next_fire_time(None, day)
+    beats = []
+    while beat < day + timedelta(hours=5):
+        beats.append(beat)
+        now = beat + timedelta(milliseconds=5)
+        beat = trigger.get_next_fire_time(beat, now)
+        assert beat > now, beats
+    pauses = [later - one for one, later in itertools.pairwise(beats)]
+    limit = timedelta(minutes=60 if schedule[0] != "*" else 10, seconds=2 * jitter_s)
+    assert all(pause <= limit for pause in pauses), beats
 
 
 async def test_a_schedule_ticks_until_it_is_forgotten() -> None:
