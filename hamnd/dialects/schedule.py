@@ -20,6 +20,8 @@ _LIMITS = {
 }
 _WEEKDAYS = ("sun", "mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTHS = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
+_DAYS = (0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+"""The most that a month has."""
 _PART = re.compile(r"(\*|[0-9a-z]+)(?:-([0-9a-z]+))?(?:/([0-9]+))?")
 
 
@@ -53,6 +55,9 @@ def parse_schedule(text: str) -> Schedule:
     read = {name: _field(name, word) for name, word in zip(FIELDS, words, strict=True)}
     if read["day"] != "*" and read["weekday"] != "*":
         raise NoSchedule("names both days of the month and weekdays: cron would take either")
+    longest = max(_DAYS[month] for month in _expanded("month", read["month"]))
+    if min(_expanded("day", read["day"])) > longest:
+        raise NoSchedule("names a day that none of its months has: it would never come")
     return Schedule(**read)
 
 

@@ -28,19 +28,17 @@ NEVER = {
     "/etc/xcat/ha_mn": "is the state of another tool on that node",
     "/etc/xcat/console.lock": "is the state of another tool on that node",
     "/etc/ssh": "holds that node's own host keys",
-    "/root/.ssh/authorized_keys": "says who may log in on that node",
-    "/root/.ssh/known_hosts": "is each node's own (makeknownhosts)",
-    "/root/.ssh/config": "is each node's own",
-    "/.ssh/authorized_keys": "says who may log in on that node",
-    "/.ssh/known_hosts": "is each node's own (makeknownhosts)",
-    "/.ssh/config": "is each node's own",
     "/etc/machine-id": "is that machine's own",
     "/etc/hostname": "is that machine's own",
+    "/etc/HOSTNAME": "is that machine's own",
+    "/etc/objrepos": "is that machine's own",
+    "/etc/niminfo": "is that machine's own",
     "/etc/sysconfig/network-scripts": "holds that machine's own addresses",
     "/etc/sysconfig/network": "holds that machine's own addresses",
     "/etc/NetworkManager": "holds that machine's own addresses",
     "/etc/netplan": "holds that machine's own addresses",
     "/etc/network": "holds that machine's own addresses",
+    "/etc/systemd/network": "holds that machine's own addresses",
     "/etc/passwd": "has accounts of its own on each node: merge it",
     "/etc/group": "has accounts of its own on each node: merge it",
     "/etc/shadow": "has accounts of its own on each node: merge it",
@@ -56,7 +54,10 @@ NEVER = {
     "/var/lib/db2": "is the database's, which is replicated",
     "/etc/ntp.conf": "is each node's own",
     "/etc/chrony.conf": "is each node's own",
+    "/etc/chrony": "is each node's own",
     "/etc/hamnd": "is each node's own",
+    "/var/lib/hamnd": "is hamnd's own: the journal, the epoch and what is known of each node",
+    "/var/lib/nfs": "is the state of that node's own NFS server",
 }
 ANEW = {
     "/etc/named.conf": "makedns -n",
@@ -75,8 +76,16 @@ ANEW = {
 }
 """Files that name the node that wrote them: a takeover writes them anew, by these commands."""
 REFUSED = {**NEVER, **{path: f"is written anew by {by}" for path, by in ANEW.items()}}
+IN_ANY_SSH = {
+    "authorized_keys": "says who may log in on that node",
+    "known_hosts": "is each node's own (makeknownhosts)",
+    "config": "is each node's own",
+}
+"""Below the .ssh of whomever."""
 TOO_WIDE = ("/", "/etc", "/var", "/var/lib", "/usr", "/root", "/home", "/boot", "/dev", "/proc",
-            "/sys", "/run", "/tmp", "/opt", "/bin", "/sbin", "/lib")  # fmt: skip
+            "/sys", "/run", "/tmp", "/opt", "/bin", "/sbin", "/lib", "/lib64")  # fmt: skip
+ONLY_TREES = ("exclude", "bandwidth_kib", "gentle", "may_delete_percent", "whole_after_s")
+"""Keys that say nothing of a set that is staged, compared as a whole and switched."""
 
 Table = dict[str, Any]
 
@@ -168,38 +177,47 @@ def check(values: Values) -> list[Problem]:
     problems: list[Problem] = []
     tables = values.tables.get(SECTION, [])
     known = known_sets(values)
-    seen: dict[str, str] = {}
+    own = str(values.single.get("paths.state_dir") or "/var/lib/hamnd")
     for number, table in enumerate(tables):
         where = f"{SECTION}[{number}]"
         name = table.get("name")
         if any(one.get("name") == name for one in tables[:number]):
             problems.append(error(f"{where}.name", "is the name of an earlier set too"))
             continue
-        problems += _table(where, table, known.get(str(name), {}))
-    ordered = [(f"{SECTION}[{at}]", table) for at, table in enumerate(tables)]
-    for where, table in ordered:
-        problems += _overlaps(where, table, seen)
+        problems += _table(where, table, known.get(str(name), {}), own)
+    by_name = {str(table.get("name")): table for table in tables}
+    for path in values.single.get("files.credentials") or ():
+        told = _overridden(by_name.get("credentials", {}))
+        problems += _path("files.credentials", f"{path.rstrip('/')}/", told, (), own)
+    problems += _overlaps(tables, known)
     return problems
 
 
-def _table(where: str, table: Table, known: Table) -> Iterator[Problem]:
+def _overridden(table: Table) -> tuple[str, ...]:
+    told = table.get("override") if table.get("reason") else None
+    return tuple(one.rstrip("/") for one in told or ())
+
+
+def _table(where: str, table: Table, known: Table, own: str) -> Iterator[Problem]:
     paths = table.get("paths") or known.get("paths") or ()
     if not paths and "name" in table and "paths" in table:
         yield error(f"{where}.paths", "is missing: hamnd knows no set of that name",
                     hint='for example paths = ["/data/images/"]')  # fmt: skip
     if table.get("override") and not table.get("reason"):
         yield error(f"{where}.reason", "is missing: override needs one", hint="say why it is right")
-    overridden = tuple(one.rstrip("/") for one in table.get("override") or ())
-    if not table.get("reason"):
-        overridden = ()
     excluded = tuple(one.rstrip("/") for one in table.get("exclude") or ())
     for path in table.get("paths") or ():
-        yield from _path(f"{where}.paths", path, overridden, excluded)
+        yield from _path(f"{where}.paths", path, _overridden(table), excluded, own)
     for one in excluded:
-        if not any(f"{one}/".startswith(path) for path in paths if path.endswith("/")):
+        if not _is_plain(one):
+            yield error(f"{where}.exclude", "is not a plain path", value=f'"{one}"')
+        elif not any(f"{one}/".startswith(path) for path in paths if path.endswith("/")):
             yield error(f"{where}.exclude", "is not below a path of the set", value=f'"{one}"')
-    if table.get("kind") == "atomic" and excluded:
-        yield error(f"{where}.exclude", "has no place in an atomic set, which is switched whole")
+    if (table.get("kind") or known.get("kind")) == "atomic":
+        for key in ONLY_TREES:
+            if table.get(key) is not None:
+                told = "has no place in an atomic set, which is staged and switched as a whole"
+                yield error(f"{where}.{key}", told)
     if table.get("mode") == "observe" and table.get("stale_after_s") is None:
         yield from _watched_without_a_word(where, table)
 
@@ -215,18 +233,22 @@ def _watched_without_a_word(where: str, table: Table) -> Iterator[Problem]:
     yield warning(f"{where}.cron", told, hint=hint)
 
 
+def _is_plain(path: str) -> bool:
+    return "//" not in path and not {".", ".."} & set(path.split("/"))
+
+
 def _path(
-    where: str, path: str, overridden: tuple[str, ...], excluded: tuple[str, ...]
+    where: str, path: str, overridden: tuple[str, ...], excluded: tuple[str, ...], own: str
 ) -> Iterator[Problem]:
     bare = path.rstrip("/") or "/"
-    if "/../" in f"{path}/" or "//" in path or "/./" in path:
+    if not _is_plain(path):
         yield error(where, "is not a plain path", value=f'"{path}"')
         return
     if bare in TOO_WIDE and bare not in overridden:
         yield error(where, "is a directory of the system: name what is wanted in it",
                     value=f'"{path}"')  # fmt: skip
         return
-    for refused, why in REFUSED.items():
+    for refused, why in refusals(bare, own).items():
         inside = f"{bare}/".startswith(f"{refused}/")
         contains = path.endswith("/") and f"{refused}/".startswith(path)
         if (inside or contains) and refused not in overridden and refused not in excluded:
@@ -235,19 +257,37 @@ def _path(
             yield error(where, told, value=f'"{path}"', hint=hint)
 
 
-def _overlaps(where: str, table: Table, seen: dict[str, str]) -> Iterator[Problem]:
-    name = str(table.get("name"))
-    for path in table.get("paths") or ():
-        bare = path.rstrip("/") + "/"
-        other = next(
-            (
-                known
-                for known, owner in seen.items()
-                if owner != name and (known.startswith(bare) or bare.startswith(known))
-            ),
-            None,
-        )
-        if other is not None:
-            told = f'overlaps "{other}" of set {seen[other]}: two runs would fight over it'
-            yield error(f"{where}.paths", told, value=f'"{path}"')
-        seen[bare] = name
+def refusals(path: str, own: str = "/var/lib/hamnd") -> dict[str, str]:
+    """Return what must never be copied, with the reason, as far as it could be in this path.
+
+    `own` is hamnd's own folder.
+    """
+    found = {**REFUSED, own.rstrip("/"): NEVER["/var/lib/hamnd"]}
+    home, ssh, _ = f"{path}/".partition("/.ssh/")
+    if ssh:
+        found |= {f"{home}/.ssh/{name}": why for name, why in IN_ANY_SSH.items()}
+    if path.startswith("/etc/xcat/") and path.endswith(".sqlite"):
+        found[path] = "is the database's, which is replicated"
+    return found
+
+
+def _overlaps(tables: list[Table], known: Mapping[str, Table]) -> Iterator[Problem]:
+    """Two runs would fight over a path of two sets; one that leaves it out does not."""
+    by_name = {str(table.get("name")): table for table in tables}
+    seen: list[tuple[str, str, tuple[str, ...]]] = []
+    for name in (*(one for one in known if one not in by_name), *by_name):
+        table = by_name.get(name, {})
+        if table.get("mode") == SetMode.OFF:
+            continue
+        at = next((at for at, one in enumerate(tables) if one is table), None)
+        where = "files.sets" if at is None else f"{SECTION}[{at}].paths"
+        left_out = tuple(f"{one.rstrip('/')}/" for one in table.get("exclude") or ())
+        for path in table.get("paths") or known.get(name, {}).get("paths") or ():
+            bare = f"{path.rstrip('/')}/"
+            for other, owner, others_leave_out in seen:
+                is_inside = bare.startswith(other) and not bare.startswith(others_leave_out)
+                is_around = other.startswith(bare) and not other.startswith(left_out)
+                if is_inside or is_around:
+                    told = f'overlaps "{other}" of set {owner}: two runs would fight over it'
+                    yield error(where, told, value=f'"{path}"')
+            seen.append((bare, name, left_out))

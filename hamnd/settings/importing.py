@@ -19,7 +19,7 @@ from hamnd.dialects.cron import (
 )
 from hamnd.dialects.masking import masked
 from hamnd.dialects.schedule import NoSchedule, parse_schedule
-from hamnd.settings.filesets import REFUSED, TOO_WIDE
+from hamnd.settings.filesets import TOO_WIDE, refusals
 from hamnd.settings.sample import toml_value
 
 KNOWN = {
@@ -144,7 +144,7 @@ def _why_not(path: str) -> str | None:
         return "is no absolute path"
     if path in TOO_WIDE:
         return "is a directory of the system: name what is wanted in it"
-    for refused, why in REFUSED.items():
+    for refused, why in refusals(path).items():
         if f"{path}/".startswith(f"{refused}/"):
             return f"{why}: it is never copied"
     return None

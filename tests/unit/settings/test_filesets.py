@@ -57,12 +57,34 @@ def test_a_known_set_is_changed_by_its_name_and_keeps_the_rest() -> None:
         ("/etc/named.conf", "makedns -n"),
         ("/etc/", "a directory of the system"),
         ("/data/../etc/", "not a plain path"),
+        ("/data/..", "not a plain path"),
+        ("/var/lib/hamnd/", "is hamnd's own"),
+        ("/etc/xcat/site.sqlite", "which is replicated"),
+        ("/home/anna/.ssh/", "holds /home/anna/.ssh/authorized_keys"),
     ],
 )
 def test_what_must_never_be_copied_is_refused(path: str, why: str) -> None:
     told = f'[[files.set]]\nname = "mine"\npaths = ["{path}"]\n'
     assert why in problems(told)
     assert loaded(told).site is None
+
+
+@pytest.mark.parametrize(
+    ("path", "why"),
+    [
+        ("/etc", "a directory of the system"),
+        ("/etc/ssh", "host keys"),
+        ("/etc/xcat", "holds /etc/xcat/cfgloc"),
+        ("/data/../etc/ssh", "not a plain path"),
+    ],
+)
+def test_it_is_refused_as_a_credential_too(path: str, why: str) -> None:
+    assert why in problems(f'[files]\ncredentials = ["{path}"]\n')
+
+
+def test_hamnds_own_folder_is_refused_wherever_it_is() -> None:
+    told = '[paths]\nstate_dir = "/srv/ha/state"\n[[files.set]]\nname = "mine"\npaths = ["/srv/"]\n'
+    assert "holds /srv/ha/state, which is hamnd's own" in problems(told)
 
 
 def test_it_is_copied_by_its_name_and_with_a_reason() -> None:
@@ -78,6 +100,35 @@ def test_an_unknown_set_needs_paths_and_two_sets_never_share_one() -> None:
     two = '[[files.set]]\nname = "{}"\npaths = ["{}"]\n'
     told = two.format("one", "/data/") + two.format("other", "/data/images/")
     assert "overlaps" in problems(told)
+
+
+def test_a_path_of_a_known_set_is_no_other_sets_unless_that_leaves_it_out() -> None:
+    own = '[[files.set]]\nname = "mine"\npaths = ["/install/custom/"]\n'
+    assert 'overlaps "/install/" of set install' in problems(own)
+    apart = '[[files.set]]\nname = "install"\nexclude = ["/install/custom/"]\n'
+    assert sets_of(own + apart)["mine"].paths == ("/install/custom/",)
+    assert sets_of(own + '[[files.set]]\nname = "install"\nmode = "off"\n')
+    twice = '[[files.set]]\nname = "mine"\npaths = ["/data/", "/data/one/"]\n'
+    assert 'overlaps "/data/" of set mine' in problems(twice)
+
+
+def test_an_exclusion_that_would_leave_out_nothing_is_refused() -> None:
+    told = '[[files.set]]\nname = "install"\nexclude = ["/install/post/../tmp/"]\n'
+    assert "not a plain path" in problems(told)
+
+
+@pytest.mark.parametrize("key", ["bandwidth_kib = 1000", "gentle = true", "may_delete_percent = 5"])
+def test_what_says_nothing_of_a_set_that_is_switched_whole_is_refused(key: str) -> None:
+    assert "staged and switched as a whole" in problems(
+        f'[[files.set]]\nname = "credentials"\n{key}\n'
+    )
+
+
+def test_a_schedule_that_never_comes_is_refused() -> None:
+    for never in ("0 3 31 2 *", "0 3 31 4,6,9,11 *", "0 3 30-31 feb *"):
+        told = f'[[files.set]]\nname = "install"\ncron = "{never}"\n'
+        assert "it would never come" in problems(told), never
+    assert sets_of('[[files.set]]\nname = "install"\ncron = "0 3 29 2 *"\n')
 
 
 def test_a_schedule_that_is_none_is_refused_with_the_reason() -> None:
