@@ -80,7 +80,7 @@ def _swap(staged: str, target: str, kept: str) -> None:
 
     Raises OSError; FileNotFoundError where nothing is staged.
     """
-    os.lstat(staged)
+    _sync_all(staged)
     _remove(kept)
     if not os.path.lexists(target):
         os.rename(staged, target)
@@ -119,9 +119,23 @@ def _remove(path: str) -> None:
             os.unlink(path)
 
 
-def _sync(folder: str) -> None:
+def _sync_all(staged: str) -> None:
+    """What is staged is on disk before it is in force: a rename may be there before contents are.
+
+    Raises FileNotFoundError where nothing is staged.
+    """
+    if stat.S_ISREG(os.lstat(staged).st_mode):
+        _sync(staged)
+    for folder, _, names in os.walk(staged):
+        for path in (os.path.join(folder, name) for name in names):
+            if stat.S_ISREG(os.lstat(path).st_mode):
+                _sync(path)
+        _sync(folder)
+
+
+def _sync(path: str) -> None:
     """A rename is on disk only when its folder is."""
-    fd = os.open(folder, os.O_RDONLY)
+    fd = os.open(path, os.O_RDONLY)
     try:
         os.fsync(fd)
     finally:

@@ -131,7 +131,7 @@ def read_version(text: str) -> tuple[int, int, int] | None:
 
 
 def pattern(text: str) -> str:
-    """Return a name as a pattern that matches it alone, for find's -path and rsync's filters."""
+    """Return a name as a pattern that matches it alone, for find's -path."""
     return _GLOB.sub(r"\\\1", text)
 
 

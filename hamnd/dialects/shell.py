@@ -276,6 +276,14 @@ def _swap_text(request: Swap) -> str:
     return f"{staged} && {drop} && {{ ! {there} || {keep}; }} && {switch}"
 
 
+def rsync_filter(name: str) -> str:
+    """Return a name as rsync's filters take it, so that it matches itself alone.
+
+    A backslash is one there unless the pattern has a wildcard (rsync(1), PATTERN MATCHING RULES).
+    """
+    return re.sub(r"([\\*?\[])", r"\\\1", name) if re.search(r"[*?\[]", name) else name
+
+
 def _pull_text(request: Pull, site: Site) -> str:
     """Return the pull by hand: a plain rsync of every path, which brings the same trees here."""
     shell = _words((*ssh_argv(site, request.source)[:-1],))
@@ -287,7 +295,7 @@ def _pull_text(request: Pull, site: Site) -> str:
     for path in request.paths:
         inside = path if path.endswith("/") else path.rpartition("/")[0] + "/"
         left_out = (
-            f"--exclude=/{one.removeprefix(inside)}"
+            f"--exclude=/{rsync_filter(one.removeprefix(inside))}"
             for one in request.exclude
             if one.startswith(inside)
         )

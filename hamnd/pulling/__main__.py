@@ -9,9 +9,11 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +38,7 @@ echo "rsync $found"; echo "$said" | sed -n 1p; break
 done
 find --version 2>/dev/null | sed -n 's/^find (GNU.*/gnu find/p'
 command -v ionice >/dev/null && command -v nice >/dev/null && echo gentle
+sed 's/^/boot /' /proc/sys/kernel/random/boot_id 2>/dev/null
 :
 """
 
@@ -45,9 +48,12 @@ class Partner:
     """What the partner told when the pull began."""
 
     moment: float
+    ahead_s: tuple[float, float]
+    """How far its clock is ahead of ours, at least and at most: it tells whole seconds."""
     rsync: str
     has_find: bool
     is_gentle: bool
+    boot: str
 
 
 def main() -> int:
@@ -58,6 +64,9 @@ def main() -> int:
         facts = _pull(job)
     except PullError as error:
         facts, code = CopyFacts(sentence=error.sentence, question=error.question), error.code
+    except sqlite3.Error as error:
+        told = f"{job.folder}: what is known of {job.name} cannot be kept: {error}"
+        facts, code = CopyFacts(sentence=told), 1
     except OSError as error:
         told = f"{error.filename or job.name}: {error.strerror or error}"
         facts, code = CopyFacts(sentence=told), 1
@@ -91,7 +100,13 @@ def _over(job: Job, line: Line, meter: Meter, is_confined: bool) -> CopyFacts:
     has_find = _is_gnu_find_here()
     gentle_here = job.is_gentle and shutil.which("ionice") is not None
     tools = Tools(job, line, meter, partner.rsync, gentle_here, job.is_gentle and partner.is_gentle)
-    sides = Sides(partner.moment, has_find and partner.has_find, _boot())
+    boot = _boot()
+    sides = Sides(
+        partner.moment,
+        has_find and partner.has_find,
+        f"{boot} {partner.boot}" if boot else "",
+        partner.ahead_s,
+    )
     total = Tally()
     entries = 0
     for number, path in enumerate(job.paths):
@@ -137,16 +152,20 @@ def _facts(job: Job, moment: float, total: Tally, entries: int, is_confined: boo
 def _probe(job: Job, line: Line) -> Partner:
     """Ask the partner what time it is and what it has. Raises PullError where rsync is no use."""
     names = " ".join(quote((name,)) for name in rsync.FOUND_AT)
+    before = time.time()
     answer = line.ask(_PROBE.replace("RSYNC", names))
+    after = time.time()
     moment, *rest = answer.out.splitlines() or [""]
-    if not moment.isdigit():
+    if not (moment.isascii() and moment.isdigit()):
         raise PullError(f"{job.partner} did not tell its time: {answer.err.strip()[-200:]}")
     place = next((one.removeprefix("rsync ") for one in rest if one.startswith("rsync /")), "")
     if not place:
         raise PullError(f"rsync is not installed on {job.partner}")
     _check_version(answer.out.partition(place)[2], job.partner)
     _check_version(_told_here(job.rsync), "this node")
-    return Partner(float(moment), place, "gnu find" in rest, "gentle" in rest)
+    ahead_s = float(moment) - after, float(moment) + 1 - before
+    boot = next((one.removeprefix("boot ") for one in rest if one.startswith("boot ")), "")
+    return Partner(float(moment), ahead_s, place, "gnu find" in rest, "gentle" in rest, boot)
 
 
 def _told_here(program: str) -> str:

@@ -7,7 +7,9 @@ worker's session and ends with it.
 from __future__ import annotations
 
 import contextlib
+import signal
 import subprocess
+import tempfile
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +24,7 @@ SOCKET_BYTES_MAX = 80
 CONNECT_S = 20.0
 ANSWER_S = 60.0
 SAID_BYTES_MAX = 16_384
+ANSWER_BYTES_MAX = 1 << 20
 
 
 class PullError(Exception):
@@ -100,23 +103,33 @@ class Line:
 
     def ask(self, script: str) -> Answer:
         """Run a short script there and return what it said. Raises PullError where ssh fails."""
-        try:
-            done = subprocess.run(
-                self.command(("sh", "-c", script)),
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                timeout=ANSWER_S,
-                check=False,
-            )
-        except subprocess.TimeoutExpired:
-            told = f"{self._job.partner} did not answer within {ANSWER_S:g} s"
-            raise PullError(told) from None
-        except OSError as error:
-            raise PullError(f"ssh could not be started: {error}") from None
-        err = done.stderr.decode(errors="replace")
-        if done.returncode == 255:
+        with tempfile.TemporaryFile() as said:
+            try:
+                process = subprocess.Popen(
+                    self.command(("sh", "-c", script)),
+                    stdin=subprocess.DEVNULL,
+                    stdout=subprocess.PIPE,
+                    stderr=said,
+                )
+            except OSError as error:
+                raise PullError(f"ssh could not be started: {error}") from None
+            assert process.stdout is not None
+            limit = threading.Timer(ANSWER_S, process.kill)
+            limit.start()
+            with process, process.stdout as stream:
+                out = stream.read(ANSWER_BYTES_MAX + 1)
+                if len(out) > ANSWER_BYTES_MAX:
+                    process.kill()
+            limit.cancel()
+            said.seek(0)
+            err = _bounded(said)
+        if len(out) > ANSWER_BYTES_MAX:
+            raise PullError(f"{self._job.partner} answers without an end")
+        if process.returncode == -signal.SIGKILL:
+            raise PullError(f"{self._job.partner} did not answer within {ANSWER_S:g} s")
+        if process.returncode == 255:
             raise PullError(explain(255, err, self._job.partner))
-        return Answer(done.returncode, done.stdout.decode(errors="replace"), err)
+        return Answer(process.returncode, out.decode(errors="replace"), err)
 
 
 def _bounded(stream: IO[bytes]) -> str:

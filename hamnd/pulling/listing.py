@@ -19,6 +19,8 @@ from typing import IO, Self
 from hamnd.pulling.line import PullError
 
 CHUNK_BYTES = 1 << 18
+RECORD_BYTES_MAX = 1 << 20
+"""A name has 4096 bytes at most; before it stand the dots of one piece of the stream."""
 SAID_BYTES_MAX = 16_384
 
 
@@ -78,6 +80,8 @@ class Listing:
         if self._rest and not self._rest.strip(b"."):  # dots alone: they need not be carried along
             self.entries += len(self._rest)
             self._rest = b""
+        if len(self._rest) > RECORD_BYTES_MAX:
+            raise PullError(f"{self._where}: its listing cannot be read")
 
     def _read(self, record: bytes) -> Entry:
         dots, _, told = record.partition(b"\n")
@@ -89,6 +93,8 @@ class Listing:
             whole, _, part = time.partition(b".")
             time_ns = int(whole) * 1_000_000_000 + int((part[:9] or b"0").ljust(9, b"0"))
             below = name.removeprefix(self._root)
+            if below and {b"", b".", b".."} & set(below.split(b"/")):
+                raise ValueError(name)  # find prints none such: it would lead out of the path
             return Entry(type_, int(inode), int(links), int(size), time_ns, below)
         except ValueError:
             raise PullError(f"{self._where}: its listing cannot be read") from None

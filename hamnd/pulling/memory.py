@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 TICK_S = 0.001
 
 
@@ -33,13 +33,19 @@ class Remembered:
     """When everything was compared last."""
     entries: int
     boot: str
-    """In which boot of this node: what was written just before a power cut may not be here."""
+    """In which boots, of this node and the partner: what was written just before a power cut may
+    not be on either."""
     looked_at: float
     """When it was last seen that this side is as we left it."""
     root_inode: int = 0
     """The folder itself, there: another one at its place is another tree."""
     half: tuple[str, ...] = ()
     """Folders there that a second listing takes, side by side with the first."""
+    ahead_s: float = 0.0
+    """So much at least the partner's clock was ahead of this node's."""
+    has_more: bool = False
+    """Everything that the partner had is here, and more besides: only comparing everything tells
+    what is no longer there."""
 
 
 class Memory:

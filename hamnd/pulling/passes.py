@@ -20,11 +20,13 @@ GNU's, and wherever the other way could be wrong.
 from __future__ import annotations
 
 import os
+import sqlite3
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from hamnd.dialects import rsync
+from hamnd.dialects.shell import quote
 from hamnd.model.work import Compare
 from hamnd.pulling.changes import (
     Changes,
@@ -48,6 +50,8 @@ LISTED_MIN, LISTED_SHARE = 1000, 20
 HERE_MAX = 1_000_000
 """More that changed on this side is compared by a walk: somebody has put the tree here anew."""
 LOOK_EVERY_S = 3600.0
+SLEWED = 0.001
+"""A clock that is corrected without a step loses no more than this share of the time."""
 ASKS = 2
 """The worker's exit code where it stopped and asks."""
 DELETE = ("--delete", "--force")
@@ -65,7 +69,9 @@ class Sides:
     can_list: bool
     """Whether both have GNU find."""
     boot: str
-    """This node's boot, or nothing where that is not told."""
+    """This node's boot and the partner's, or nothing where this node does not tell its own."""
+    ahead_s: tuple[float, float] = (0.0, 0.0)
+    """How far the partner's clock is ahead of ours, at least and at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +113,8 @@ def bring(tools: Tools, path: str, number: int, sides: Sides) -> Outcome:
     memory = Memory(Path(tools.job.folder), number)
     known = memory.read(subject_of(tools.job, path))
     place = Place(tools, path, sides, memory, known)
+    if not path.endswith("/"):
+        _refuse_folder(tools, path)
     if tools.job.only or not path.endswith("/"):
         tally = Tally()
         options = ("-r", "-c") if tools.job.only else ("-c",)
@@ -114,18 +122,40 @@ def bring(tools: Tools, path: str, number: int, sides: Sides) -> Outcome:
         return Outcome(tally, 1)
     tally = Tally(told=set() if place.is_dry else None)
     if known is not None and _may_list(place, known):
-        outcome = _by_changes(place, known, tally)
+        try:
+            outcome = _by_changes(place, known, tally)
+        except sqlite3.Error:  # a worker that was killed may leave a register that is torn
+            memory.forget()
+            outcome = None
         if outcome is not None:
             return outcome
     return _by_comparing(place, tally)
 
 
+def _refuse_folder(tools: Tools, path: str) -> None:
+    """A folder that is named like a file would be left out by rsync, which calls that a success."""
+    if tools.line.ask(f"test -d {quote((path,))} && test ! -h {quote((path,))}").code == 0:
+        told = f"{path} is a directory on {tools.job.partner}: name it with a slash at its end"
+        raise PullError(told)
+
+
 def _may_list(place: Place, known: Remembered) -> bool:
     """Whether a listing of what changed can be believed."""
     is_asked = place.tools.job.compare is Compare.CONTENTS
-    is_set_back = place.sides.moment_there < known.since_there or time.time() < known.since_here
     is_same_boot = place.sides.boot == known.boot != ""
-    return place.sides.can_list and is_same_boot and not is_asked and not is_set_back
+    is_told = is_same_boot and not known.has_more and not _is_set_back(place.sides, known)
+    return place.sides.can_list and is_told and not is_asked
+
+
+def _is_set_back(sides: Sides, known: Remembered) -> bool:
+    """Whether a clock was set back: what was edited since may be stamped before what is known.
+
+    The partner's is held against ours, which tells a step that is smaller than the pause too.
+    """
+    now = time.time()
+    slewed_s = SLEWED * abs(now - known.since_here)
+    is_behind = sides.ahead_s[1] < known.ahead_s - slewed_s
+    return is_behind or sides.moment_there < known.since_there or now < known.since_here
 
 
 def _must_look_here(place: Place, known: Remembered) -> bool:
@@ -167,7 +197,13 @@ def _remember(
     """What was listed is whole here."""
     remember_names(place.memory, place.path, changes)
     root = next((inode for name, inode in changes.seen if not name), known.root_inode)
-    now = replace(known, since_there=place.sides.moment_there, entries=entries, root_inode=root)
+    now = replace(
+        known,
+        since_there=place.sides.moment_there,
+        entries=entries,
+        root_inode=root,
+        ahead_s=place.sides.ahead_s[0],
+    )
     if changes.is_here_seen:
         since = began if place.is_dry else place.memory.moment()
         now = replace(now, since_here=since, looked_at=began)
@@ -270,11 +306,14 @@ def _by_comparing(place: Place, tally: Tally) -> Outcome:
         going = Tally()
         run(tools, Run(path, (*WALK, *ONLY_DELETE), is_dry=True, is_rough=True), going)
         _ask(place, going, counted.entries_here or _count_here(path))
-    by_contents = tools.job.compare is Compare.CONTENTS or (has_something and place.known is None)
-    tools.meter.phase("comparing contents" if by_contents else "copying")
+    is_asked = tools.job.compare is Compare.CONTENTS
+    by_contents = is_asked or (has_something and not _are_contents_known(place))
+    word = "comparing" if place.is_dry else "copying"
+    tools.meter.phase("comparing contents" if by_contents else word)
     options = (*WALK, *_limit(place, counted.entries_here), *(("-c",) if by_contents else ()))
     run(tools, Run(path, options, is_dry=place.is_dry), tally)
-    if not place.is_dry or not tally.count:
+    has_more = place.is_dry and tally.count == tally.deleted > 0
+    if not place.is_dry or not tally.count or (by_contents and has_more):
         place.memory.write(
             Remembered(
                 subject=place.subject,
@@ -286,9 +325,23 @@ def _by_comparing(place: Place, tally: Tally) -> Outcome:
                 looked_at=began,
                 root_inode=counted.root_inode,
                 half=counted.half,
+                ahead_s=place.sides.ahead_s[0],
+                has_more=has_more,
             )
         )
     return Outcome(tally, counted.entries_there or _count_here(path))
+
+
+def _are_contents_known(place: Place) -> bool:
+    """Whether what has the same size and time was found to have the same contents before.
+
+    Where a site that copies by itself leaves more here than the partner has, no listing will do;
+    but not every comparison needs to read both trees.
+    """
+    known = place.known
+    if known is None or not known.has_more:
+        return known is not None
+    return place.is_dry and time.time() - known.whole_at <= place.tools.job.whole_after_s
 
 
 def _count_here(path: str) -> int:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from hamnd.dialects import rsync
 from hamnd.dialects.rsync import Job
-from hamnd.dialects.shell import quote
+from hamnd.dialects.shell import quote, rsync_filter
 from hamnd.pulling.line import Line, PullError
 
 SAID_BYTES_MAX = 16_384
@@ -184,7 +184,7 @@ def _argv(tools: Tools, one: Run) -> tuple[str, ...]:
     there = tools.gently_there((tools.rsync_there,))
     inside = one.path.rstrip("/") + "/"
     left_out = (
-        f"--exclude=/{rsync.pattern(name.removeprefix(inside))}"
+        f"--exclude=/{rsync_filter(name.removeprefix(inside))}"
         for name in job.exclude
         if name.startswith(inside)
     )

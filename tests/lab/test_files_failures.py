@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import re
 import shutil
+import struct
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,10 +21,11 @@ from pathlib import Path
 import pytest
 
 from hamnd.adapters.clock import SystemClock
+from hamnd.adapters.files import LocalFiles
 from hamnd.adapters.process import LocalRunner
 from hamnd.dialects import filesets
 from hamnd.model.names import Verdict
-from hamnd.model.work import Ending, Exec
+from hamnd.model.work import Ending, Exec, Swap
 from hamnd.pulling.changes import MARGIN_S
 from hamnd.pulling.confining import confine
 from tests.lab.site.hosts import wait_until
@@ -194,6 +197,123 @@ def test_a_quota_that_is_used_up_keeps_what_was_good(sides: Sides) -> None:
         limit("none")
         copied(sides)
         assert (sides.here / "large").read_bytes() == (sides.there / "large").read_bytes()
+
+
+@contextlib.contextmanager
+def powered_off(image: Path, place: Path) -> Iterator[None]:
+    """A file system of its own whose power is cut at the end: what was not on disk is gone."""
+    with image.open("wb") as file:
+        file.truncate(64 << 20)
+    subprocess.run(["mkfs.ext4", "-q", str(image)], check=True)
+    mount = ["mount", "-o", "loop", str(image), str(place)]
+    subprocess.run(mount, check=True)
+    try:
+        yield
+        folder = os.open(place, os.O_RDONLY)
+        try:
+            fcntl.ioctl(folder, EXT4_SHUTDOWN, struct.pack("I", WITHOUT_THE_LOG))
+        finally:
+            os.close(folder)
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+    subprocess.run(mount, check=True)
+
+
+EXT4_SHUTDOWN, WITHOUT_THE_LOG = 0x8004587D, 2
+"""What the kernel's tests cut the power with: EXT4_IOC_SHUTDOWN, EXT4_GOING_FLAGS_NOLOGFLUSH."""
+
+
+def test_a_power_cut_after_a_set_was_switched_leaves_it_whole(tmp_path: Path) -> None:
+    place = tmp_path / "xcat"
+    place.mkdir()
+    with powered_off(tmp_path / "disk.img", place):
+        (place / "ca").mkdir()
+        (place / "ca/ca-cert.pem").write_text("stale\n")
+        os.sync()
+        for folder in ("new/ca/deep", "old"):
+            (place / ".hamnd" / folder).mkdir(parents=True)
+        (place / ".hamnd/new/ca/ca-cert.pem").write_text("fresh\n" * 5000)
+        (place / ".hamnd/new/ca/deep/key.pem").write_text("fresh too\n")
+        names = (".hamnd/new/ca", "ca", ".hamnd/old/ca")
+        swap = Swap("mn2", *(str(place / name) for name in names))
+        assert asyncio.run(LocalFiles(CLOCK).swap(swap, 30.0)).exit_code == 0
+    try:
+        assert (place / "ca/ca-cert.pem").read_text() == "fresh\n" * 5000
+        assert (place / "ca/deep/key.pem").read_text() == "fresh too\n"
+        assert (place / ".hamnd/old/ca/ca-cert.pem").read_text() == "stale\n"
+    finally:
+        subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_folder_that_is_named_like_a_file_is_not_told_to_be_here(sides: Sides) -> None:
+    code, facts = sides.pull(paths=[f"{sides.here}/a"])
+    assert code == 1
+    assert (
+        facts.sentence == f"{sides.here}/a is a directory on mn1: name it with a slash at its end"
+    )
+
+
+def test_what_is_left_out_stays_as_it_is_on_either_side_whatever_its_name(sides: Sides) -> None:
+    names = ("a]b", "c\\d", "e[f]", "g*", "h?i\\")
+    for name in names:
+        for side, text in ((sides.there, "theirs\n"), (sides.here, "ours\n")):
+            (side / name).mkdir()
+            (side / name / text.strip()).write_text(text)
+    left_out = [f"{sides.here}/{name}/" for name in names]
+    for change in ("one", "two"):
+        (sides.there / "a/file").write_text(change)
+        code, facts = sides.pull(exclude=left_out)
+        assert code == 0, facts.sentence
+        assert (sides.here / "a/file").read_text() == change
+        assert [os.listdir(sides.here / name) for name in names] == [["ours"]] * len(names)
+
+
+def test_a_register_that_a_killed_worker_left_torn_is_no_reason_to_fail(sides: Sides) -> None:
+    copied(sides)
+    (sides.folder / "path0.folders").write_bytes(b"torn" * 1000)
+    (sides.there / "other").write_text("another one\n")
+    copied(sides)
+    assert (sides.here / "other").read_text() == "another one\n"
+
+
+@pytest.mark.parametrize("cause", ["a clock that was set back", "a reboot there"])
+def test_an_edit_there_that_is_stamped_before_the_last_pull_is_found(
+    sides: Sides, cause: str
+) -> None:
+    """Given a primary whose clock was 20 minutes ahead and is set right, or that lost its last
+    writes in a power cut, when what it has now was stamped before the last pull, it is found."""
+    copied(sides)
+    (sides.there / "a/file").write_text("edited there\n")
+    made = (sides.there / "a/file").stat().st_ctime
+    wait_until(lambda: CLOCK.now().wall_s > made + MARGIN_S + 1, "the edit is old", 20)
+    then: dict[str, float] = {"since_there": int(CLOCK.now().wall_s)}
+    if cause == "a reboot there":
+        (sides.root / "boot").write_text("another one\n")
+        sides.over_there(f"mount --bind {sides.root}/boot /proc/sys/kernel/random/boot_id")
+    else:
+        then["ahead_s"] = 1200.0
+    memory = sides.folder / "path0.json"
+    memory.write_text(json.dumps(json.loads(memory.read_text()) | then))
+    copied(sides)
+    assert (sides.here / "a/file").read_text() == "edited there\n"
+
+
+def test_what_a_site_copies_by_itself_is_read_byte_by_byte_once_not_by_every_check(
+    sides: Sides,
+) -> None:
+    """Given a standby with more than the primary has (the guide's rsync deletes nothing), when it
+    is compared again, then by names, sizes and times: all contents are read once a week."""
+    subprocess.run(["cp", "-a", f"{sides.there}/.", str(sides.here)], check=True)
+    (sides.here / "more").write_text("only here\n")
+    phases = []
+    for compared in ({}, {}, {"whole_after_s": 0.0}):
+        code, facts = sides.pull(is_dry=True, **({"whole_after_s": WEEK_S} | compared))
+        assert code == 0, facts.sentence
+        assert facts.drift is not None
+        assert (facts.drift.differ, facts.drift.missing, facts.drift.extra) == (0, 0, 1)
+        phases.append(json.loads((sides.folder / "progress.json").read_text())["phase"])
+    assert phases == ["comparing contents", "comparing", "comparing contents"]
+    good(sides)
 
 
 def test_names_with_newlines_and_bytes_that_are_not_utf8_come_and_go(sides: Sides) -> None:
