@@ -6,7 +6,7 @@ are, and what makes them right: xcat-hamn.md §3.
 
 from __future__ import annotations
 
-from hamnd.dialects.salvage import Salvaged, remote
+from hamnd.dialects.salvage import ASK, Salvaged, remote, told
 from hamnd.dialects.shell import last_lines, read_exit_zero, unanswered
 from hamnd.model.filesets import FileSet
 from hamnd.model.names import Verdict
@@ -14,10 +14,25 @@ from hamnd.model.site import Site
 from hamnd.model.work import Action, Compare, Exec, Look, Pull, Reading, Report
 
 _VERIFY = """\
-set -eu; openssl=$1; shift
+set -eu; openssl=$1; shift; authority=
 bad() { echo "$1" >&2; exit 1; }
+for target do for at in "${target%/*}/.hamnd/new/${target##*/}" "$target"; do
+[ -e "$at" ] || continue
+[ ! -f "$at/ca-cert.pem" ] || authority=$at/ca-cert.pem
+break
+done; done
 for target do
-new=${target%/*}/.hamnd/new/${target##*/}; [ -e "$new" ] || continue
+new=${target%/*}/.hamnd/new/${target##*/}; at=$new; [ -e "$at" ] || at=$target
+file=$at/server-cred.pem
+[ ! -f "$file" ] || [ -z "$authority" ] \\
+|| "$openssl" verify -no_check_time -CAfile "$authority" "$file" >/dev/null 2>&1 \\
+|| bad "$file was not signed by $authority"
+[ -e "$new" ] || continue
+owner=$(ls -ldn "${target%/*}" | awk '{ print $3 }')
+other=$(find "$new" ! -user 0 ! -user "$owner" | head -n 1)
+[ -z "$other" ] || bad "$other belongs neither to root nor to the owner of ${target%/*}"
+other=$(find "$new" ! -type l -perm -0002 | head -n 1)
+[ -z "$other" ] || bad "$other may be written by everybody"
 find "$new" -type f | while IFS= read -r file; do
 if grep -q "PRIVATE KEY" "$file"; then
 case $(head -n 1 "$file") in *OPENSSH*) ssh-keygen -y -P "" -f "$file" >/dev/null 2>&1 ;;
@@ -33,6 +48,10 @@ if [ -f "$ca" ] && [ "$ca" != "$file" ]; then
 "$openssl" verify -no_check_time -CAfile "$ca" "$file" >/dev/null 2>&1 \\
 || bad "$file was not signed by $ca"
 fi
+case $file in *-cred.pem) ! grep -q "PRIVATE KEY" "$file" \\
+|| [ "$("$openssl" pkey -pubout -in "$file" -passin pass:)" = \\
+"$("$openssl" x509 -pubkey -noout -in "$file")" ] \\
+|| bad "the key in $file is not its certificate's" ;; esac
 fi
 done || exit 1
 done
@@ -56,18 +75,20 @@ TOMORROW_S = 86_400
 
 _COMPARE = """\
 set -eu; rsync=$1 shell=$2 from=$3; shift 3
-as_of=$(eval "$shell" '"$(echo "$from" | tr -d "[]")"' date +%s)
+bad() { echo "$1" >&2; exit 1; }
+ASK
 said=$(while [ $# -gt 1 ]; do
 source=$1 target=$2; shift 2; tail=; case $source in */) tail=/ ;; esac
-"$rsync" -asnc --delete --timeout=30 --out-format="%i $target$tail%n" -e "$shell" \\
-"$from:$source" "$target$tail"
+"$rsync" -asnc --no-D --delete --timeout=30 --out-format="%i $target$tail%n" \\
+--rsync-path="$there" -e "$shell" "$from:$source" "$target$tail"
 done)
 awk -v as_of="$as_of" -v said="$said" 'BEGIN {
 n = split(said, line, "\\n"); same = "true"
 for (i = 1; i <= n; i++) {
 if (line[i] == "") continue
 name = substr(line[i], 13); what = substr(line[i], 1, 11)
-if (name ~ /\\/ca-cert\\.pem$/) same = "false"
+is_other = what ~ /^\\*deleting|\\+\\+\\+/ || substr(what, 3, 1) == "c"
+if (name ~ /\\/ca-cert\\.pem$/ && is_other) same = "false"
 if (what ~ /^\\*deleting/) extra++; else if (what ~ /\\+\\+\\+\\+/) missing++; else differ++
 gsub(/[^ -~]/, "?", name); gsub(/["\\\\]/, "?", name)
 if (++shown <= 20) names = names (shown > 1 ? ", " : "") "\\"" name "\\""
@@ -77,8 +98,11 @@ printf "\\"drift\\": {\\"at\\": %s, ", as_of
 printf "\\"differ\\": %d, \\"missing\\": %d, \\"extra\\": %d, ", differ, missing, extra
 printf "\\"examples\\": [%s]}}\\n", names
 }'
+""".replace("ASK", ASK)
+"""Compare small sets by their contents, in place, and write nothing.
+
+The CA is another one where its contents are, not where a copy has another time or other rights.
 """
-"""Compare small sets by their contents, in place, and write nothing."""
 
 
 def pull(site: Site, one: FileSet) -> Action:
@@ -158,21 +182,17 @@ def compare(site: Site, members: tuple[Salvaged, ...]) -> Action:
 
 def read_pulled(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when everything is here, by the puller's own account."""
-    return _told(report, "copied and verified")
+    return told(report, "copied and verified")
 
 
 def read_verified(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when keys and certificates are right."""
-    return _told(report, "keys and certificates are right")
+    reading = read_exit_zero(report)
+    if reading.verdict is Verdict.PASS:
+        return Reading(Verdict.PASS, "keys and certificates are right")
+    return reading
 
 
 def read_compared(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the comparison came to its end, whatever it found."""
-    return _told(report, "compared")
-
-
-def _told(report: Report, done: str) -> Reading:
-    reading = read_exit_zero(report)
-    if reading.verdict is Verdict.PASS:
-        return Reading(Verdict.PASS, done)
-    return reading
+    return told(report, "compared")

@@ -283,14 +283,21 @@ _COMPLAINTS = (
 )  # fmt: skip
 
 
-def explain(code: int, said: str, partner: str) -> str:
-    """Return in one sentence why rsync, find or ssh ended with this code, by what it said."""
+def complaint(said: str, partner: str) -> str | None:
+    """Return in one sentence what rsync, find or ssh complained of, or None for unknown words."""
     for wanted, words in _COMPLAINTS:
         if found := re.search(wanted, said):
             sentence = words.format(*found.groups())
             if sentence.startswith(("it ", "its ", "rsync is not", "the ssh", "no answer")):
                 return f"{partner}: {sentence}"
             return sentence
+    return None
+
+
+def explain(code: int, said: str, partner: str) -> str:
+    """Return in one sentence why rsync, find or ssh ended with this code, by what it said."""
+    if (known := complaint(said, partner)) is not None:
+        return known
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     causes = [line for line in lines if not line.startswith("rsync error:")] or lines
     last = f": {causes[-1][-200:]}" if causes else ""

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from hamnd.dialects.rsync import FOUND_AT, complaint, explain
 from hamnd.dialects.shell import (
     endpoint,
     last_lines,
@@ -31,19 +32,31 @@ NOTHING_STAGED = 3
 
 _PULL = """\
 set -eu; umask 077; rsync=$1 shell=$2 from=$3; shift 3
-where=$(echo "$from" | tr -d "[]"); as_of=$(eval "$shell" '"$where"' date +%s)
+bad() { echo "$1" >&2; exit 1; }
+ASK
 changed=0 entries=0
 while [ $# -gt 1 ]; do
 source=$1 target=$2; shift 2; dir=${target%/*}/.hamnd name=${target##*/}; tail=
 case $source in */) tail=/ ;; esac
+for link in "$dir" "$dir/new" "$dir/old" "$dir/new/$name"; do
+[ ! -h "$link" ] || bad "$link is a link: somebody else left it there"; done
 mkdir -p "$dir/new" "$dir/old"; rm -rf "$dir/$name.sha256"
 case $0 in hamnd-salvage) rm -rf "$dir/old/$name" ;; esac
-"$rsync" -as --no-D --delete --timeout=30 -e "$shell" "$from:$source" "$dir/new/$name$tail"
-said=$("$rsync" -asnc --no-D --delete --timeout=30 --itemize-changes -e "$shell" \
-"$from:$source" "$dir/new/$name$tail")
-[ -z "$said" ] || { echo "$source changed while it was copied" >&2; exit 1; }
-[ -n "$(find "$dir/new/$name" -type f -size +0)" ] || { echo "$source is empty there" >&2; exit 1; }
-(cd "$dir/new" && find "$name" -type f -exec sha256sum {} +) >"$dir/$name.sha256.new"
+tries=0
+while :; do
+"$rsync" -as --no-D --delete --timeout=30 --rsync-path="$there" -e "$shell" \
+"$from:$source" "$dir/new/$name$tail" || [ $? -eq 24 ]
+said=$("$rsync" -asnc --no-D --delete --timeout=30 --itemize-changes --rsync-path="$there" \
+-e "$shell" "$from:$source" "$dir/new/$name$tail")
+[ -n "$said" ] || break
+tries=$((tries + 1)); [ $tries -lt 5 ] || bad "$source changed each time that it was copied"
+done
+[ ! -h "$dir/new/$name" ] || bad "$source is a link there: name what it leads to"
+[ -n "$tail" ] || [ ! -d "$dir/new/$name" ] || { rm -rf "$dir/new/$name"
+bad "$source is a directory there: name it with a slash at its end"; }
+[ -n "$(find "$dir/new/$name" -type f -size +0)" ] || bad "$source is empty there"
+(cd "$dir/new" && find "$name" -type f -exec sh -c \
+'sha256sum "$@" 2>/dev/null || openssl dgst -sha256 -r "$@"' sum {} +) >"$dir/$name.sha256.new"
 mv "$dir/$name.sha256.new" "$dir/$name.sha256"
 entries=$((entries + $(find "$dir/new/$name" | wc -l)))
 said=$([ ! -e "$target" ] || "$rsync" -anc --no-D --delete --itemize-changes \
@@ -55,8 +68,33 @@ printf 'hamnd-copy {"as_of": %s, "entries": %s, "changed": %s, "identical": true
 "$as_of" "$entries" "$changed"
 printf '"sentence": "verified; %s of the paths had changed"}\\n' "$changed"
 """
-"""What is the same as what is in place is not switched: the one before is the one that differs."""
-_FRESH = 'cd "$1" && sha256sum --quiet -c ".hamnd/$2.sha256"'
+"""What is the same as what is in place is not switched: the one before is the one that differs.
+
+A file that grows all the time (leases) is taken again a few times, until it held still for once.
+"""
+ASK = """\
+where=$(echo "$from" | tr -d "[]")
+ask='date +%s; for it in PLACES; do \
+"$it" --version >/dev/null 2>&1 && command -v "$it" && break; done; :'
+told=$(eval "$shell" '"$where"' '"$ask"')
+as_of=$(echo "$told" | sed -n 1p) there=$(echo "$told" | sed -n 2p)
+case $as_of in "" | *[!0-9]*) bad "it does not tell its time" ;; esac
+[ -n "$there" ] || bad "rsync: not found"
+""".replace("PLACES", " ".join(FOUND_AT)).rstrip()
+"""What time it is there, and where its rsync is: AIX has it in /opt/freeware/bin (aix.md §10)."""
+_PULL = _PULL.replace("ASK", ASK)
+_FRESH = """\
+cd "$1" || exit 1; list=.hamnd/$2.sha256; [ -s "$list" ] || exit 1
+command -v sha256sum >/dev/null && exec sha256sum --quiet -c "$list"
+wrong=0
+while read -r sum name; do name=${name#\\*}
+[ "$(openssl dgst -sha256 -r "$name" | cut -d" " -f1)" = "$sum" ] \
+|| { echo "$name: FAILED" >&2; wrong=1; }
+done <"$list"
+exit $wrong
+"""
+"""By sha256sum, which AIX does not have, or by openssl."""
+_PARTNER = "the primary"
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,10 +186,20 @@ def is_fresh(site: Site, one: Salvaged) -> Look:
 
 def read_pulled(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when every set was staged and verified."""
+    return told(report, "pulled and verified")
+
+
+def told(report: Report, done: str) -> Reading:
+    """Return how a program that runs rsync ended: `done`, or in one sentence why not."""
     reading = read_exit_zero(report)
     if reading.verdict is Verdict.PASS:
-        return Reading(Verdict.PASS, "pulled and verified")
-    return reading
+        return Reading(Verdict.PASS, done)
+    if reading.verdict is not Verdict.BLOCK or report.exit_code is None:
+        return reading
+    why = complaint(report.stderr, _PARTNER)
+    if why is None and report.exit_code == 1:  # the program's own word
+        why = last_lines(report)
+    return Reading(Verdict.BLOCK, why or explain(report.exit_code, report.stderr, _PARTNER))
 
 
 def read_fresh(report: Report, arguments: tuple[str, ...]) -> Reading:
