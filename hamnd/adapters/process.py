@@ -14,10 +14,12 @@ import asyncio
 import contextlib
 import os
 import signal
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import NamedTuple, cast
 
+import hamnd
 from hamnd.dialects.shell import local_argv
 from hamnd.model.instant import Instant
 from hamnd.model.work import Ending, Exec, Report
@@ -116,7 +118,7 @@ class LocalRunner:
 
     async def run(self, request: Exec, timeout_s: float) -> Report:
         """Run the program and report; past `timeout_s` everything it started is ended."""
-        argv = local_argv(request, self._user)
+        argv = (*_confined(request.writes_below), *local_argv(request, self._user))
         started = self._clock.now()
         if self._closed.is_set():
             detail = "hamnd is shutting down"
@@ -221,6 +223,14 @@ class LocalRunner:
         if isinstance(error, PermissionError):
             return f"{name} may not be executed: permission denied"
         return f"{name} could not be started: {error}"
+
+
+def _confined(folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return what a command that may write in these folders alone is started by."""
+    if not folders:
+        return ()
+    where = f"PYTHONPATH={Path(hamnd.__file__).parent.parent}"
+    return ("env", where, sys.executable, "-m", "hamnd.pulling.confining", *folders, "--")
 
 
 def _discard_started(starting: asyncio.Task[_Started]) -> None:

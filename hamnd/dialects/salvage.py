@@ -155,6 +155,7 @@ def pull(site: Site, *wanted: Salvaged, keeps_previous: bool = False) -> Action:
     request = Exec(
         site.node,
         ("sh", "-c", _PULL, "hamnd-copy" if keeps_previous else "hamnd-salvage", *arguments),
+        writes_below=tuple(dict.fromkeys(f"{one.parent.rstrip('/')}/.hamnd" for one in wanted)),
     )
     return Action(request, reads="salvage.pulled")
 

@@ -29,6 +29,9 @@ class Exec:
     argv: tuple[str, ...]
     user: str | None = None
     stdin: str | None = None
+    writes_below: tuple[str, ...] = ()
+    """On this node: the folders below which alone it can write, where the kernel can see to that,
+    whatever another host sends. Empty: anywhere."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Confines this process, and all that it starts, to writing below a few folders (landlock(7)).
 
-Owns the three system calls. Must not know which folders. Whatever a malicious primary makes rsync
+Owns the three system calls, and being the program that starts another one so: FOLDER… -- ARGV.
+Must not know which folders. Whatever a malicious primary makes rsync
 believe, the kernel lets nothing be written outside of the set. Linux 5.13 and newer; elsewhere
 rsync's own checks stand alone, and the caller is told so.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import sys
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -84,3 +86,21 @@ def _allow(call: ctypes._NamedFuncPointer, ruleset: int, path: str, access: int)
             raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()), path)
     finally:
         os.close(fd)
+
+
+def main(words: list[str]) -> None:
+    """Become the program behind the two dashes, writing below the folders before them alone.
+
+    Where the kernel cannot see to that it is started all the same, on its own good behaviour.
+    """
+    at = words.index("--")
+    folders, argv = words[:at], words[at + 1 :]
+    for folder in folders:
+        Path(folder).mkdir(mode=0o700, parents=True, exist_ok=True)
+    confine(folders)
+    os.environ.pop("PYTHONPATH", None)
+    os.execvp(argv[0], argv)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

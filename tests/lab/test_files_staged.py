@@ -6,15 +6,19 @@ told in test_files_copied.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from hamnd.adapters.clock import SystemClock
+from hamnd.adapters.process import LocalRunner
 from hamnd.dialects import filesets, salvage
 from hamnd.dialects.copying import read_facts
 from hamnd.dialects.readers import read_action
@@ -24,8 +28,7 @@ from hamnd.model.copying import CopyFacts
 from hamnd.model.names import Verdict
 from hamnd.model.work import Action, Exec, Reading
 from tests.builders import site
-from tests.lab.two_sides import Sides, missing, two_sides
-from tests.unit.dialects.reports import exited
+from tests.lab.two_sides import CHECKOUT, Sides, missing, two_sides
 
 pytestmark = [
     pytest.mark.lab,
@@ -47,15 +50,15 @@ def folder(sides: Sides, name: str = "ca") -> Salvaged:
     return Salvaged(f"{sides.here}/{name}/", f"{sides.here}/{name}")
 
 
-def done(sides: Sides, action: Action, **environment: str) -> tuple[Reading, CopyFacts]:
+def done(
+    sides: Sides, action: Action, path: str = "", rsync: str = "rsync"
+) -> tuple[Reading, CopyFacts]:
     """Carry out a set's own program, over this sshd instead of the site's."""
     assert isinstance(action.request, Exec)
     sh, flag, script, name, _, _, _, *pairs = action.request.argv
-    argv = (sh, flag, script, name, "rsync", quote(sides.ssh), "root@127.0.0.1", *pairs)
-    ended = subprocess.run(
-        argv, capture_output=True, text=True, check=False, env=os.environ | environment
-    )
-    report = exited(ended.returncode, ended.stdout, ended.stderr)
+    argv = (sh, flag, script, name, rsync, quote(sides.ssh), "root@127.0.0.1", *pairs)
+    runner = LocalRunner(SystemClock(), path or os.environ["PATH"], "root")
+    report = asyncio.run(runner.run(replace(action.request, argv=argv), timeout_s=60.0))
     return read_action(action, report), read_facts(report)
 
 
@@ -156,6 +159,28 @@ def test_a_link_that_somebody_left_where_sets_are_staged_is_not_followed(sides: 
         place.unlink()
 
 
+def test_an_rsync_that_a_primary_leads_astray_can_write_nowhere_else(sides: Sides) -> None:
+    """Given an rsync here with a hole, through which what the primary sends lands elsewhere, when a
+    set is staged, then the kernel lets nothing be written but what is staged."""
+    if not _can_confine(sides.root / "probe"):
+        pytest.skip("this kernel has no landlock")
+    (sides.there / "ca/ca-cert.pem").write_text("a new CA\n")
+    target = sides.here / "ca/ca-cert.pem"
+    holed = sides.root / "holed-rsync"
+    holed.write_text(f'#!/bin/sh\necho evil >{target}\nexec rsync "$@"\n')
+    holed.chmod(0o755)
+    reading, _ = done(sides, salvage.pull(site(), folder(sides)), rsync=str(holed))
+    assert target.read_text() == "the CA\n"
+    assert reading.verdict is Verdict.PASS, reading.sentence
+    assert (staged(sides) / "ca-cert.pem").read_text() == "a new CA\n"
+
+
+def _can_confine(probe: Path) -> bool:
+    argv = (sys.executable, "-m", "hamnd.pulling.confining", f"{probe}.d", "--", "touch", probe)
+    subprocess.run(argv, check=False, capture_output=True, cwd=CHECKOUT)
+    return not probe.exists()
+
+
 def test_a_manifest_holds_with_sha256sum_and_without(sides: Sides, tmp_path: Path) -> None:
     """AIX has no sha256sum: openssl writes the manifest, and tells whether it holds."""
     bare = tmp_path / "bin"
@@ -166,7 +191,7 @@ def test_a_manifest_holds_with_sha256sum_and_without(sides: Sides, tmp_path: Pat
                 (bare / one.name).symlink_to(one)
     (sides.there / "ca/ca-cert.pem").write_text("a new CA\n")
     action = salvage.pull(site(), folder(sides))
-    assert done(sides, action, PATH=str(bare))[0].verdict is Verdict.PASS
+    assert done(sides, action, str(bare))[0].verdict is Verdict.PASS
     shutil.rmtree(sides.here / "ca")
     staged(sides).rename(sides.here / "ca")
     look = salvage.is_fresh(replace(site()), folder(sides))
