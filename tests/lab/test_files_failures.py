@@ -16,6 +16,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,7 @@ from hamnd.adapters.files import LocalFiles
 from hamnd.adapters.process import LocalRunner
 from hamnd.dialects import filesets
 from hamnd.model.names import Verdict
-from hamnd.model.work import Ending, Exec, Swap
+from hamnd.model.work import Ending, Exec, Report, Swap
 from hamnd.pulling.changes import MARGIN_S
 from hamnd.pulling.confining import confine
 from tests.lab.site.hosts import wait_until
@@ -383,20 +384,30 @@ def test_a_read_only_place_is_told(sides: Sides) -> None:
         subprocess.run(["umount", str(sides.here)], check=True)
 
 
+def worker(sides: Sides, timeout_s: float, **changes: object) -> Report:
+    """The worker as the daemon runs it, which ends it when its time is over."""
+    runner = LocalRunner(CLOCK, os.environ["PATH"], "root")
+    argv = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "hamnd.pulling")
+    return asyncio.run(runner.run(Exec("mn2", argv, stdin=sides.job(**changes)), timeout_s))
+
+
 def test_an_interrupted_pull_is_gone_on_with(sides: Sides) -> None:
+    """Given a large file of which a part came before the time was over, when it is pulled again,
+    then what is here of it is not sent once more."""
     copied(sides)
-    (sides.there / "large").write_bytes(os.urandom(4_000_000))
-    worker = subprocess.Popen(
-        ("timeout", "-s", "KILL", "4", "sh", "-c", f"{sys.executable} -m hamnd.pulling"),
-        stdin=subprocess.PIPE,
-        stdout=subprocess.DEVNULL,
-        text=True,
-    )
-    worker.communicate(sides.job(bandwidth_kib=200))
+    whole = 3_000_000
+    (sides.there / "large").write_bytes(os.urandom(whole))
+    assert worker(sides, 7.0, bandwidth_kib=300).ending is Ending.TIMED_OUT
     assert not (sides.here / "large").exists()
+    part = (sides.here / ".hamnd-partial/large").stat().st_size
+    assert 0 < part < whole
+    shutil.copy2("/usr/bin/rsync", sides.root / "rsync")
+    counting = program(sides, "counting-rsync", f'{sides.root}/rsync "$@" | tee {sides.root}/sent')
+    sides.over_there(f"mount --bind {counting} /usr/bin/rsync")
     copied(sides)
     assert (sides.here / "large").read_bytes() == (sides.there / "large").read_bytes()
     assert not (sides.here / ".hamnd-partial").exists()
+    assert (sides.root / "sent").stat().st_size < whole - part / 2
 
 
 def test_a_comparison_whose_budget_is_over_is_told_as_not_known_and_leaves_nothing_running(
@@ -410,10 +421,7 @@ def test_a_comparison_whose_budget_is_over_is_told_as_not_known_and_leaves_nothi
     hanging = program(sides, "hanging-find", slow.replace("exec find", f"exec {sides.root}/find"))
     shutil.copy2("/usr/bin/find", sides.root / "find")
     sides.over_there(f"mount --bind {hanging} /usr/bin/find")
-    runner = LocalRunner(CLOCK, os.environ["PATH"], "root")
-    argv = ("env", f"PYTHONPATH={CHECKOUT}", sys.executable, "-m", "hamnd.pulling")
-    request = Exec("mn2", argv, stdin=sides.job(is_dry=True))
-    report = asyncio.run(runner.run(request, timeout_s=4.0))
+    report = worker(sides, 4.0, is_dry=True)
     assert report.ending is Ending.TIMED_OUT
     assert filesets.read_pulled(report).verdict is Verdict.UNKNOWN
     asked = f"ControlPath={sides.folder}/ssh"
@@ -574,15 +582,17 @@ def test_a_confined_process_writes_in_its_folders_alone(tmp_path: Path) -> None:
 
 
 def test_a_file_that_goes_away_meanwhile_fails_nothing(sides: Sides) -> None:
+    """Given a file that goes away after it was listed and before it is sent (rsync's 24)."""
     copied(sides)
-    for number in range(300):
-        (sides.there / f"fleeting{number}").write_text("x")
-    remover = subprocess.Popen(["sh", "-c", f"while :; do rm -f {sides.there}/fleeting*; done"])
-    try:
-        code, facts = sides.pull()
-        assert code == 0, facts.sentence
-    finally:
-        remover.kill()
-        remover.wait()
-    copied(sides)
+    (sides.there / "large").write_bytes(os.urandom(1_000_000))
+    (sides.there / "later").write_text("fleeting\n")
+    with ThreadPoolExecutor(1) as pool:
+        pulling = pool.submit(sides.pull, bandwidth_kib=300)
+        wait_until(lambda: any(sides.here.glob(".large.*")), "it is under way", 20)
+        (sides.there / "later").unlink()
+        code, facts = pulling.result()
+    assert code == 0, facts.sentence
+    assert "some went away meanwhile" in facts.sentence
+    assert (sides.here / "large").read_bytes() == (sides.there / "large").read_bytes()
+    assert not (sides.here / "later").exists()
     good(sides)
