@@ -43,6 +43,7 @@ _VALUED_LONG = re.compile(
     r"|log-file|password-file|temp-dir|filter|compare-dest|copy-dest|link-dest|backup-dir|suffix"
     r"|chmod|port|max-size|min-size|out-format|sockopts|contimeout)"
 )
+_SELECTING = re.compile(r"--(exclude|include|filter|files-from|max-size|min-size).*|-[fF]+")
 _REMOTE = re.compile(r"(?:[^/:@\s]+@)?(\[[^\]]+\]|[^/:\s]+)::?(?!//)(.*)")
 _URL = re.compile(r"(?:rsync|scp|sftp)://(?:[^/@]+@)?(\[[^\]]+\]|[^/:]+)(?::\d+)?/?(.*)")
 _OPERATORS = frozenset({";", "&", "&&", "|", "||", "|&", "(", ")", "{", "}", "\n", ";;"})
@@ -121,6 +122,10 @@ class CopyCommand:
     sources: tuple[str, ...]
     source_host: str | None
     target_host: str | None
+    selecting: tuple[str, ...] = ()
+    """The options by which it leaves something out."""
+    deletes: bool = False
+    """Whether it deletes what its source no longer has."""
 
 
 def copies_in(command: str) -> tuple[CopyCommand, ...]:
@@ -140,7 +145,10 @@ def copies_in(command: str) -> tuple[CopyCommand, ...]:
         if from_host is None and to_host is None:
             continue
         paths = tuple(_path_of(one) if _host_of(one) else one for one in sources)
-        found.append(CopyCommand(_base(words[at]), paths, from_host, to_host))
+        options = [word.partition("=")[0] for word in words[at + 1 :]]
+        selecting = tuple(dict.fromkeys(word for word in options if _SELECTING.fullmatch(word)))
+        deletes = any(word.startswith("--del") for word in options)
+        found.append(CopyCommand(_base(words[at]), paths, from_host, to_host, selecting, deletes))
     return tuple(found)
 
 

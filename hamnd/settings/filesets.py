@@ -248,13 +248,20 @@ def _path(
         yield error(where, "is a directory of the system: name what is wanted in it",
                     value=f'"{path}"')  # fmt: skip
         return
-    for refused, why in refusals(bare, own).items():
-        inside = f"{bare}/".startswith(f"{refused}/")
-        contains = path.endswith("/") and f"{refused}/".startswith(path)
-        if (inside or contains) and refused not in overridden and refused not in excluded:
-            told = f"{'is' if inside else 'holds'} {refused}, which {why}: it is never copied"
+    for refused, told in never_copied(path, own):
+        if refused not in overridden and refused not in excluded:
             hint = f'leave it out, or: override = ["{refused}"] and a reason'
             yield error(where, told, value=f'"{path}"', hint=hint)
+
+
+def never_copied(path: str, own: str) -> Iterator[tuple[str, str]]:
+    """Yield what of a path, a directory with its slash, is never copied, and what is said of it."""
+    bare = path.rstrip("/")
+    for refused, why in refusals(bare, own).items():
+        is_inside = f"{bare}/".startswith(f"{refused}/")
+        if is_inside or (path.endswith("/") and f"{refused}/".startswith(path)):
+            word = "is" if is_inside else "holds"
+            yield refused, f"{word} {refused}, which {why}: it is never copied"
 
 
 def refusals(path: str, own: str = "/var/lib/hamnd") -> dict[str, str]:

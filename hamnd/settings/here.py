@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hamnd.model.site import Platform, Site, Transport
+from hamnd.settings.filesets import TOO_WIDE, never_copied
 from hamnd.settings.problem import Problem, error, warning
 
 _SERVER_PROGRAMS = ("pg_ctl", "pg_basebackup", "pg_rewind", "pg_controldata", "pg_waldump")
@@ -46,7 +47,22 @@ def check_host(site: Site) -> tuple[Problem, ...]:
         *_ENGINES[site.engine](site),
         *_metrics(site),
         *_directories(site),
+        *_links(site),
     )
+
+
+def _links(site: Site) -> Iterator[Problem]:
+    """What a set's path leads to, if it is a link here: the name alone does not tell."""
+    for path in (path for one in site.file_sets for path in one.paths):
+        real = os.path.realpath(path)
+        if real == path.rstrip("/"):
+            continue
+        slash = "/" if path.endswith("/") else ""
+        said = [told for _, told in never_copied(f"{real}{slash}", site.paths.state_dir)]
+        if real in TOO_WIDE:
+            said.append("is a directory of the system")
+        for told in said:
+            yield error("files", f"leads to {real} here, which {told}", value=f'"{path}"')
 
 
 def _people(site: Site) -> Iterator[Problem]:

@@ -110,12 +110,22 @@ def _take_path(
         # rsync takes a path without a slash for a directory or a file: only the host can tell.
         one.paths.append(path if path.endswith("/") else f"{plain}/")
         one.notes.append(f"where {printable(plain)} is a file, leave out the slash at its end")
+    if known in (None, "install"):
+        one.notes += _what_else(copy)
     if copy.source_host is not None:
         note = "it pulls already: take the line out of this crontab when hamnd does it"
     else:
         note = "take the line out of the primary's crontab when hamnd pulls"
     if note not in one.notes:
         one.notes.append(note)
+
+
+def _what_else(copy: CopyCommand) -> Iterator[str]:
+    """What hamnd would do and the line does not: nobody is to find that out by what is gone."""
+    if copy.selecting:
+        yield f"it has {', '.join(copy.selecting)}: name what it leaves out in exclude = [...]"
+    if not copy.deletes:
+        yield "it deletes nothing; hamnd deletes here what the primary no longer has"
 
 
 def _shown(line: CronLine) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from hamnd.model.filesets import FileSet
 from hamnd.model.site import Site
 from hamnd.settings import check_host, load
 from tests.unit.settings.configs import QUIET
@@ -55,6 +56,18 @@ def _own_group() -> str:
 
 def said(site: Site) -> dict[str, str]:
     return {problem.path: problem.line() for problem in check_host(site)}
+
+
+def test_a_set_that_is_a_link_into_what_is_never_copied_is_refused(
+    site: Site, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    for name, leads_to in (("data", "/etc/ssh"), ("wide", "/etc"), ("fine", str(elsewhere))):
+        (tmp_path / name).symlink_to(leads_to)
+        linked = replace(site, file_sets=(FileSet("mine", (f"{tmp_path}/{name}/",)),))
+        told = said(linked).get("files", "")
+        assert (f"leads to {leads_to} here, which" in told) == (name != "fine"), told
 
 
 def test_a_host_that_has_everything_passes(site: Site) -> None:

@@ -59,6 +59,13 @@ def test_what_is_not_taken_over_is_named_with_the_reason() -> None:
     assert "rotate" not in told
 
 
+def test_what_a_line_leaves_out_and_what_it_never_deletes_is_said() -> None:
+    told = propose("0 2 * * * rsync -az --exclude=/install/tmp --exclude iso /install mn2:/\n")
+    assert told.count("# it has --exclude: name what it leaves out in exclude = [...]") == 1
+    assert "# it deletes nothing; hamnd deletes here what the primary no longer has" in told
+    assert "deletes" not in propose("0 2 * * * rsync -az --delete /install mn2:/\n")
+
+
 SECRETS = """\
 0 0 * * * PGPASSWORD=s3cret pg_dump -F c xcatdb > /install/db/x.dump
 0 1 * * * RSYNC_PASSWORD=hunter2 rsync -a /data/one backup@mn2:/data/
