@@ -170,8 +170,10 @@ def _end(turn: Turn, name: str, kind: CopyKind, run: RoutineRun) -> None:
     state = replace(state, last=end, drift=facts.drift or state.drift, progress=None)
     if kind is not CopyKind.CHECK:
         state = replace(state, last_copy=end, question=facts.question, accepted=False)
-    if facts.identical is not None and run.outcome == "done":
-        state = replace(state, identical=facts.identical)
+    if facts.identical is not None:
+        # What a copy told first was of the one that it replaces.
+        is_here = run.outcome == "done" and kind is not CopyKind.CHECK
+        state = replace(state, identical=facts.identical or is_here)
     if run.outcome == "done":
         copy = declared_copies(turn.terms).get(name)
         keeps = copy is not None and copy.is_watched_only

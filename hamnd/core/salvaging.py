@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from hamnd.core.policy import Terms
 from hamnd.core.replication.registry import ROUTINES
-from hamnd.dialects import salvage
+from hamnd.dialects import filesets, salvage
 from hamnd.model.plan import Step
 from hamnd.model.routine import Routine
 
@@ -49,9 +49,13 @@ def _salvage(terms: Terms, sets: tuple[salvage.Salvaged, ...]) -> Step:
     # Two pulls: where the one fails the other's sets are in place.
     actions = tuple(
         action
-        for group in (sets, leases)
+        for group, proofs in ((sets, (filesets.verify_credentials(site, sets),)), (leases, ()))
         if group
-        for action in (salvage.pull(site, *group), *(salvage.switch(site, one) for one in group))
+        for action in (
+            salvage.pull(site, *group),
+            *proofs,  # what a dying machine sends replaces nothing good unseen
+            *(salvage.switch(site, one) for one in group),
+        )
     )
     title = f"take the last copy of {names} from {site.partner.name}" if names else "salvage"
     title = "; ".join((title, *(one.title for one in copied))).removeprefix("salvage; ")

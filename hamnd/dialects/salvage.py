@@ -34,7 +34,7 @@ _PULL = """\
 set -eu; umask 077; rsync=$1 shell=$2 from=$3; shift 3
 bad() { echo "$1" >&2; exit 1; }
 ASK
-changed=0 entries=0
+changed=0 entries=0 same=true
 while [ $# -gt 1 ]; do
 source=$1 target=$2; shift 2; dir=${target%/*}/.hamnd name=${target##*/}; tail=
 case $source in */) tail=/ ;; esac
@@ -59,16 +59,19 @@ bad "$source is a directory there: name it with a slash at its end"; }
 'sha256sum "$@" 2>/dev/null || openssl dgst -sha256 -r "$@"' sum {} +) >"$dir/$name.sha256.new"
 mv "$dir/$name.sha256.new" "$dir/$name.sha256"
 entries=$((entries + $(find "$dir/new/$name" | wc -l)))
+[ ! -f "$dir/new/$name/ca-cert.pem" ] \
+|| cmp -s "$dir/new/$name/ca-cert.pem" "$target/ca-cert.pem" || same=false
 said=$([ ! -e "$target" ] || "$rsync" -anc --no-D --delete --itemize-changes \
 "$dir/new/$name$tail" "$target$tail")
 if [ -e "$target" ] && [ -z "$said" ]; then rm -rf "$dir/new/$name"
 else changed=$((changed + 1)); rm -rf "$dir/old/$name"; fi
 done
-printf 'hamnd-copy {"as_of": %s, "entries": %s, "changed": %s, "identical": true, ' \
-"$as_of" "$entries" "$changed"
+printf 'hamnd-copy {"as_of": %s, "entries": %s, "changed": %s, "identical": %s, ' \
+"$as_of" "$entries" "$changed" "$same"
 printf '"sentence": "verified; %s of the paths had changed"}\\n' "$changed"
 """
 """What is the same as what is in place is not switched: the one before is the one that differs.
+Whether the CA in place is the primary's is told before anything is: it may come to nothing.
 
 A file that grows all the time (leases) is taken again a few times, until it held still for once.
 """

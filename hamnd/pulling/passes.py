@@ -120,6 +120,7 @@ def bring(tools: Tools, path: str, number: int, sides: Sides) -> Outcome:
         options = ("-r", "-c") if tools.job.only else ("-c",)
         run(tools, Run(path, options, is_dry=place.is_dry), tally)
         return Outcome(tally, 1)
+    _ask_where_all_is_gone(place)
     tally = Tally(told=set() if place.is_dry else None)
     if known is not None and _may_list(place, known):
         try:
@@ -130,6 +131,20 @@ def bring(tools: Tools, path: str, number: int, sides: Sides) -> Outcome:
         if outcome is not None:
             return outcome
     return _by_comparing(place, tally)
+
+
+def _ask_where_all_is_gone(place: Place) -> None:
+    """A file system that is not mounted here would have its place filled, on another one."""
+    known, job = place.known, place.tools.job
+    if known is None or known.entries <= 1 or place.is_dry or job.may_delete_percent >= 100:
+        return
+    if not any(os.scandir(place.path)):
+        question = (
+            f"{place.path} is empty here, and had {known.entries} entries: is its file system "
+            f"mounted? Nothing was copied; if that is right: "
+            f"hamnctl sync {job.name} --accept-deletions"
+        )
+        raise PullError(question, ASKS, question)
 
 
 def _refuse_folder(tools: Tools, path: str) -> None:

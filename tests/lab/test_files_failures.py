@@ -83,6 +83,22 @@ def test_an_emptied_primary_is_not_copied_and_asks(sides: Sides) -> None:
     assert list(sides.here.iterdir()) == []
 
 
+def test_an_emptied_standby_is_not_filled_and_asks(sides: Sides) -> None:
+    """Given a file system of the set's own that is not mounted here after a boot, when it is
+    pulled, then nothing is written onto the one below it; at the operator's word it is."""
+    copied(sides)
+    subprocess.run(["mount", "-t", "tmpfs", "none", str(sides.here)], check=True)
+    try:
+        code, facts = sides.pull(may_delete_percent=25.0)
+        assert code == 2
+        assert "is empty here, and had 4 entries: is its file system mounted?" in facts.question
+        assert list(sides.here.iterdir()) == []
+        assert sides.pull(may_delete_percent=100.0)[0] == 0
+        good(sides)
+    finally:
+        subprocess.run(["umount", str(sides.here)], check=True)
+
+
 def test_a_changed_host_key_is_told_and_nothing_is_sent(sides: Sides) -> None:
     copied(sides)
     other = (sides.root / "key.pub").read_text().split()[1]

@@ -83,6 +83,13 @@ def test_a_copy_with_another_time_is_no_other_ca(sides: Sides) -> None:
     assert done(sides, filesets.compare(site(), (folder(sides),)))[1].identical is False
 
 
+def test_a_ca_that_is_staged_is_not_yet_the_one_in_force(sides: Sides) -> None:
+    action = salvage.pull(site(), folder(sides))
+    assert done(sides, action)[1].identical is True
+    (sides.there / "ca/ca-cert.pem").write_text("a new CA\n")
+    assert done(sides, action)[1].identical is False
+
+
 def test_an_rsync_that_is_elsewhere_on_the_primary_is_found_and_a_missing_one_is_named(
     sides: Sides,
 ) -> None:

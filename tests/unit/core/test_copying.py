@@ -163,6 +163,19 @@ def test_another_ca_is_a_condition_until_the_right_one_is_here() -> None:
     assert identical.status is Status.FALSE
 
 
+def test_a_ca_that_is_there_and_cannot_be_put_in_force_here_is_another_one() -> None:
+    """Given a primary with a new CA, when what it has is refused by the verification, then the old
+    CA stays in force here and is no longer called the primary's."""
+    told = story(CREDENTIALS).live(5.0)
+    for index in range(3):
+        come_home(told, CopyFacts(as_of=WALL, identical=False) if index == 0 else CopyFacts())
+    assert known(told, "credentials").identical is True
+    told.feed(RoutineDue("files:credentials"))
+    come_home(told, CopyFacts(as_of=WALL, identical=False))
+    come_home(told, CopyFacts(), code=1)
+    assert known(told, "credentials").identical is False
+
+
 def test_a_site_that_keeps_its_cron_is_only_compared() -> None:
     watched = FileSet("install", ("/install/",), mode=SetMode.OBSERVE, check_cron="47 * * * *")
     told = story(watched).live(5.0)

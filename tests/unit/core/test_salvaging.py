@@ -52,7 +52,7 @@ def test_what_answers_ssh_is_salvaged_before_anything_is_disarmed() -> None:
     step = plan.step("salvage")
     assert step.depends_on == step.after == ()
     assert plan.step("fuse").after == ("salvage",)
-    pull, *switches = (action.request for action in step.actions)
+    pull, verify, *switches = (action.request for action in step.actions)
     assert isinstance(pull, Exec)
     assert pull.argv[4:] == (
         "rsync",
@@ -60,6 +60,8 @@ def test_what_answers_ssh_is_salvaged_before_anything_is_disarmed() -> None:
         "root@9.114.47.103",
         *("/etc/xcat/ca/", "/etc/xcat/ca", "/root/.xcat/", "/root/.xcat"),
     )
+    assert isinstance(verify, Exec)
+    assert verify.argv[4:] == ("openssl", *CREDENTIALS)
     assert switches[1] == Swap(
         "aixmn2", "/root/.hamnd/new/.xcat", "/root/.xcat", "/root/.hamnd/old/.xcat"
     )
