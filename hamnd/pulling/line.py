@@ -115,6 +115,7 @@ class Line:
                 raise PullError(f"ssh could not be started: {error}") from None
             assert process.stdout is not None
             limit = threading.Timer(ANSWER_S, process.kill)
+            limit.daemon = True
             limit.start()
             with process, process.stdout as stream:
                 out = stream.read(ANSWER_BYTES_MAX + 1)
