@@ -28,6 +28,9 @@ file=$at/server-cred.pem
 || "$openssl" verify -no_check_time -CAfile "$authority" "$file" >/dev/null 2>&1 \\
 || bad "$file was not signed by $authority"
 [ -e "$new" ] || continue
+for name in ca-cert.pem ca.pem server-cred.pem client-cred.pem; do
+[ ! -f "$target/$name" ] || [ -f "$new/$name" ] || bad "$target/$name is gone from the primary"
+done
 owner=$(ls -ldn "${target%/*}" | awk '{ print $3 }')
 other=$(find "$new" ! -user 0 ! -user "$owner" | head -n 1)
 [ -z "$other" ] || bad "$other belongs neither to root nor to the owner of ${target%/*}"

@@ -82,6 +82,12 @@ def test_a_ca_that_did_not_sign_the_certificates_is_refused(
     assert "server-cred.pem was not signed by" in reading.sentence
 
 
+@pytest.mark.parametrize("name", ["ca/ca-cert.pem", "cert/server-cred.pem"])
+def test_what_is_gone_from_the_primary_takes_none_away_here(xcat: Path, name: str) -> None:
+    (xcat / ".hamnd/new" / name).unlink()
+    assert verified(xcat).sentence.endswith(f"{xcat}/{name} is gone from the primary")
+
+
 def test_a_key_of_another_certificate_is_refused(xcat: Path, tmp_path: Path) -> None:
     path = xcat / ".hamnd/new/cert/server-cred.pem"
     key = (tmp_path / "ours.key").read_text()
