@@ -12,6 +12,7 @@ import sqlite3
 import stat
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -206,6 +207,16 @@ def test_copies_taken_under_writes_are_whole_and_of_one_moment(pair: Pair, mode:
     copy = pair.store().copy
     assert copy is not None
     assert copy.is_of_one_moment, "nobody writes any more"
+
+
+def test_a_plan_and_a_schedule_that_pull_at_once_do_it_one_after_the_other(pair: Pair) -> None:
+    """Rejoin takes a first copy while the standby's own hamnd may take one, too."""
+    with ThreadPoolExecutor() as pool:
+        ended = [one.result() for one in [pool.submit(pair.copy) for _ in range(3)]]
+    assert [one.verdict for one in ended] == [Verdict.PASS] * 3, ended
+    found = pair.store()
+    assert found.copy is not None
+    assert (found.copy.number, found.count) == (3, 3)
 
 
 def test_without_either_program_the_primary_is_told_what_to_install(pair: Pair) -> None:

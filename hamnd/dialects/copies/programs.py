@@ -8,6 +8,7 @@ run it by hand. They work with 3.6 (SLES 15, RHEL 8).
     STORE/gen/N.damaged/  copy N, of which somebody found that it is no longer what was verified
     STORE/incoming.PID/   what is being pulled; nobody looks at it
     STORE/kept/NAME/      what was preserved before something took its place
+    STORE/lock            held by who pulls or restores: whoever else would waits for it
 
 A copy appears by one rename, after it was verified and is on disk. Copies are never changed. One
 that rots is set aside by whoever may write and reads it whole (pull and switch); until then a look
@@ -22,6 +23,14 @@ import hashlib, json, os, shutil, subprocess, sys, time
 def fail(text, code=1):
     sys.stderr.write(text + "\n")
     raise SystemExit(code)
+
+def alone(store):
+    # A schedule and a plan may pull and restore at once; the kernel lets go of it with us.
+    import fcntl
+    os.makedirs(store, exist_ok=True)
+    lock = open(os.path.join(store, "lock"), "a")
+    fcntl.lockf(lock, fcntl.LOCK_EX)
+    return lock
 
 def digest(path):
     one = hashlib.sha256()
@@ -193,6 +202,7 @@ def manifest(new):
     return head, items
 
 def main():
+    lock = alone(store)
     os.makedirs(os.path.join(store, "gen"), exist_ok=True)
     for name in os.listdir(store):
         if name.startswith("incoming.") and not alive(name[9:]):

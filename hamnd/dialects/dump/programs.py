@@ -75,6 +75,7 @@ def name(text):
 def literal(text):
     return "'" + text.replace("'", "''") + "'"
 
+lock = alone(store)
 number, folder, copy, damaged = sound(store)
 if number is None:
     fail("no verified dump is here", 3)
