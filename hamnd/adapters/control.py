@@ -13,8 +13,10 @@ import contextlib
 import grp
 import json
 import os
+import pwd
 import socket
 import stat
+import struct
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
@@ -53,6 +55,8 @@ class ControlSettings:
     path: Path
     group: str
     limits: ControlLimits = ControlLimits()
+    users: tuple[str, ...] = ()
+    """Further users who may connect; each gets an entry of his own in the socket's ACL (acl(5))."""
 
 
 class _RefusedError(Exception):
@@ -94,6 +98,7 @@ class ControlServer:
         await self._clear_the_way()
         try:
             listening = _bind(path, self._settings.group)
+            _let_in(path, self._settings.users)
         except OSError as error:
             raise PermanentError(f"the control socket {path} cannot be made: {error}") from error
         self._inode = path.stat().st_ino
@@ -185,6 +190,40 @@ def _bind(path: Path, group: str) -> socket.socket:
         listening.close()
         raise
     return listening
+
+
+ACL = "system.posix_acl_access"
+_ACL_VERSION, _NO_ID = 2, 0xFFFF_FFFF
+_OWNER, _USER, _GROUP, _MASK, _OTHERS = 0x01, 0x02, 0x04, 0x10, 0x20
+_READ_WRITE = 6
+
+
+def _let_in(path: Path, users: tuple[str, ...]) -> None:
+    """Let further users connect, whose group is not the socket's.
+
+    The ACL as Linux keeps it (include/uapi/linux/posix_acl_xattr.h): no program is needed for it.
+    Where there is none (AIX, some file systems) the group alone connects, and that is told.
+    """
+    known = sorted({pwd.getpwnam(name).pw_uid for name in users if _is_user(name)})
+    if not known:
+        return
+    entries = [(_OWNER, _READ_WRITE, _NO_ID)]
+    entries += [(_USER, _READ_WRITE, uid) for uid in known]
+    entries += [(_GROUP, _READ_WRITE, _NO_ID), (_MASK, _READ_WRITE, _NO_ID), (_OTHERS, 0, _NO_ID)]
+    packed = struct.pack("<I", _ACL_VERSION)
+    packed += b"".join(struct.pack("<HHI", *entry) for entry in entries)
+    try:
+        os.setxattr(path, ACL, packed)
+    except (AttributeError, OSError) as error:
+        log.warning("users_not_let_in", users=users, path=str(path), error=str(error))
+
+
+def _is_user(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True
 
 
 def _verb_of(asked: Asked) -> Verb:

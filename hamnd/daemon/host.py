@@ -1,11 +1,12 @@
 """What the daemon needs of the machine it runs on before and beside its adapters.
 
-Owns the boot id, the descriptor limit, the user hamnd runs as and the free bytes.
+Owns the boot id, the descriptor limit, core dumps, the user hamnd runs as and the free bytes.
 Must not know the pair, the journal's format or any tool that a plan uses.
 """
 
 from __future__ import annotations
 
+import ctypes
 import os
 import pwd
 import resource
@@ -18,6 +19,7 @@ BOOT_ID_FILE = "/proc/sys/kernel/random/boot_id"
 DESCRIPTORS_MAX = 65_536
 """Above it, closing descriptors before each child takes ages on AIX (aix.md §9)."""
 DESCRIPTORS_MIN = 256
+_SET_DUMPABLE = 4
 
 
 async def read_boot_id(runner: CommandRunner, node: str, path: str = BOOT_ID_FILE) -> str:
@@ -50,6 +52,21 @@ def bound_descriptors() -> str:
         return ""
     resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
     return f"open files limited to {wanted} instead of {soft}"
+
+
+def forbid_core_dumps() -> bool:
+    """Leave no memory of this process on a disk: the fence password may lie in it (law 7).
+
+    Only of this process (prctl(2), PR_SET_DUMPABLE): a database that a plan starts keeps its own
+    core files. An ordinary user's daemon, as in the demo, stays open to its user's debugger.
+    """
+    if os.geteuid() != 0:
+        return False
+    try:
+        done: int = ctypes.CDLL(None).prctl(_SET_DUMPABLE, 0, 0, 0, 0)
+    except (OSError, AttributeError):  # no such call: AIX
+        return False
+    return done == 0
 
 
 def effective_user() -> str:

@@ -16,7 +16,7 @@ import structlog
 from hamnd import __version__
 from hamnd.adapters.logs import configure_logs
 from hamnd.daemon.configuration import Configuration, read_configuration
-from hamnd.daemon.host import bound_descriptors
+from hamnd.daemon.host import bound_descriptors, forbid_core_dumps
 from hamnd.daemon.service import Service, log_problems
 from hamnd.errors import HamndError
 
@@ -40,6 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _told(path, found)
     configure_logs(found.terms.site.log_level)
     log_problems(found.problems)
+    forbid_core_dumps()
     bounded = bound_descriptors()
     if bounded:
         log.warning("descriptors_bounded", done=bounded)

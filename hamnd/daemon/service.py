@@ -91,7 +91,7 @@ class Service:
         self._supervisor = find_supervisor(os.environ, self._clock)
         self._stop = asyncio.Event()
         self._reload = asyncio.Event()
-        self._ticks = TickSource()
+        self._ticks = TickSource(self._clock)
         self._is_beating = False
         self._lines: dict[str, str] = {}
         self._lines_lock = asyncio.Lock()
@@ -159,7 +159,7 @@ class Service:
         limits = ControlLimits(request_s=parts.limits.answer_s + ANSWER_MARGIN_S)
         site = self._first_terms.site
         self._control = ControlServer(
-            ControlSettings(Path(site.paths.socket), site.operators, limits),
+            ControlSettings(Path(site.paths.socket), site.operators, limits, site.operators_users),
             PeerIdentity(site.operators, site.operators_users).identify,
             handler,
             handler.watch,

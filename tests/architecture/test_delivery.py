@@ -91,6 +91,19 @@ def test_the_unit_file_is_valid(checkout: Path, tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
+def test_the_units_exposure_is_what_security_md_says(checkout: Path) -> None:
+    unit = checkout / "systemd/hamnd.service"
+    done = subprocess.run(
+        ["systemd-analyze", "security", "--offline=yes", "--no-pager", unit],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    found = re.search(r"Overall exposure level for hamnd.service: (\d+\.\d)", done.stdout)
+    assert found is not None, done.stderr
+    text = " ".join((checkout / "SECURITY.md").read_text().split())
+    assert f"`systemd-analyze security` says {found[1]} of 10" in text
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="no systemd-analyze here")
 @pytest.mark.parametrize("drop_in", [None, *DROP_INS])
 def test_the_guards_units_and_drop_ins_are_valid(
     checkout: Path, tmp_path: Path, drop_in: str | None

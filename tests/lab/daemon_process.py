@@ -105,6 +105,10 @@ class DaemonProcess:
         self.log = folder / "log"
         self.process: asyncio.subprocess.Process | None = None
         self.told: list[str] = []
+        self.environment: dict[str, str] = {}
+        """What it gets besides ours: a clock of its own."""
+        self.wrapper: tuple[str, ...] = ()
+        """What it is started by: a program that limits it and becomes it."""
         self._notify: socket.socket | None = None
         self.configure(CONFIGURATION.format(folder=folder, user=json.dumps(user)))
         for name in ("key", "known_hosts"):
@@ -129,10 +133,12 @@ class DaemonProcess:
         program = ("-m", "hamnd") if drain_s is None else ("-c", IMPATIENT.format(drain_s=drain_s))
         self._listen_to_notifications()
         environment = dict(os.environ) | {"NOTIFY_SOCKET": str(self.folder / "notify")}
+        environment |= self.environment
         with self.log.open("ab") as log:
             self.process = await asyncio.create_subprocess_exec(
-                sys.executable, *program, "--config", str(self.file),
+                *self.wrapper, sys.executable, *program, "--config", str(self.file),
                 stdout=log, stderr=log, stdin=asyncio.subprocess.DEVNULL, env=environment,
+                cwd=self.folder,
             )  # fmt: skip
         if listens:
             await self.until(self._answers)

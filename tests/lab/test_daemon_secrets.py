@@ -10,6 +10,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
+import signal
+import sys
 import urllib.request
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ import pytest
 from hamnd.cli.client import Unreachable
 from hamnd.demo.machines import FENCE_PASSWORD, STANDBY
 from hamnd.journal import open_journal
+from tests.lab.daemon_process import daemon_in
 from tests.lab.demo_kills import retry_to_the_end
 from tests.lab.demo_stage import (
     Stage,
@@ -153,6 +157,29 @@ async def watched(one: Stage) -> AsyncIterator[Canary]:
 
 async def has_seen(one: Stage, tool: str) -> bool:
     return any(entry.ended for entry in one.world.calls_of(lambda call: call.tool == tool))
+
+
+CORES = "core*"
+
+
+async def test_no_core_dump_of_hamnd_lies_on_a_disk(tmp_path: Path) -> None:
+    """Given a host whose programs leave core dumps, when hamnd is aborted, as systemd's watchdog
+    does it, then it leaves none: whatever was in its memory was there alone."""
+    allowed = ("prlimit", "--core=unlimited")
+    plain = tmp_path / "plain"
+    plain.mkdir()
+    argv = (*allowed, sys.executable, "-c", "import os; os.abort()")
+    aborted = await asyncio.create_subprocess_exec(*argv, cwd=plain)
+    await aborted.wait()
+    if os.geteuid() != 0 or not list(plain.glob(CORES)):
+        pytest.skip("programs leave no core dumps in their folder here, or this is not root")
+    folder = tmp_path / "d"
+    folder.mkdir()
+    async with daemon_in(folder, "root") as daemon:
+        daemon.wrapper = allowed
+        await daemon.start()
+        assert await daemon.end(signal.SIGABRT) == -signal.SIGABRT
+        assert not list(folder.rglob(CORES))
 
 
 async def test_no_secret_appears_anywhere_in_a_takeover() -> None:

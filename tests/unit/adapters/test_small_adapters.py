@@ -193,7 +193,7 @@ def test_a_supervisor_that_went_away_stops_nothing(tmp_path: Path) -> None:
 
 async def test_ticks_come_in_the_event_loop_and_change_their_rhythm() -> None:
     ticks: asyncio.Queue[str] = asyncio.Queue()
-    source = TickSource()
+    source = TickSource(SystemClock())
     source.every("reach", 0.05, lambda: ticks.put_nowait("reach"))
     source.every("replication", 3600, lambda: ticks.put_nowait("replication"))
     source.start()
@@ -212,7 +212,7 @@ async def test_ticks_come_in_the_event_loop_and_change_their_rhythm() -> None:
 
 
 async def test_what_begins_with_jitter_begins_later_by_chance_and_never_earlier() -> None:
-    source = TickSource()
+    source = TickSource(SystemClock())
     source.start()
     try:
         source.at("sharp", "0 3 1 1 *", 0.0, lambda: None)
@@ -251,7 +251,7 @@ def test_a_schedule_goes_on_through_the_hour_that_is_left_out_or_comes_twice(
 
 async def test_a_schedule_ticks_until_it_is_forgotten() -> None:
     ticks: asyncio.Queue[str] = asyncio.Queue()
-    source = TickSource()
+    source = TickSource(SystemClock())
     source.at("copy", "* * * * * *", 0.0, lambda: ticks.put_nowait("copy"))
     with pytest.raises(NoSchedule):
         source.at("other", "at night", 0.0, lambda: None)
