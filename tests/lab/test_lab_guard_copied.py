@@ -1,0 +1,103 @@
+"""The old primary boots again with its xcatd enabled, over tables that only xcatd opens.
+
+Owns that story: with the return guard nothing of it comes up, nobody is told that it serves, and
+once it is the standby it stays off. What the guard does with servers of databases is
+test_lab_guard's.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.lab.site import guarded, xcat
+from tests.lab.site.fixtures import lab, needs_lab
+from tests.lab.site.hosts import Lab, wait_until
+from tests.lab.site.names import PRIMARY, STANDBY
+from tests.lab.site.sqlite_pair import SqlitePair
+
+__all__ = ["lab"]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.slow,
+    pytest.mark.timeout(400),
+    needs_lab("crontab", "sqlite3", *xcat.PROGRAMS),
+]
+
+DROP_INS = dict.fromkeys(("xcatd.service", "isc-dhcp-server.service"), "hamn-guard.conf")
+
+
+@pytest.fixture
+def site(lab: Lab) -> SqlitePair:
+    """mn1's xcatd starts at boot."""
+    site = SqlitePair(lab)
+    lab[PRIMARY].run("systemctl", "enable", "xcatd")
+    return site
+
+
+def take_over(site: SqlitePair) -> None:
+    """Take over from mn1 under writes, then give mn1 its power again."""
+    site.watch()
+    site.wait_state("Peer", limit_s=120)
+    site.wait_ready(120)
+    site.write().wait(100)
+    site.faults.off(PRIMARY)
+    site.wait_state("PrimaryDown")
+    site.take_over()
+    boot(site)
+
+
+def boot(site: SqlitePair) -> None:
+    site.faults.off(PRIMARY)
+    site.faults.on(PRIMARY)
+
+
+def runs(site: SqlitePair) -> bool:
+    told = site.lab[PRIMARY].ask("systemctl", "is-active", "xcatd").out.strip()
+    return told in ("active", "activating")
+
+
+def old_primary(site: SqlitePair) -> tuple[bool, bool | None]:
+    told = site.ask("status")["old_primary"] or {}
+    return told.get("seen", False), told.get("serving")
+
+
+def take_in(site: SqlitePair) -> None:
+    """Carry out the plan rejoin; what mn1 had is examined by then."""
+    wait_until(lambda: site.ask("report")["actual_loss"] != "pending", "the examination", 90)
+    wait_until(lambda: "digest" in site.ask("plan", "rejoin"), "it can be taken in", 120)
+    site.carry_out("rejoin", STANDBY)
+
+
+def stays_off(site: SqlitePair) -> None:
+    """It neither runs nor starts at boot, now and after the next one; mn2 alone serves."""
+    assert not runs(site)
+    assert site.lab[PRIMARY].ask("systemctl", "is-enabled", "xcatd").out.strip() == "disabled"
+    boot(site)
+    wait_until(lambda: old_primary(site) == (True, False), "mn2 sees it", 60)
+    assert not runs(site)
+    assert site.owners() == [STANDBY]
+    assert site.wait_state("Active") == "Active"
+    assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+
+
+def test_behind_the_guard_its_xcatd_does_not_come_up_and_nobody_is_paged_for_its_tables(
+    site: SqlitePair,
+) -> None:
+    """Given the guard on mn1, when it boots after mn2 took over, then its xcatd stays down, by hand
+    too, and mn2 says that it is back and serves nothing, although its data are still a primary's;
+    rejoined, it stays off, and protects mn2."""
+    old = site.lab[PRIMARY]
+    guarded.install(old, DROP_INS)
+    site.watch(PRIMARY)
+    site.wait_state("Active", node=PRIMARY)
+    old.run("systemctl", "enable", "hamnd")
+    take_over(site)
+    wait_until(lambda: old_primary(site) == (True, False), "mn2 sees it", 60)
+    told = guarded.answer(old)
+    assert (told.code, f"names {STANDBY}" in told.text) == (3, True), told.text
+    old.run("systemctl", "start", "xcatd")
+    assert not runs(site)
+    assert "SERVES" not in site.hamnctl("status").text
+    take_in(site)
+    wait_until(lambda: site.ask("status")["protected"] is True, "mn1 protects mn2", 60)
+    stays_off(site)
