@@ -20,7 +20,7 @@ help:
 	@echo "make test                 format, lint, types, borders between rooms, tests"
 	@echo "make check                the same without the tests"
 	@echo "make matrix               every crash and every fault in every phase of a takeover; minutes"
-	@echo "make soak                 every way on two moves deep, a whole day of polls; an hour"
+	@echo "make soak                 every way two moves deep, a day of polls, fuzz, old journals; hours"
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make bench-peers          hamnd beside four other tools: same hosts, database, faults (root on Linux)"
 	@echo "make nights               between real hosts: those stories that make test plays (root on Linux)"
@@ -77,7 +77,7 @@ matrix: $(VENV)/.dev
 	  tests/lab/test_lab_last_word.py tests/lab/test_life_whole.py $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev
-	HAMND_DEPTH=2 HAMND_HOURS=24 $(BIN)/pytest -v -s -n $(WORKERS) --dist load tests/proof $(PYTEST_ARGS)
+	HAMND_DEPTH=2 HAMND_HOURS=24 HAMND_FUZZ=50 HAMND_RECORDS=1000000 $(BIN)/pytest -v -s -n $(WORKERS) --dist load tests/proof $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev
 	@$(BIN)/python -m tests.bench $(ARGS)

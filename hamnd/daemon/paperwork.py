@@ -91,10 +91,14 @@ def write_line(state_dir: Path, name: str, line: str) -> None:
 def _replace(path: Path, text: str) -> Path:
     """Write a file whole: a reader sees the old text or the new one."""
     draft = path.with_name(f".{path.name}.new")
-    with draft.open("w", encoding="utf-8") as file:
-        os.fchmod(file.fileno(), 0o640)
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    draft.replace(path)
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), 0o640)
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except OSError:
+        draft.unlink(missing_ok=True)  # half a file would keep room that a full disk lacks
+        raise
     return path

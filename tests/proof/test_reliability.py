@@ -9,7 +9,7 @@ from tests.proof.planted import BUGS
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "RELIABILITY.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"\| `([^`]+)` \|", TEXT)
+COMMANDS = re.findall(r"\| `([^`]+)` \|$", TEXT, re.MULTILINE)
 
 
 def test_every_figure_has_a_command_that_exists() -> None:

@@ -18,6 +18,7 @@ PLACES = "/usr/sbin:/usr/bin:/sbin:/bin"
 PACKAGES = {
     "unshare": "util-linux",
     "nsenter": "util-linux",
+    "prlimit": "util-linux",
     "ip": "iproute2",
     "nft": "nftables",
     "ping": "iputils-ping",
