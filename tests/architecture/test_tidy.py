@@ -31,7 +31,8 @@ BANNED_WORDS = {
 }
 QUOTED = re.compile(
     r"site\.master|xcatmaster|master node|postmaster|MASTER|Master_|SLAVE|guided failover|"
-    r"Do not fail over|server\s*=\s*master|= master|unconfig master|nim\.master|\"master\b"
+    r"Do not fail over|server\s*=\s*master|= master|unconfig master|nim\.master|\"master\b|"
+    r"\"slave\""
 )
 # The registries' own hosts, private mirrors, and folders of one machine.
 ADDRESSES = re.compile(

@@ -123,6 +123,6 @@ def test_the_leases_come_back_before_dhcp_is_made() -> None:
     assert f"/var/lib/hamnd/files/dhcp.leases {live}" in first
     assert others == ["makedhcp -n", "makedhcp -a"]
     salvage = steps(kept)["salvage"]
-    assert len(salvage.actions) == 4, "two pulls, each with its switch"
+    assert len(salvage.actions) == 5, "two pulls, each with its switch, the credentials verified"
     alone = replace(kept, credentials=())
     assert len(steps(alone)["salvage"].actions) == 2
