@@ -132,3 +132,12 @@ def test_a_role_that_lacks_a_privilege_hears_which_grant(lab: Lab) -> None:
     site.second.sql("GRANT xcatadm TO dumper", "postgres")
     says(site, WELL)
     site.wait_state("Peer")
+    site.wait_ready()
+    site.second.sql("ALTER DATABASE xcatdb OWNER TO postgres", "postgres")
+    lacks = "our role may not rename the databases: GRANT postgres TO dumper"
+    wait_until(lambda: lacks in " ".join(site.hamnctl("ready").text.split()), "it says so", 60)
+    site.second.sql("ALTER DATABASE xcatdb OWNER TO dumper", "postgres")
+    site.wait_ready()
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    site.take_over()

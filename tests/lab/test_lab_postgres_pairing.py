@@ -159,6 +159,44 @@ def test_an_old_primary_that_cannot_be_rewound_gets_a_new_copy(lab: Lab, faults:
     wait_until(lambda: first.rows() == {7}, "mn1 follows")
 
 
+def test_an_old_primary_whose_log_before_the_fork_is_gone_gets_a_new_copy_by_the_next_plan(
+    lab: Lab, faults: Faults
+) -> None:
+    """Given a pair whose last checkpoint in common lies some segments before the fork, and an old
+    primary that made one after it, which threw those away, then all that its data tells is for
+    pg_rewind; that one refuses, its step says so, and the next plan is a new copy, twice kept."""
+    first, second = make_pair(lab["mn1"], lab["mn2"])
+    for setting in ("wal_keep_size = 0", "min_wal_size = '32MB'"):
+        first.sql(f"ALTER SYSTEM SET {setting}")
+    first.sql("SELECT pg_reload_conf()")
+    first.sql("CHECKPOINT")
+    configure(lab["mn2"])
+    for number in range(1, 4):
+        first.sql(f"INSERT INTO lab_rows VALUES ({number})")
+        first.sql("SELECT pg_switch_wal()")
+    wait_until(lambda: second.rows() == {1, 2, 3}, "mn2 has them")
+    faults.pair_cut()
+    first.sql("INSERT INTO lab_rows VALUES (4)")
+    second.promote()
+    first.sql("CHECKPOINT")
+    second.sql("INSERT INTO lab_rows VALUES (5)")
+    faults.heal()
+    found = examine(lab["mn2"])
+    assert found.rejoin is not None
+    assert (found.rejoin.way, commits_of(found)) == ("reintegrate", 1), found.sentence
+    terms = terms_of(lab["mn2"])
+    with pytest.raises(StepFailed, match="only a new copy helps"):
+        carry_out(lab["mn2"], ENGINE.steps(terms, found.rejoin))
+    again = examine(lab["mn2"])
+    assert again.rejoin is not None
+    assert again.rejoin.way == "reseed"
+    assert "pg_rewind could not take it back" in again.sentence
+    carry_out(lab["mn2"], ENGINE.steps(terms, again.rejoin))
+    wait_until(lambda: first.rows() == {1, 2, 3, 5}, "mn1 follows")
+    for kept in (found.rejoin.kept_as, again.rejoin.kept_as):
+        lab["mn1"].run("test", "-e", f"{first.data}.hamnd-kept-{kept}/PG_VERSION")
+
+
 def test_an_exchange_loses_nothing_and_needs_no_rewinding(lab: Lab, faults: Faults) -> None:
     """Given a synchronous pair under writes from a third host, when the switchover is carried out
     from mn2, then every acknowledged row is there, and mn1 follows as a synchronous standby."""

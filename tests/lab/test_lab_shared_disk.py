@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.lab.site import xcat
-from tests.lab.site.disk_pair import DiskPair, GroupPair, loop_device
+from tests.lab.site.disk_pair import POINT, DiskPair, GroupPair, loop_device
 from tests.lab.site.fixtures import lab, needs_lab
 from tests.lab.site.hosts import Lab, wait_until
 from tests.lab.site.names import CLUSTER
@@ -79,6 +79,31 @@ def test_without_proof_of_its_power_only_the_entire_database_can_be_accepted(
     assert site.holders() == []
 
 
+def test_a_rebooted_management_node_has_its_disk_again_by_resume(site: DiskPair) -> None:
+    """Given mn2 took over and took mn1 in again, when mn2 loses its power and boots, its disk
+    mounted nowhere, then it is the management node still, and says that its disk is not mounted;
+    the plan that it names mounts it beside the living mn1, and nothing is asked to be accepted."""
+    mn1, mn2 = site.lab["mn1"], site.lab["mn2"]
+    mn2.run("systemctl", "enable", "hamnd")
+    site.faults.off("mn1")
+    site.wait_state("PrimaryDown")
+    site.take_over()
+    site.faults.on("mn1")
+    site.cable(mn1)
+    wait_until(lambda: "digest" in site.ask("plan", "rejoin"), "it can be taken in", 120)
+    site.carry_out("rejoin", "mn2")
+    site.faults.power_cycle("mn2")
+    site.cable(mn2)
+    wait_until(lambda: "its disk is not mounted" in site.explained("Serves"), "it says so", 120)
+    assert "hamnctl plan resume" in site.explained("Serves")
+    status = site.ask("status")
+    assert (status["state"], status["epoch_owner"]) == ("Active", "mn2"), status["because"]
+    wait_until(lambda: "digest" in site.ask("plan", "resume"), "it can be planned", 60)
+    site.carry_out("resume", "mn2")
+    assert (site.holders(), site.owners()) == (["mn2"], ["mn2"])
+    assert "cn1" in site.lab["sn1"].run("lsdef", environment={"XCATHOST": "mn:3001"})
+
+
 @pytest.fixture
 def group(lab: Lab, tmp_path: Path) -> Iterator[GroupPair]:
     with loop_device(tmp_path) as disk, loop_device(tmp_path, "register") as register:
@@ -140,6 +165,20 @@ def test_a_disk_that_is_not_granted_is_not_mounted(group: GroupPair) -> None:
     assert group.holders() == []
     assert group.lab["mn2"].ask("test", "-e", "/dev/xcatvg/shared").code != 0
     assert not group.is_reserved("mn2")
+
+
+def test_a_disk_that_a_node_would_mount_at_boot_is_no_protection(site: DiskPair) -> None:
+    """Given a pair in Peer, when the disk gets into mn1's table of file systems, then hamnd says
+    what its next boot would do; with noauto there it is in Peer again, whatever the line before
+    says that is no line."""
+    mn1 = site.lab["mn1"]
+    line = f"{site.device} {POINT}/ ext4 {{}} 0 2\n"
+    mn1.write("/etc/fstab", line.format("defaults,nofail"))
+    site.wait_state("Degraded")
+    assert f"on mn1 {POINT} is mounted at boot" in site.explained()
+    assert "write noauto into its line of /etc/fstab" in site.explained("ReplicationPeer")
+    mn1.write("/etc/fstab", f"# {line.format('auto')}{line.format('rw,noauto')}")
+    site.wait_state("Peer")
 
 
 def test_a_disk_that_was_mounted_by_hand_is_adopted(site: DiskPair) -> None:

@@ -195,6 +195,8 @@ def why_not_promote(plan: Plan, loss: Loss) -> str | None:
     worse = "what is lost became worse since it was confirmed"
     if plan.variant == "force-after-proof" and loss.class_ != LossVerdict.ZERO_PROVEN:
         return f"{worse}: {loss.class_}, not zero_proven"
+    if plan.variant == "activate" and loss.is_entire and not plan.request.accept_loss:
+        return f"{worse}: {loss.class_}"
     if plan.variant == "accepted-force":
         accepted = plan.request.accept_loss
         if accepted is None or LOSS_RANK[loss.class_] > LOSS_RANK[accepted]:

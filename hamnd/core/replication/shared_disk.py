@@ -203,6 +203,8 @@ def judge_promotion(question: LossQuestion, loss: Loss) -> Promotion:
     if view.state == "unseen":
         clear = "see what lsblk and vgs say; hamnctl explain ReplicationPeer"
         return Promotion("none", Verdict.BLOCK, "the shared disk is not visible here", clear)
+    if question.is_owner:
+        return Promotion("activate", Verdict.PASS, "mount it again: it is this node's own")
     if loss.verdict is LossVerdict.ZERO_PROVEN:
         return Promotion("force-after-proof", Verdict.PASS, "mount it: nobody else can write")
     sentence = "mount it, only with the entire database at risk"

@@ -444,8 +444,8 @@ def test_the_management_node_takes_its_own_disk_again_beside_a_standby_that_says
     assert shared_disk.ENGINE.loss(DISK, asked).class_ == "entire-database"
     loss = shared_disk.ENGINE.loss(DISK, replace(asked, is_owner=True))
     assert loss.verdict is LossVerdict.ZERO_PROVEN
-    promotion = shared_disk.ENGINE.promotion(DISK, asked, loss)
-    assert (promotion.variant, promotion.verdict) == ("force-after-proof", Verdict.PASS)
+    promotion = shared_disk.ENGINE.promotion(DISK, replace(asked, is_owner=True), loss)
+    assert (promotion.variant, promotion.verdict) == ("activate", Verdict.PASS)
 
 
 def test_a_disk_of_which_only_a_part_could_be_mounted_can_be_mounted_whole() -> None:
