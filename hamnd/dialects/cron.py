@@ -62,10 +62,9 @@ class Names:
     @classmethod
     def of(cls, site: Site) -> Names:
         """Take them from the site; the service addresses are still the partner's."""
-        own = site.standby if site.is_on_standby else site.primary
         services = {word for one in site.identity for word in (one.name, one.address)}
         return cls(
-            frozenset({own.name, own.address, "localhost", "127.0.0.1"}),
+            frozenset({site.own.name, site.own.address, "localhost", "127.0.0.1"}),
             frozenset({site.partner.name, site.partner.address}) | services,
         )
 

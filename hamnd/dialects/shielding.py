@@ -53,7 +53,6 @@ def rules(site: Site) -> str:
 
     What this node says to itself over loopback passes: such an address may be its own by then.
     """
-    own = site.standby if site.is_on_standby else site.primary
     usual = {
         "db2": DB2_PORT,
         "postgresql": site.postgresql.port,
@@ -61,7 +60,7 @@ def rules(site: Site) -> str:
         "dump": site.dump.port,
     }
     database = site.shield.database_port or usual.get(site.engine)
-    served = {own.xcatd_port, INSTALL_PORT, RSYNC_PORT}
+    served = {site.own.xcatd_port, INSTALL_PORT, RSYNC_PORT}
     wanted = sorted(served if database is None else {database, *served})
     refused = ", ".join(str(port) for port in wanted)
     lines = "".join(

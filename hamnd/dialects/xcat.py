@@ -342,9 +342,8 @@ def read_probe_removed(report: Report, _arguments: tuple[str, ...] = ()) -> Read
 
 def client_argv(site: Site, xcatd: str | None, program: str, *arguments: str) -> tuple[str, ...]:
     """Return a client command; it talks to localhost:3001 unless XCATHOST says where (§4.4)."""
-    own = site.standby if site.is_on_standby else site.primary
-    if xcatd is None and own.xcatd_port != DEFAULT_PORT:
-        xcatd = f"localhost:{own.xcatd_port}"
+    if xcatd is None and site.own.xcatd_port != DEFAULT_PORT:
+        xcatd = f"localhost:{site.own.xcatd_port}"
     prefix = ("env", f"XCATHOST={xcatd}") if xcatd else ()
     return (*prefix, site.tool(program), *arguments)
 

@@ -139,12 +139,11 @@ def _ask_where_all_is_gone(place: Place) -> None:
     if known is None or known.entries <= 1 or place.is_dry or job.may_delete_percent >= 100:
         return
     if not any(os.scandir(place.path)):
-        question = (
+        raise _asks(
+            job,
             f"{place.path} is empty here, and had {known.entries} entries: is its file system "
-            f"mounted? Nothing was copied; if that is right: "
-            f"hamnctl sync {job.name} --accept-deletions"
+            "mounted? Nothing was copied",
         )
-        raise PullError(question, ASKS, question)
 
 
 def _refuse_folder(tools: Tools, path: str) -> None:
@@ -301,12 +300,17 @@ def _ask(place: Place, tally: Tally, entries: int) -> None:
         return
     names = ", ".join(tally.examples[:3])
     job = place.tools.job
-    question = (
+    raise _asks(
+        job,
         f"{job.partner} no longer has {tally.deleted} of {entries} entries of {place.path} "
-        f"({share:.0f} %, limit {limit:g} %: {names}): nothing was deleted or copied; "
-        f"if that is right: hamnctl sync {job.name} --accept-deletions"
+        f"({share:.0f} %, limit {limit:g} %: {names}): nothing was deleted or copied",
     )
-    raise PullError(question, ASKS, question)
+
+
+def _asks(job: rsync.Job, told: str) -> PullError:
+    """Return what stops a pull until a person said that it is right."""
+    question = f"{told}; if that is right: hamnctl sync {job.name} --accept-deletions"
+    return PullError(question, ASKS, question)
 
 
 def _by_comparing(place: Place, tally: Tally) -> Outcome:

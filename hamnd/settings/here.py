@@ -105,7 +105,7 @@ def _is_ours(address: str) -> bool | None:
 
 
 def _address(site: Site) -> Iterator[Problem]:
-    own = site.standby if site.is_on_standby else site.primary
+    own = site.own
     role = "standby" if site.is_on_standby else "primary"
     if not _is_ours(own.address):
         yield warning(

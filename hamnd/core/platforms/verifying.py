@@ -15,10 +15,9 @@ from hamnd.model.work import Look
 
 def verify(site: Site, policy: Policy, before: tuple[str, ...]) -> Step:
     """Ask as the nodes will: over the service address, from a service node where there is one."""
-    own = site.standby if site.is_on_standby else site.primary
     looks: tuple[Look, ...] = ()
     for one in site.identity:
-        target = reach.Target(one.name, one.address, own.xcatd_port)
+        target = reach.Target(one.name, one.address, site.own.xcatd_port)
         looks += (reach.xcatd_request(target, timeout_s=10.0),)
     asking = asking_host(site)
     names: tuple[Look, ...] = ()
@@ -26,7 +25,7 @@ def verify(site: Site, policy: Policy, before: tuple[str, ...]) -> Step:
         names = tuple(serving.asks_dns(site, asking, one) for one in site.identity)
     first = site.identity[0] if site.identity else None
     where = f"[{first.address}]" if first and first.is_ipv6 else (first and first.address)
-    asked = f"{where}:{own.xcatd_port}" if where else None
+    asked = f"{where}:{site.own.xcatd_port}" if where else None
     return Step(
         id="verify",
         title=f"ask as the nodes will, from {asking}; remove the probe",

@@ -12,13 +12,12 @@ from hamnd.core.replication import Rejoin, Way
 from hamnd.core.replication import db2_pairing as pairs
 from hamnd.core.replication.pairing import Pairing
 from hamnd.model.plan import Step
-from hamnd.model.site import Node, Site
 
 
 def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """Return the steps of one way; nothing of them shuts the old primary down in order."""
     site = terms.site
-    pair = Pairing(terms, here(site), site.partner)
+    pair = Pairing(terms, site.own, site.partner)
     hold = pairs.hold(pair, is_killed=True)
     if task.way is Way.REINTEGRATE:
         return (hold, _left_alone(pair), *pairs.join(pair, "preserve"), pairs.replicate(pair))
@@ -29,11 +28,6 @@ def rejoin_steps(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
         *pairs.join(pair, "db-restore"),
         pairs.replicate(pair),
     )
-
-
-def here(site: Site) -> Node:
-    """Return this node with its addresses."""
-    return site.standby if site.is_on_standby else site.primary
 
 
 def _left_alone(pair: Pairing) -> Step:

@@ -43,8 +43,7 @@ def set_up(terms: Terms) -> tuple[Step, ...]:
 
 def rejoin(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
     """Return how the returned old primary becomes the standby of this node (guide §9)."""
-    here = terms.site.standby if terms.site.is_on_standby else terms.site.primary
-    pair = _pairing(terms, here, terms.site.partner)
+    pair = _pairing(terms, terms.site.own, terms.site.partner)
     had = Had(task.kept_as, task.diverged)
     return (_access(pair), _hold(pair, had), _keep(pair, had), *_anew(pair))
 
@@ -52,7 +51,7 @@ def rejoin(terms: Terms, task: Rejoin) -> tuple[Step, ...]:
 def switch_over(terms: Terms) -> tuple[Step, ...]:
     """Return how this node's server takes over in order, the partner following (guide §7)."""
     site = terms.site
-    here = site.standby if site.is_on_standby else site.primary
+    here = site.own
     pair = _pairing(terms, here, site.partner)
     quiesce = _quiesce(pair)
     promote = Step(

@@ -45,7 +45,10 @@ def main() -> int:
             continue
         for one in _measured(tool, options.runs, options.only or [*FAULTS, SLOW, IDLE]):
             print(*one.row() if isinstance(one, Figure) else one, sep="; ", file=sys.stderr)
-            (figures if isinstance(one, Figure) else remarks).append(one)  # type: ignore[arg-type]
+            if isinstance(one, Figure):
+                figures.append(one)
+            else:
+                remarks.append(one)
         remarks += _told_of(tool)
     names = [one.name for one in chosen]
     print(f"Medians of {options.runs}, with the least and the greatest where they differ.\n")

@@ -8,6 +8,7 @@ tools.
 from __future__ import annotations
 
 import re
+from functools import partial
 from typing import ClassVar
 
 from tests.bench.peers.tool import OnServers, until
@@ -143,7 +144,7 @@ class Pacemaker(OnServers):
             host.start("corosync", "-f")
         first, second = (server.host for server in self.servers)
         for host in (first, second):
-            until(lambda host=host: _has_quorum(host), "quorum")  # type: ignore[misc]
+            until(partial(_has_quorum, host), "quorum")
             host.start("pacemakerd", "-f")
         online = f"Online: [ {' '.join(MANAGERS)} ]"
         until(lambda: online in second.ask("crm_mon", "-1").out, online)

@@ -158,21 +158,9 @@ def replication(observed: float, **changes: object) -> Replication:
 
 def blind(observed: float) -> Replication:
     """A reading of a database that could not be read."""
-    return replication(
-        observed,
-        role=None,
-        state=None,
-        connected=None,
-        sync_mode=None,
-        positions=Positions(),
-        gap_bytes=None,
-        since=None,
-        is_protecting=False,
-        is_database_up=None,
-        uptime_s=None,
-        peer_window_end=None,
-        problems=("db2pd: ran into our time limit",),
-    )
+    base = replication(observed)
+    problem = "db2pd: ran into our time limit"
+    return Replication.blind(base.engine, base.source, base.observed, problem)
 
 
 def lost_link(observed: float, **changes: object) -> Replication:

@@ -70,8 +70,7 @@ class Linux:
 
     def assumed(self, site: Site) -> Mapping[str, Report]:
         """Return the node's own name; its network files are not known from the site."""
-        own = site.standby if site.is_on_standby else site.primary
-        return {"name": told(f"{own.name}\n")} if site.takes_primary_address else {}
+        return {"name": told(f"{site.own.name}\n")} if site.takes_primary_address else {}
 
     def addresses(self, report: Report) -> frozenset[str] | None:
         """Return every address of this node; None when they are not known."""
