@@ -12,8 +12,9 @@ import errno
 import os
 import shutil
 import stat
+from dataclasses import astuple
 
-from hamnd.model.work import Ending, Read, Report, Swap
+from hamnd.model.work import Ending, Place, Read, Report, Swap
 from hamnd.ports import Clock
 
 FILE_BYTES_MAX = 1_048_576
@@ -62,39 +63,62 @@ class LocalFiles:
         """Switch what is staged into its place; see the port."""
         started = self._clock.now()
         code, reason = 0, ""
+        targets = ", ".join(one.target for one in request.places)
         try:
             async with asyncio.timeout(timeout_s):
-                await asyncio.to_thread(_swap, request.staged, request.target, request.kept)
+                if not await asyncio.to_thread(_swap, request.places):
+                    missing = ", ".join(one.staged for one in request.places)
+                    code, reason = NOTHING_STAGED, f"{missing} is not there"
         except TimeoutError:
-            detail = f"{request.target} was not switched within {timeout_s:g} s"
+            detail = f"{targets} was not switched within {timeout_s:g} s"
             return Report(Ending.LOST, started, self._clock.now(), detail=detail)
-        except FileNotFoundError as missing:
-            code, reason = NOTHING_STAGED, f"{missing.filename} is not there"
         except OSError as error:
-            code, reason = 1, f"{request.target}: {error.strerror}"
+            code, reason = 1, f"{error.filename or targets}: {error.strerror}"
         return Report(Ending.EXITED, started, self._clock.now(), exit_code=code, stderr=reason)
 
 
-def _swap(staged: str, target: str, kept: str) -> None:
-    """Put `staged` at `target` and what was there at `kept`; a set is never half of each.
+def _swap(places: tuple[Place, ...]) -> bool:
+    """Put what is staged in force, and keep what was: all of it, or nothing of it.
 
-    Raises OSError; FileNotFoundError where nothing is staged.
+    What takes time comes before the first switch and after the last one, so that next to nothing
+    lies between them. False where nothing is staged. Raises OSError.
     """
-    _sync_all(staged)
-    _remove(kept)
+    staged = [one for one in places if os.path.lexists(one.staged)]
+    if not staged:
+        return False
+    for one in staged:
+        _sync_all(one.staged)
+    for one in staged:
+        _remove(one.kept)
+    with contextlib.ExitStack() as undone:
+        exchanged = [one for one in staged if _switch(one, undone)]
+        for one in exchanged:
+            os.rename(one.staged, one.kept)
+            undone.callback(os.rename, one.kept, one.staged)
+        undone.pop_all()
+    folders = {os.path.dirname(path) for one in staged for path in astuple(one)}
+    for folder in sorted(folders):
+        _sync(folder)
+    return True
+
+
+def _switch(place: Place, undone: contextlib.ExitStack) -> bool:
+    """Put one path in force, and its way back on the stack.
+
+    True where what was in force is at `staged` now; else it is at `kept`, if there was any.
+    """
+    staged, target, kept = astuple(place)
     if not os.path.lexists(target):
         os.rename(staged, target)
     elif _exchange(staged, target):
-        os.rename(staged, kept)
+        undone.callback(_exchange, staged, target)
+        return True
     else:
         os.rename(target, kept)
-        try:
-            os.rename(staged, target)
-        except OSError:
-            os.rename(kept, target)
-            raise
-    for folder in {os.path.dirname(one) for one in (staged, target, kept)}:
-        _sync(folder)
+        undone.callback(os.rename, kept, target)
+        os.rename(staged, target)
+    undone.callback(os.rename, target, staged)
+    return False
 
 
 def _exchange(one: str, other: str) -> bool:
@@ -120,10 +144,7 @@ def _remove(path: str) -> None:
 
 
 def _sync_all(staged: str) -> None:
-    """What is staged is on disk before it is in force: a rename may be there before contents are.
-
-    Raises FileNotFoundError where nothing is staged.
-    """
+    """What is staged is on disk before it is in force; a rename may be there before contents."""
     if stat.S_ISREG(os.lstat(staged).st_mode):
         _sync(staged)
     for folder, _, names in os.walk(staged):

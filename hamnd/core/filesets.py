@@ -48,12 +48,12 @@ def _copy(site: Site, one: FileSet) -> Copy:
 
 
 def _atomic(site: Site, one: FileSet) -> Work:
-    """A set that is never half of each: staged, verified, then switched path by path."""
+    """A set that is never half of each: staged, verified, then switched."""
     members = salvage.members(site, one)
     brought = (
         salvage.pull(site, *members, keeps_previous=True),
         *((filesets.verify_credentials(site, members),) if one.holds_identity else ()),
-        *(salvage.switch(site, member) for member in members),
+        salvage.switch(site, *members),
     )
     return {
         CopyKind.COPY: brought,

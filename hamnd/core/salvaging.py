@@ -54,7 +54,7 @@ def _salvage(terms: Terms, sets: tuple[salvage.Salvaged, ...]) -> Step:
         for action in (
             salvage.pull(site, *group),
             *proofs,  # what a dying machine sends replaces nothing good unseen
-            *(salvage.switch(site, one) for one in group),
+            salvage.switch(site, *group),
         )
     )
     title = f"take the last copy of {names} from {site.partner.name}" if names else "salvage"
@@ -70,7 +70,7 @@ def _salvage(terms: Terms, sets: tuple[salvage.Salvaged, ...]) -> Step:
         actions=actions,
         postconditions=tuple(salvage.is_fresh(site, one) for one in (*sets, *leases)),
         timeout_s=terms.policy.step_timeout_s("salvage", time_box_s),
-        compensation=tuple(salvage.switch_back(site, one) for one in (*leases, *reversed(sets))),
+        compensation=tuple(salvage.switch_back(site, *one) for one in (leases, sets) if one),
         skip_if_done=False,
         is_optional=True,
     )

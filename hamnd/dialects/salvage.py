@@ -4,9 +4,10 @@ Owns the pull by rsync over ssh into a staged place beside the target, the manif
 for the copies of every day (core.filesets), and for the last one from an old primary that still
 answers ssh (core.salvaging). Must not decide what is copied nor when. Which files: xcat-hamn.md §3.
 
-A set is staged below the hidden folder `.hamnd` beside its target, on the same file system, so that
-the switch is one rename: `new/NAME` is what was pulled, `old/NAME` what was there before,
-`NAME.sha256` the manifest. A set that is not complete and verified is never switched.
+A path is staged below the hidden folder `.hamnd` beside its target, on the same file system, so
+that its switch is one rename: `new/NAME` is what was pulled, `old/NAME` what was there before,
+`NAME.sha256` the manifest. A set that is not complete and verified is never switched, and one of
+several paths is switched in one action, all of them or none.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ from hamnd.dialects.shell import (
 from hamnd.model.filesets import FileSet
 from hamnd.model.names import Verdict
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Exec, Look, Reading, Report, Swap
+from hamnd.model.work import Action, Exec, Look, Place, Reading, Report, Swap
 
 NOTHING_STAGED = 3
 """Exit code of a switch that had nothing to switch."""
@@ -163,18 +164,22 @@ def pull(site: Site, *wanted: Salvaged, keeps_previous: bool = False) -> Action:
     return Action(request, reads="salvage.pulled")
 
 
-def switch(site: Site, one: Salvaged) -> Action:
-    """Return the action that puts a staged set in its place and keeps the previous one."""
-    at = f"{one.parent.rstrip('/')}/.hamnd"
-    swap = Swap(site.node, f"{at}/new/{one.name}", one.target, f"{at}/old/{one.name}")
+def switch(site: Site, *staged: Salvaged) -> Action:
+    """Return the action that puts a staged set in its place, whole, and keeps the previous one."""
+    swap = Swap(site.node, tuple(_place(one) for one in staged))
     return Action(swap, reads="salvage.switched")
 
 
-def switch_back(site: Site, one: Salvaged) -> Action:
+def switch_back(site: Site, *switched: Salvaged) -> Action:
     """Return the way back from `switch`; done as well when nothing was switched."""
-    at = f"{one.parent.rstrip('/')}/.hamnd"
-    swap = Swap(site.node, f"{at}/old/{one.name}", one.target, f"{at}/new/{one.name}")
+    ahead = (_place(one) for one in switched)
+    swap = Swap(site.node, tuple(Place(one.kept, one.target, one.staged) for one in ahead))
     return Action(swap, reads="salvage.switched_back")
+
+
+def _place(one: Salvaged) -> Place:
+    at = f"{one.parent.rstrip('/')}/.hamnd"
+    return Place(f"{at}/new/{one.name}", one.target, f"{at}/old/{one.name}")
 
 
 def is_fresh(site: Site, one: Salvaged) -> Look:

@@ -26,6 +26,7 @@ from hamnd.model.work import (
     FenceStatus,
     Look,
     LookRequest,
+    Place,
     Pull,
     Reach,
     Read,
@@ -269,11 +270,15 @@ def _edit_text(request: Edit, site: Site) -> str:
 
 def _swap_text(request: Swap) -> str:
     """Return the switch by hand, in two renames where hamnd needs one."""
-    there = _words(("test", "-e", request.target))
-    keep = _words(("mv", request.target, request.kept))
-    staged, drop = _words(("test", "-e", request.staged)), _words(("rm", "-rf", request.kept))
-    switch = _words(("mv", request.staged, request.target))
-    return f"{staged} && {drop} && {{ ! {there} || {keep}; }} && {switch}"
+    return " && ".join(_place_text(one) for one in request.places)
+
+
+def _place_text(place: Place) -> str:
+    there = _words(("test", "-e", place.target))
+    keep = _words(("mv", place.target, place.kept))
+    staged, drop = _words(("test", "-e", place.staged)), _words(("rm", "-rf", place.kept))
+    switch = _words(("mv", place.staged, place.target))
+    return f"if {staged}; then {drop} && {{ ! {there} || {keep}; }} && {switch}; fi"
 
 
 def rsync_filter(name: str) -> str:

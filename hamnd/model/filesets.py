@@ -23,7 +23,7 @@ class SetKind(StrEnum):
     """How a set is put in its place."""
 
     ATOMIC = "atomic"
-    """Staged beside its place, verified, and switched in one rename; the previous one is kept."""
+    """Staged beside its place, verified, switched whole; the previous one is kept."""
     TREE = "tree"
     """Brought up to date file by file, each of them whole."""
 

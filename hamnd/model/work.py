@@ -79,16 +79,26 @@ class Edit:
 
 
 @dataclass(frozen=True, slots=True)
-class Swap:
-    """Put what is staged in the place of the target, at once, and keep what was there before.
+class Place:
+    """Where a path is staged, where it is in force, and where the one before is kept.
 
-    All three paths lie on one file system. Ends with 3 where nothing is staged.
+    All three lie on one file system.
     """
 
-    host: str
     staged: str
     target: str
     kept: str
+
+
+@dataclass(frozen=True, slots=True)
+class Swap:
+    """Put what is staged in the place of its target, all of it at once or nothing.
+
+    A place where nothing is staged stays as it is. Ends with 3 where that is so of every one.
+    """
+
+    host: str
+    places: tuple[Place, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,7 +74,7 @@ SET = (
         "files.set.kind",
         kinds.choice("tree", "atomic"),
         "tree: brought up to date file by file. atomic: staged beside its place, verified and "
-        "switched in one rename, the previous one kept in .hamnd/old. Default: tree.",
+        "switched, all its paths or none, the previous ones kept in .hamnd/old. Default: tree.",
         "atomic for small directories that must never be half old and half new.",
         default=None,
         example="tree",

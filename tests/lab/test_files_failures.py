@@ -26,7 +26,7 @@ from hamnd.adapters.files import LocalFiles
 from hamnd.adapters.process import LocalRunner
 from hamnd.dialects import filesets
 from hamnd.model.names import Verdict
-from hamnd.model.work import Ending, Exec, Report, Swap
+from hamnd.model.work import Ending, Exec, Place, Report, Swap
 from hamnd.pulling.changes import MARGIN_S
 from hamnd.pulling.confining import confine
 from tests.lab.site.hosts import wait_until
@@ -252,7 +252,7 @@ def test_a_power_cut_after_a_set_was_switched_leaves_it_whole(tmp_path: Path) ->
         (place / ".hamnd/new/ca/ca-cert.pem").write_text("fresh\n" * 5000)
         (place / ".hamnd/new/ca/deep/key.pem").write_text("fresh too\n")
         names = (".hamnd/new/ca", "ca", ".hamnd/old/ca")
-        swap = Swap("mn2", *(str(place / name) for name in names))
+        swap = Swap("mn2", (Place(*(str(place / name) for name in names)),))
         assert asyncio.run(LocalFiles(CLOCK).swap(swap, 30.0)).exit_code == 0
     try:
         assert (place / "ca/ca-cert.pem").read_text() == "fresh\n" * 5000

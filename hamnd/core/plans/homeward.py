@@ -30,7 +30,6 @@ from hamnd.model.names import FenceGrade, Status
 from hamnd.model.plan import HOME, Plan, Step
 from hamnd.model.work import Action, Exec, Pull, Swap
 
-_SWAP = '[ ! -e "$1" ] || exec sh -c "$2"'
 FOLLOWS = "replicate"
 """The last step of every engine's way: the standby follows, read on both nodes."""
 
@@ -131,9 +130,7 @@ def _as_line(action: Action, there: Terms) -> Action:
     if not isinstance(request, Pull | Swap):
         return action
     line = shell.preview(request, there.site)
-    argv: tuple[str, ...] = ("sh", "-c", line, "hamnd-files")
-    if isinstance(request, Swap):  # a set that did not change has nothing staged
-        argv = ("sh", "-c", _SWAP, "hamnd-files", request.staged, line)
+    argv = ("sh", "-c", line, "hamnd-files")
     return Action(Exec(there.site.node, argv), is_repeatable=action.is_repeatable)
 
 

@@ -9,7 +9,7 @@ from hamnd.dialects.copies.commands import WHOLE_BYTES_MAX, home, pull, python
 from hamnd.dialects.shell import remote_line, ssh_argv
 from hamnd.dialects.sqlite import programs
 from hamnd.model.site import Site
-from hamnd.model.work import Action, Exec, Look, Swap
+from hamnd.model.work import Action, Exec, Look, Place, Swap
 
 LOOK_S = 10.0
 
@@ -48,7 +48,8 @@ def switch(site: Site) -> Action:
     """Return the action that puts the staged directory in the live one's place, and keeps that."""
     where = site.sqlite.directory
     hidden, name = _hidden(where), where.rpartition("/")[2]
-    return Action(Swap(site.node, f"{hidden}/new/{name}", where, f"{hidden}/old/{name}"))
+    place = Place(f"{hidden}/new/{name}", where, f"{hidden}/old/{name}")
+    return Action(Swap(site.node, (place,)))
 
 
 def is_live(site: Site, host: str, role: str) -> Look:

@@ -9,12 +9,15 @@ import pytest
 
 from hamnd.adapters import files
 from hamnd.adapters.clock import SystemClock
-from hamnd.model.work import Ending, Report, Swap
+from hamnd.model.work import Ending, Place, Report, Swap
 
 
-async def swap(place: Path) -> Report:
-    request = Swap("aixmn2", *(str(place / name) for name in ("new/ca", "ca", "old/ca")))
-    return await files.LocalFiles(SystemClock()).swap(request, 5.0)
+async def swap(place: Path, *more: str) -> Report:
+    places = tuple(
+        Place(*(str(place / folder / name) for folder in ("new", "", "old")))
+        for name in ("ca", *more)
+    )
+    return await files.LocalFiles(SystemClock()).swap(Swap("aixmn2", places), 5.0)
 
 
 @pytest.fixture(params=["exchange", "two renames"])
@@ -78,4 +81,58 @@ async def test_a_second_rename_that_fails_takes_the_first_one_back(
     report = await swap(place)
     assert report.exit_code == 1
     assert "Input/output error" in report.stderr
+    assert held(place) == {"ca": "stale", "new/ca": "fresh"}
+
+
+def with_certificates(place: Path) -> Path:
+    """Stage a second path beside the first one."""
+    for folder, text in (("new/cert", "fresh"), ("cert", "stale")):
+        (place / folder).mkdir()
+        (place / folder / "server-cred.pem").write_text(text)
+    return place
+
+
+async def test_a_set_of_several_paths_is_switched_whole(place: Path) -> None:
+    assert (await swap(with_certificates(place), "cert", "hostkeys")).exit_code == 0
+    fresh, stale = {"ca": "fresh", "cert": "fresh"}, {"old/ca": "stale", "old/cert": "stale"}
+    assert held(place) == fresh | stale
+
+
+async def test_of_a_set_whose_last_path_cannot_be_switched_none_is(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a set of paths that are in force and one that never was, when the file system fails at
+    the last one, then nodes trust what they trusted before, and what was staged is staged still."""
+    rename, exchange = os.rename, files._exchange
+
+    def fails(source: str, target: str) -> None:
+        if source.endswith("new/cert") or target.endswith("new/cert"):
+            raise OSError(5, "Input/output error", source)
+
+    def renames(source: str, target: str) -> None:
+        fails(source, target)
+        rename(source, target)
+
+    def exchanges(one: str, other: str) -> bool:
+        fails(one, other)
+        return exchange(one, other)
+
+    (with_certificates(place) / "new/hostkeys").mkdir()
+    monkeypatch.setattr(files, "_exchange", exchanges)
+    monkeypatch.setattr(os, "rename", renames)
+    report = await swap(place, "hostkeys", "cert")
+    assert (report.exit_code, "new/cert: Input/output error" in report.stderr) == (1, True)
+    staged = {"new/ca": "fresh", "new/cert": "fresh"}
+    assert held(place) == {"ca": "stale", "cert": "stale"} | staged
+    assert (place / "new/hostkeys").is_dir()
+    assert not (place / "hostkeys").exists()
+
+
+async def test_a_place_that_cannot_keep_the_previous_one_is_no_empty_stage(place: Path) -> None:
+    """Given that the folder for what was there before is gone, when a set is switched, then that
+    has failed: it is never taken for one of which nothing was staged."""
+    (place / "old/ca/ca-cert.pem").unlink()
+    (place / "old/ca").rmdir()
+    (place / "old").rmdir()
+    assert (await swap(place)).exit_code == 1
     assert held(place) == {"ca": "stale", "new/ca": "fresh"}

@@ -20,7 +20,7 @@ from hamnd.model.health import Condition
 from hamnd.model.names import Cause, Mode, Outcome, PlanKind, Probe, State, Status, Verdict
 from hamnd.model.plan import Plan, PlanRequest
 from hamnd.model.site import PostgresSite
-from hamnd.model.work import Exec, Swap
+from hamnd.model.work import Exec, Place, Swap
 from tests.unit.core.builders import WALL, site, terms
 from tests.unit.core.story import Story
 
@@ -52,7 +52,7 @@ def test_what_answers_ssh_is_salvaged_before_anything_is_disarmed() -> None:
     step = plan.step("salvage")
     assert step.depends_on == step.after == ()
     assert plan.step("fuse").after == ("salvage",)
-    pull, verify, *switches = (action.request for action in step.actions)
+    pull, verify, switch = (action.request for action in step.actions)
     assert isinstance(pull, Exec)
     assert pull.argv[4:] == (
         "rsync",
@@ -62,8 +62,12 @@ def test_what_answers_ssh_is_salvaged_before_anything_is_disarmed() -> None:
     )
     assert isinstance(verify, Exec)
     assert verify.argv[4:] == ("openssl", *CREDENTIALS)
-    assert switches[1] == Swap(
-        "aixmn2", "/root/.hamnd/new/.xcat", "/root/.xcat", "/root/.hamnd/old/.xcat"
+    assert switch == Swap(
+        "aixmn2",
+        (
+            Place("/etc/xcat/.hamnd/new/ca", "/etc/xcat/ca", "/etc/xcat/.hamnd/old/ca"),
+            Place("/root/.hamnd/new/.xcat", "/root/.xcat", "/root/.hamnd/old/.xcat"),
+        ),
     )
 
 
@@ -129,9 +133,9 @@ def test_every_line_can_be_run_by_hand() -> None:
     here = site(credentials=CREDENTIALS)
     (one, _) = salvage.sets(here)
     assert shell.preview(salvage.switch(here, one).request, here) == (
-        "test -e /etc/xcat/.hamnd/new/ca && rm -rf /etc/xcat/.hamnd/old/ca && "
+        "if test -e /etc/xcat/.hamnd/new/ca; then rm -rf /etc/xcat/.hamnd/old/ca && "
         "{ ! test -e /etc/xcat/ca || mv /etc/xcat/ca /etc/xcat/.hamnd/old/ca; } && "
-        "mv /etc/xcat/.hamnd/new/ca /etc/xcat/ca"
+        "mv /etc/xcat/.hamnd/new/ca /etc/xcat/ca; fi"
     )
     v6 = replace(here, primary=replace(here.primary, address="fd00::3"))
     request = salvage.pull(v6, one).request
