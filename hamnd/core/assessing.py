@@ -23,7 +23,6 @@ from hamnd.core.health.rule import (
     is_recent,
     judge_rule,
     silence_began,
-    slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch, is_clock_set
 from hamnd.core.health.yielding import judge_yielding
@@ -34,7 +33,7 @@ from hamnd.core.readiness import Looks, judge_protected, judge_ready, judge_step
 from hamnd.core.replication import LossQuestion
 from hamnd.core.replication.registry import engine_of
 from hamnd.core.requirements import judge_requirements
-from hamnd.core.returning import judge_return
+from hamnd.core.returning import RETURNED, judge_return
 from hamnd.core.served import judge_serves
 from hamnd.core.state import NodeState
 from hamnd.model.health import Condition
@@ -48,7 +47,7 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
     watch, before = state.watch, state.assessment.conditions
     rule = judge_rule(watch, now, terms)
     evidence = judge_evidence(watch, now, terms)
-    age_max_s, partner = slow_freshness_s(terms.policy), terms.site.partner.name
+    age_max_s, partner = terms.policy.slow_freshness_s, terms.site.partner.name
     judged = (
         *judge_conditions(watch, now, terms),
         *judge_steps(watch, _to_prove(state), now, terms.policy),
@@ -81,7 +80,9 @@ def assess(state: NodeState, now: Instant, terms: Terms) -> Assessment:
         promotion=engine.promotion(terms, question, loss),
         yielding=_yielding(watch, now, terms),
         is_suspicious=_is_suspicious(state, conditions),
-        is_protected=judge_protected(state.state, watch.replication),
+        is_protected=judge_protected(
+            state.state, watch.replication, any(one.type == RETURNED for one in conditions)
+        ),
         advice=_advice(state, rule, now, terms),
     )
     ready = judge_ready(state.state, state.mode, picture, terms)
@@ -146,7 +147,7 @@ def _is_partner_serving(watch: Watch, now: Instant, terms: Terms) -> bool:
     silences = (
         track.silent_since for track in watch.tracks.values() if track.silent_since is not None
     )
-    return is_recent(partner.at, now, slow_freshness_s(terms.policy)) and all(
+    return is_recent(partner.at, now, terms.policy.slow_freshness_s) and all(
         since < partner.at for since in silences
     )
 
@@ -169,7 +170,7 @@ def _yielding(watch: Watch, now: Instant, terms: Terms) -> Reading:
     view, report = watch.replication, watch.reports.get("seen:addresses")
     here = None if report is None else platform_of(terms.site).addresses(report)
     holds = None if here is None else any(one.address in here for one in terms.site.identity)
-    if view is not None and not is_recent(view.observed, now, slow_freshness_s(terms.policy)):
+    if view is not None and not is_recent(view.observed, now, terms.policy.slow_freshness_s):
         view = None
     return judge_yielding(view, holds, watch.partner, _is_partner_serving(watch, now, terms))
 
@@ -269,7 +270,7 @@ def _advice(state: NodeState, rule: DownRule, now: Instant, terms: Terms) -> str
         if sight.sees is Answer.ANSWERED
         and began is not None
         and asked_at(sight) > began
-        and is_recent(sight.at, now, slow_freshness_s(terms.policy))
+        and is_recent(sight.at, now, terms.policy.slow_freshness_s)
     ]
     if reaching:
         return (

@@ -20,7 +20,6 @@ from hamnd.core.health.rule import (
     is_recent,
     silence_began,
     silence_of,
-    slow_freshness_s,
 )
 from hamnd.core.health.watch import ACTS_MAX, Act
 from hamnd.core.state import Refusal
@@ -82,7 +81,7 @@ def _heard(turn: Turn) -> str | None:
         sight.name
         for sight in watch.witnesses.values()
         if sight.sees is Answer.ANSWERED
-        and is_recent(sight.at, now, slow_freshness_s(policy))
+        and is_recent(sight.at, now, policy.slow_freshness_s)
         and (began is None or asked_at(sight) > began)
     ]
     return f"service node {', '.join(reaching)} reaches it" if reaching else None

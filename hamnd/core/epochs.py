@@ -21,7 +21,7 @@ from hamnd.core.guarding import (
     has_asked_everyone,
     is_current,
 )
-from hamnd.core.health.rule import does_answer, is_recent, slow_freshness_s
+from hamnd.core.health.rule import does_answer, is_recent
 from hamnd.core.outliving import is_begun
 from hamnd.core.served import is_standby_here
 from hamnd.core.state import NodeState
@@ -216,7 +216,7 @@ def keep_epoch(turn: Turn) -> None:
 def _is_there(turn: Turn, host: str, sight: EpochSight) -> bool:
     """Whether that host told lately what it keeps, and would take it now."""
     watch, policy = turn.state.watch, turn.terms.policy
-    if not is_recent(sight.at, turn.now, slow_freshness_s(policy)):
+    if not is_recent(sight.at, turn.now, policy.slow_freshness_s):
         return False
     is_here = host == turn.terms.site.node
     return is_here or does_answer(watch, Probe.SSH_BANNER, turn.now, policy)

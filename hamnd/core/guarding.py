@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hamnd.core.health.rule import is_recent, slow_freshness_s
+from hamnd.core.health.rule import is_recent
 from hamnd.core.policy import Terms
 from hamnd.core.state import NodeState
 from hamnd.core.whereabouts import is_partner_displaced
@@ -101,7 +101,7 @@ def asked_topics(state: NodeState, terms: Terms) -> tuple[str, ...]:
 
 def is_epoch_known(state: NodeState, now: Instant, terms: Terms) -> bool:
     """Whether somebody told lately what he keeps, or the epoch is this node's own in this boot."""
-    age_max_s = slow_freshness_s(terms.policy)
+    age_max_s = terms.policy.slow_freshness_s
     return is_current(state, terms) or any(
         is_recent(sight.at, now, age_max_s) for sight in _asked(state, terms)
     )

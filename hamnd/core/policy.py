@@ -62,6 +62,14 @@ class Policy:
         """How often replication, witnesses and fence are asked while the primary is suspected."""
         return min(1.0, self.replication_interval_s)
 
+    @property
+    def slow_freshness_s(self) -> float:
+        """How old what is asked in the replication rhythm may be before it says nothing about now.
+
+        Two intervals, and its own time.
+        """
+        return 2 * self.replication_interval_s + self.probe_timeout_s + 1.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Terms:

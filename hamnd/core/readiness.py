@@ -97,12 +97,17 @@ def is_proof(condition: Condition) -> bool:
     return condition.type.startswith(READY_PREFIX) and condition.reason != LEFT_OUT
 
 
-def judge_protected(state: State, reading: Replication | None) -> Status:
-    """Peer protects; an active node is protected while a standby of its own is in Peer."""
+def judge_protected(state: State, reading: Replication | None, is_partner_out: bool) -> Status:
+    """Peer protects; an active node is protected while a standby of its own is in Peer.
+
+    Where no link of the database shows who follows (copies, one disk), an old primary that nobody
+    took in again is no standby.
+    """
     if state is State.PEER:
         return Status.TRUE
     if state is State.ACTIVE and reading is not None and reading.role == "primary":
-        return Status.TRUE if reading.is_protecting else Status.FALSE
+        is_followed = reading.has_link or not is_partner_out
+        return Status.TRUE if reading.is_protecting and is_followed else Status.FALSE
     return Status.UNKNOWN if reading is None else Status.FALSE
 
 

@@ -13,7 +13,6 @@ from hamnd.core.health.rule import (
     is_recent,
     latest_host_answer,
     silence_began,
-    slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch
 from hamnd.core.platforms.crontabs import armed
@@ -26,6 +25,8 @@ from hamnd.model.instant import Instant
 from hamnd.model.names import PlanKind, RunStatus, State, Status, Verdict
 
 SEEN = "seen:"
+RETURNED = "OldPrimaryReturned"
+"""Its condition is there for as long as the partner is an old primary that nobody took in."""
 ARMED = (Verdict.PASS, Verdict.UNKNOWN, Verdict.BLOCK)
 """How bad a reading of jobs is."""
 
@@ -82,7 +83,7 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
         number = "?" if sight.epoch is None else sight.epoch.number
         message = f"the old primary may serve by an epoch of its own: {number}"
     told = (reason, message, since, seen, "reach probes")
-    return [Condition("OldPrimaryReturned", status, *told)]
+    return [Condition(RETURNED, status, *told)]
 
 
 def _out_since(state: NodeState, terms: Terms) -> float | None:
@@ -107,7 +108,7 @@ def is_serving_again(watch: Watch, now: Instant, terms: Terms, since_s: float) -
     None: they did not say. Data that only xcatd opens serve nobody while that is held off.
     """
     partner, xcatd = watch.partner, watch.xcatd
-    is_fresh = is_recent(partner.at, now, slow_freshness_s(terms.policy))
+    is_fresh = is_recent(partner.at, now, terms.policy.slow_freshness_s)
     if not is_fresh or partner.at is None or partner.at.wall_s <= since_s:
         return None
     if partner.is_good is not True or not partner.needs_xcatd:
@@ -127,7 +128,7 @@ def _is_silent(state: NodeState, began: Instant, now: Instant, terms: Terms) -> 
 
 def _was_silent(state: NodeState, seen: float | None) -> bool:
     """Whether it was silent before, and nobody has heard it since."""
-    was = state.assessment.condition("OldPrimaryReturned")
+    was = state.assessment.condition(RETURNED)
     return was is not None and was.status is not Status.TRUE and was.observed_at == seen
 
 

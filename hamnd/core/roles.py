@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from hamnd.core.epochs import claim_epoch, set_epoch
 from hamnd.core.guarding import is_epoch_known, newest_epoch
-from hamnd.core.health.rule import is_recent, slow_freshness_s
+from hamnd.core.health.rule import is_recent
 from hamnd.core.platforms import platform_of
 from hamnd.core.readiness import proof_age_max_s
 from hamnd.core.served import is_standby_here
@@ -44,10 +44,10 @@ def _adopt(turn: Turn, reading: Replication) -> None:
     is_fresh = (
         report is not None
         and is_recent(report.finished, turn.now, proof_age_max_s(policy))
-        and is_recent(reading.observed, turn.now, slow_freshness_s(policy))
+        and is_recent(reading.observed, turn.now, policy.slow_freshness_s)
     )
     is_serving = watch.partner.is_good is True and is_recent(
-        watch.partner.at, turn.now, slow_freshness_s(policy)
+        watch.partner.at, turn.now, policy.slow_freshness_s
     )
     picture = Picture(
         is_identity_held=is_fresh and holds_identity(turn),
@@ -75,7 +75,7 @@ def _is_epoch_clear(turn: Turn) -> bool:
         return True  # what is copied has a sample and no end of its log
     if epoch.number == 0:
         sight = state.watch.epochs.get(site.partner.name)
-        age_max_s = slow_freshness_s(turn.terms.policy)
+        age_max_s = turn.terms.policy.slow_freshness_s
         is_told = sight is not None and is_recent(sight.at, turn.now, age_max_s)
         return is_told or _stood_by(state)
     return epoch.owner == site.node

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from hamnd.core.gates import plan_command
 from hamnd.core.health.moving import moved_by
-from hamnd.core.health.rule import database_health, is_recent, slow_freshness_s
+from hamnd.core.health.rule import database_health, is_recent
 from hamnd.core.health.watch import Watch
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
@@ -52,7 +52,7 @@ def judge_serves(state: NodeState, now: Instant, terms: Terms) -> list[Condition
     reading, report = state.watch.replication, state.watch.reports.get("seen:addresses")
     if state.state is not State.ACTIVE or reading is None or report is None:
         return []
-    age_max_s = slow_freshness_s(terms.policy)
+    age_max_s = terms.policy.slow_freshness_s
     if moved_by(state.watch, terms.site.partner.name, now, age_max_s):
         return []
     seen = min(reading.observed, report.finished)
@@ -90,7 +90,7 @@ def _xcatd_failure(state: NodeState, now: Instant, terms: Terms) -> str | None:
     nothing of it, nor does what is old.
     """
     report = state.watch.reports.get(XCATD)
-    age_max_s = slow_freshness_s(terms.policy) + XCATD_LIMIT_S
+    age_max_s = terms.policy.slow_freshness_s + XCATD_LIMIT_S
     if state.run is not None or report is None or report.started.wall_s < state.since:
         return None
     if not is_recent(report.finished, now, age_max_s):

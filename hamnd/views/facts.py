@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, assert_never
 
-from hamnd.core.health.rule import slow_freshness_s
 from hamnd.core.readiness import PARITY
 from hamnd.model.health import LEFT_OUT
 from hamnd.model.names import GRADE_ORDER, Answer, FenceGrade, Probe, Status, Verdict
@@ -185,7 +184,7 @@ def fence_part(state: NodeState, now: Instant, terms: Terms) -> Part:
 
 def witness_parts(watch: Watch, now: Instant, terms: Terms) -> list[Part]:
     """Return what each configured witness says; an answer of long ago is not one of now."""
-    limit_s = slow_freshness_s(terms.policy)
+    limit_s = terms.policy.slow_freshness_s
     parts = []
     for witness in terms.site.witnesses:
         sight = watch.witnesses.get(witness.name)

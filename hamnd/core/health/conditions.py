@@ -16,7 +16,6 @@ from hamnd.core.health.rule import (
     freshness_s,
     is_recent,
     silence_of,
-    slow_freshness_s,
 )
 from hamnd.core.health.watch import Watch
 from hamnd.core.policy import Terms
@@ -96,7 +95,7 @@ def _judge_replication(view: View) -> tuple[Status, str, str]:
     reading = view.watch.replication
     if reading is None:
         return Status.UNKNOWN, "NotReadYet", "the local database was not read yet"
-    if not is_recent(reading.observed, view.now, slow_freshness_s(view.terms.policy)):
+    if not is_recent(reading.observed, view.now, view.terms.policy.slow_freshness_s):
         return Status.UNKNOWN, "ReadingStale", "the local database cannot be read: see explain"
     if reading.role == "primary":
         return Status.FALSE, "WeArePrimary", "this node's database is primary"
@@ -197,7 +196,7 @@ def _not_isolated(view: View) -> Condition:
         verdict = (Status.TRUE, "GatewayAnswers", "the gateway answers")
     elif any(
         sight.sees is not Answer.UNKNOWN
-        and is_recent(sight.at, view.now, slow_freshness_s(view.terms.policy))
+        and is_recent(sight.at, view.now, view.terms.policy.slow_freshness_s)
         for sight in view.watch.witnesses.values()
     ):
         verdict = (Status.TRUE, "WitnessAnswers", "a service node answers, the gateway does not")
@@ -216,7 +215,7 @@ def _witness_view(view: View) -> Condition | None:
     fresh = [
         sight
         for sight in view.watch.witnesses.values()
-        if is_recent(sight.at, view.now, slow_freshness_s(view.terms.policy))
+        if is_recent(sight.at, view.now, view.terms.policy.slow_freshness_s)
         and sight.sees is not Answer.UNKNOWN
     ]
     reach = sum(1 for sight in fresh if sight.sees is Answer.ANSWERED)

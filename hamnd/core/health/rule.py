@@ -41,11 +41,6 @@ def freshness_s(policy: Policy) -> float:
     return 2 * policy.reach_interval_s + policy.probe_timeout_s + 1.0
 
 
-def slow_freshness_s(policy: Policy) -> float:
-    """The same for what is asked in the replication rhythm: two intervals, and its own time."""
-    return 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
-
-
 def silence_began(watch: Watch, now: Instant, policy: Policy) -> Instant | None:
     """Return since when ping, ssh banner and xcatd request are all silent, or None."""
     began = [
@@ -86,7 +81,7 @@ def does_answer(watch: Watch, probe: Probe, now: Instant, policy: Policy) -> boo
 def database_health(watch: Watch, now: Instant, policy: Policy) -> bool | None:
     """Return what the partner's own tools said lately of its database; None: not known now."""
     partner = watch.partner
-    return partner.is_good if is_recent(partner.at, now, slow_freshness_s(policy)) else None
+    return partner.is_good if is_recent(partner.at, now, policy.slow_freshness_s) else None
 
 
 def judge_rule(watch: Watch, now: Instant, terms: Terms) -> DownRule:
@@ -184,7 +179,7 @@ def _replication_is_silent(
 ) -> tuple[bool, str]:
     """Link lost, or nothing received since the silence began: CONNECTED alone may be stale."""
     view = watch.replication
-    if view is None or not is_recent(view.observed, now, slow_freshness_s(terms.policy)):
+    if view is None or not is_recent(view.observed, now, terms.policy.slow_freshness_s):
         return False, "replication: no fresh reading of the local database"
     if view.observed <= began:
         return False, "replication: not read since the silence began"
@@ -202,7 +197,7 @@ def _witnesses_agree(watch: Watch, began: Instant, now: Instant, terms: Terms) -
     fresh = [
         sight
         for sight in watch.witnesses.values()
-        if is_recent(sight.at, now, slow_freshness_s(terms.policy))
+        if is_recent(sight.at, now, terms.policy.slow_freshness_s)
     ]
     reaching = [sight for sight in fresh if sight.sees is Answer.ANSWERED]
     if reaching:
@@ -233,7 +228,7 @@ def _own_path_is_proven(
     if any(
         sight.sees is not Answer.UNKNOWN
         and sight.at > began
-        and is_recent(sight.at, now, slow_freshness_s(terms.policy))
+        and is_recent(sight.at, now, terms.policy.slow_freshness_s)
         for sight in watch.witnesses.values()
     ):
         return True, "service nodes answer us"
@@ -243,14 +238,14 @@ def _own_path_is_proven(
 def _rule_by_service(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     """The host answers, but xcatd or the database definitely fail, for `service_down_after_s`."""
     policy = terms.policy
-    moving = moved_by(watch, terms.site.partner.name, now, slow_freshness_s(policy))
+    moving = moved_by(watch, terms.site.partner.name, now, policy.slow_freshness_s)
     if moving or not _host_answers(watch, now, policy):
         return DownRule()
     failing: list[tuple[Instant, str]] = []
     xcatd, partner = watch.xcatd, watch.partner
     if xcatd.failing_since is not None and is_recent(xcatd.failing_last, now, freshness_s(policy)):
         failing.append((xcatd.failing_since, f"xcatd: {xcatd.detail}"))
-    if partner.failing_since is not None and is_recent(partner.at, now, slow_freshness_s(policy)):
+    if partner.failing_since is not None and is_recent(partner.at, now, policy.slow_freshness_s):
         failing.append((partner.failing_since, f"database: {partner.detail}"))
     if not failing:
         return DownRule()

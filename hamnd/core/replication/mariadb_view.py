@@ -60,8 +60,7 @@ class PrimaryWord:
         """Return what the partner's report, read as this status, says; None: it is no primary's."""
         if report is None or status is None or status.replicas or status.executed is None:
             return None
-        fresh_s = 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
-        is_fresh = here.finished.since(report.started) <= fresh_s
+        is_fresh = here.finished.since(report.started) <= policy.slow_freshness_s
         return cls(status, report.started.wall_s, status.executed, is_fresh)
 
 

@@ -54,8 +54,7 @@ class PrimaryWord:
         status = parse_status(report.stdout)
         if status is None or status.in_recovery or status.flushed is None:
             return None
-        fresh_s = 2 * policy.replication_interval_s + policy.probe_timeout_s + 1.0
-        is_fresh = here.finished.since(report.started) <= fresh_s
+        is_fresh = here.finished.since(report.started) <= policy.slow_freshness_s
         return cls(status, report.started.wall_s, status.flushed, is_fresh)
 
 

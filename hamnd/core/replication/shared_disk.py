@@ -72,8 +72,11 @@ class SharedDiskEngine:
         seen = replace(_blind(report, ""), problems=(), gap_bytes=0, is_database_up=True)
         seen = replace(seen, problems=_at_boot(terms, disk, reports.get(PARTNER_TOPIC)))
         if disk.is_held:
-            told = "mounted here: the one copy"
-            return replace(seen, role="primary", state="mounted", summary=told)
+            is_backed = _could_mount(terms, report, reports.get(PARTNER_TOPIC), seen)
+            told = f"mounted here: the one copy, {terms.site.partner.name} "
+            told += "could mount it" if is_backed else "is not known to be able to mount it"
+            mounted = replace(seen, role="primary", state="mounted", summary=told)
+            return replace(mounted, is_protecting=is_backed)
         if disk.mounted or disk.read_only:
             half = ", ".join((*disk.mounted, *disk.read_only))
             return replace(seen, state=PARTLY, problems=(f"only partly mounted here: {half}",))
@@ -142,6 +145,15 @@ def _standby(
     what = f"volume group {group}" if group else "the shared disk"
     summary = f"one copy, {what} is {'reserved for' if is_ours else 'visible on'} this node"
     return replace(seen, state=state, is_protecting=not seen.problems, summary=summary)
+
+
+def _could_mount(terms: Terms, here: Report, heard: Report | None, seen: Replication) -> bool:
+    """Whether the partner said lately that it sees the disk, and has nothing of it: a standby."""
+    there = None if heard is None else parse_disk(heard)
+    if heard is None or there is None or seen.problems:
+        return False
+    is_lately = here.finished.since(heard.started) <= terms.policy.slow_freshness_s
+    return is_lately and there.is_visible and not there.mounted and not there.read_only
 
 
 def _at_boot(terms: Terms, here: Disk, heard: Report | None) -> tuple[str, ...]:

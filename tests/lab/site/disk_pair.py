@@ -17,8 +17,10 @@ from tests.lab.site import xcat
 from tests.lab.site.hosts import CHECKOUT, Host, Lab
 from tests.lab.site.names import MANAGERS, PRIMARY
 from tests.lab.site.pair import Pair
+from tests.lab.site.sqlite_pair import CREATE, SqliteWriter, rows_in
 
 POINT = "/etc/xcat/shared"
+ROWS = f"{POINT}/lab_rows.sqlite"
 
 DISK = """\
 [replication]
@@ -68,6 +70,7 @@ class DiskPair(Pair):
                 host.run("ln", "-sf", f"{POINT}/{kind}.sqlite", f"/etc/xcat/{kind}.sqlite")
         self.attach(self.lab[PRIMARY])
         xcat.in_sqlite(self.lab[PRIMARY])
+        self.lab[PRIMARY].run("sqlite3", ROWS, CREATE)
         xcat.install(self.lab, "sqlite")
 
     def cable(self, host: Host) -> None:
@@ -77,6 +80,14 @@ class DiskPair(Pair):
     def attach(self, host: Host) -> None:
         """Mount the disk by hand."""
         host.run("mount", self.device, POINT)
+
+    def write(self, node: str = PRIMARY) -> SqliteWriter:
+        """Start a writer of numbered rows, which are on the disk when they are acknowledged."""
+        return SqliteWriter(self.lab[node], path=ROWS)
+
+    def rows(self, node: str) -> set[int]:
+        """Return the rows that are on the disk, as a node that has it mounted reads them."""
+        return rows_in(self.lab[node], ROWS)
 
     def holders(self) -> list[str]:
         """Return who has the disk mounted; two of them destroy it."""

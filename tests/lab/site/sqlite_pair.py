@@ -16,6 +16,7 @@ from tests.lab.site.pair import SERVICE_ADDRESS, Pair
 
 WRITER = Path(__file__).with_name("sqlite_writer.py")
 ROWS = "/etc/xcat/lab_rows.sqlite"
+CREATE = "CREATE TABLE lab_rows (n INTEGER PRIMARY KEY)"
 
 SQLITE = """\
 [replication]
@@ -30,8 +31,8 @@ timeout_s = 20
 class SqliteWriter:
     """Inserts numbered rows on a host for as long as it lives."""
 
-    def __init__(self, host: Host, pause_s: float = 0.02) -> None:
-        argv = (sys.executable, "-I", str(WRITER), ROWS, str(pause_s))
+    def __init__(self, host: Host, pause_s: float = 0.02, path: str = ROWS) -> None:
+        argv = (sys.executable, "-I", str(WRITER), path, str(pause_s))
         self.process: Process = host.start(*argv)
 
     @property
@@ -49,6 +50,11 @@ class SqliteWriter:
         """End it and return what was acknowledged."""
         self.process.kill()
         return self.acknowledged
+
+
+def rows_in(host: Host, path: str) -> set[int]:
+    """Return the rows of a table on a host."""
+    return {int(line) for line in host.run("sqlite3", path, "SELECT n FROM lab_rows").split()}
 
 
 class SqlitePair(Pair):
@@ -69,7 +75,7 @@ class SqlitePair(Pair):
         """Make the primary's tables; the standby has none until a copy is switched in."""
         primary = self.lab[PRIMARY]
         xcat.in_sqlite(primary)
-        primary.run("sqlite3", ROWS, "CREATE TABLE lab_rows (n INTEGER PRIMARY KEY)")
+        primary.run("sqlite3", ROWS, CREATE)
         xcat.install(self.lab, "sqlite")
 
     def write(self, node: str = PRIMARY) -> SqliteWriter:
@@ -78,8 +84,7 @@ class SqlitePair(Pair):
 
     def rows(self, node: str = STANDBY, path: str = ROWS) -> set[int]:
         """Return the rows that a node has."""
-        said = self.lab[node].run("sqlite3", path, "SELECT n FROM lab_rows")
-        return {int(line) for line in said.split()}
+        return rows_in(self.lab[node], path)
 
     def writable(self) -> tuple[str, ...]:
         """Return which nodes' tables are served by an xcatd; two names are a split-brain."""

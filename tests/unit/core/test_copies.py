@@ -13,6 +13,7 @@ import pytest
 
 from hamnd.core.health.conditions import judge_conditions
 from hamnd.core.health.watch import Watch, fold_replication
+from hamnd.core.readiness import judge_protected
 from hamnd.core.replication import (
     Death,
     Examination,
@@ -26,7 +27,7 @@ from hamnd.core.replication import (
 from hamnd.core.replication.copies import judge_loss, judge_promotion
 from hamnd.dialects.readers import READERS
 from hamnd.model.health import Replication
-from hamnd.model.names import FenceGrade, LossVerdict, Status, Verdict
+from hamnd.model.names import FenceGrade, LossVerdict, State, Status, Verdict
 from hamnd.model.shared_disk import SharedDiskSite, SharedFilesystem
 from hamnd.model.site import SqliteSite
 from hamnd.model.work import Ending, Report
@@ -364,8 +365,8 @@ CHECKED = replace(PLAIN, reservation_check=("mine",))
 DISK = terms(site(engine="shared_disk", shared_disk=PLAIN))
 
 
-def disk(*lines: str) -> Report:
-    return report(sent=1.0, stdout="\n".join(["hamnd-disk 1", *lines, "end"]) + "\n")
+def disk(*lines: str, sent: float = 1.0) -> Report:
+    return report(sent=sent, stdout="\n".join(["hamnd-disk 1", *lines, "end"]) + "\n")
 
 
 def disk_view(*lines: str, reserved: int | None = None) -> Replication:
@@ -393,6 +394,32 @@ def test_who_has_the_disk_is_seen_from_its_mounts(
     seen = disk_view(*lines)
     assert (seen.role, seen.state) == (role, state)
     assert seen.is_protecting is (state == "visible")
+
+
+@pytest.mark.parametrize(
+    ("there", "asked", "is_backed"),
+    [
+        (("disk no yes /etc/xcat",), 0.0, True),
+        (("disk no no /etc/xcat",), 0.0, False),
+        (("disk ro yes /etc/xcat",), 0.0, False),
+        (("disk rw yes /etc/xcat",), 0.0, False),
+        (("disk no yes /etc/xcat", "boot /etc/xcat"), 0.0, False),
+        (("disk no yes /etc/xcat",), -60.0, False),
+        (None, 0.0, False),
+    ],
+    ids=["sees it", "unseen", "read only", "two writers", "at boot", "long ago", "never asked"],
+)
+def test_who_has_the_disk_is_protected_by_a_partner_that_could_mount_it_now(
+    there: tuple[str, ...] | None, asked: float, is_backed: bool
+) -> None:
+    reports = {shared_disk.TOPIC: disk("disk rw yes /etc/xcat")}
+    if there is not None:
+        reports[shared_disk.PARTNER_TOPIC] = disk(*there, sent=asked)
+    seen = shared_disk.ENGINE.view(DISK, reports)
+    assert (seen.role, seen.is_protecting) == ("primary", is_backed)
+    for is_out, status in ((False, is_backed), (True, False)):
+        told = judge_protected(State.ACTIVE, seen, is_out)
+        assert told is (Status.TRUE if status else Status.FALSE)
 
 
 @pytest.mark.parametrize("node", ["aixmn1", "aixmn2"])
