@@ -225,7 +225,9 @@ class Pair:
             command = shlex.join([sys.executable, "-m", "hamnd", "--config", CONFIG])
             prepare = "rm -rf /run/hamnd; mkdir -p -m 0750 /var/lib/hamnd; mkdir /run/hamnd"
             run = f"sh -c {shlex.quote(f'{prepare}; PYTHONPATH={CHECKOUT} exec {command}')}"
-            services.install(host, services.Unit("hamnd", run, "[ -S /run/hamnd/hamnd.sock ]", 30))
+            services.install(
+                host, services.Unit("hamnd", run, services.accepting("/run/hamnd/hamnd.sock"), 30)
+            )
 
     def watch(self, node: str = STANDBY, agent: str = "fence_lab", more: str = "") -> None:
         """Start hamnd on a node and wait until it answers. Raises RuntimeError with its log."""

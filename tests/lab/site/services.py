@@ -87,6 +87,14 @@ def listening(port: int) -> str:
     return f"grep -q ':{port:04X} [0-9A-F]*:0000 0A' /proc/net/tcp /proc/net/tcp6"
 
 
+def accepting(path: str) -> str:
+    """Return a shell condition that holds once somebody accepts at a socket of this host.
+
+    The socket is there a moment before that; the flag is __SO_ACCEPTCON (proc_net(5), unix).
+    """
+    return f"grep -q ' 00010000 .* {path}$' /proc/net/unix"
+
+
 NAMED = Unit(
     "named",
     "/usr/sbin/named -u bind -f",
