@@ -338,7 +338,7 @@ def _during(site: Db2Pair, desk: Desk, faults: Mapping[Phase, Row], told: Told) 
             desk.wait_record(*row.at)
             row.during(site)
             told.is_met = desk.count("run_finished") == 0
-        wait_until(lambda: desk.count("plan_confirmed") > 0, process.text(), 30)
+        desk.wait_confirmed(process)
         run = desk.wait_rest()
         if run is not None:
             told.said[Phase.DURING] = desk.told()

@@ -87,6 +87,7 @@ def _another_authority(site: Db2Pair) -> None:
     site.lab[PRIMARY].write(CA, "a CA of another day\n")
     wait_until(lambda: _condition(site, "FilesIdentical") == "False", "the CAs differ", 90)
     site.faults.off(PRIMARY)
+    Desk(site).wait_state("PrimaryDown")
 
 
 def _not_ready(site: Db2Pair) -> None:
@@ -94,6 +95,7 @@ def _not_ready(site: Db2Pair) -> None:
     site.lab[STANDBY].run("mv", MAKEGOCONS, f"{MAKEGOCONS}.away")
     wait_until(lambda: site.hamnctl("ready").code != 0, "readiness names it", 90)
     site.faults.off(PRIMARY)
+    Desk(site).wait_state("PrimaryDown")
 
 
 def _ready_again(site: Db2Pair) -> None:
@@ -229,7 +231,7 @@ def test_an_operator_who_knows_better_names_the_gate_and_says_why(lab: Lab, nigh
         plan = desk.plan("--accept-loss", plan["data_loss"]["verdict"], *words)
         assert _verdicts(plan)[night.gate] == "overridden"
         process = desk.confirm(plan["digest"])
-        wait_until(lambda: desk.count("plan_confirmed") > 0, process.text(), 30)
+        desk.wait_confirmed(process)
         desk.wait_rest()
         night.mend(site)
         if night.skips_fence:

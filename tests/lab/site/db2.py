@@ -282,8 +282,11 @@ class Db2:
     ) -> tuple[str, int]:
         """Run one program, or a script of statements one by one with their exit codes OR-ed."""
         if argv[0] in ("db2gcf", "db2start"):
-            hostname = self.lab[node].run("hostname").strip()
-            addresses = _ADDRESS.findall(self.lab[node].run("ip", "-o", "addr", "show"))
+            try:
+                hostname = self.lab[node].run("hostname").strip()
+                addresses = _ADDRESS.findall(self.lab[node].run("ip", "-o", "addr", "show"))
+            except RuntimeError as error:  # its host lost its power, and who asked went with it
+                raise OSError(str(error)) from None
             with self._lock:
                 self.pair.rename_host(node, hostname)
                 self.pair.set_addresses(node, *addresses)

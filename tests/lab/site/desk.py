@@ -96,6 +96,13 @@ class Desk:
                 f"hamnd does not answer within {limit_s:g} s:\n{self.ending()}"
             ) from None
 
+    def wait_confirmed(self, process: Process, limit_s: float = 90.0) -> None:
+        """Wait until a plan is confirmed. Raises TimeoutError with what its terminal shows."""
+        try:
+            wait_until(lambda: self.count("plan_confirmed") > 0, "", limit_s)
+        except TimeoutError:
+            raise TimeoutError(f"not confirmed within {limit_s:g} s:\n{process.text()}") from None
+
     def wait_record(self, what: str, step: str | None = None, limit_s: float = REST_S) -> None:
         """Wait for a record, looked for all the time. Raises TimeoutError."""
         is_there = lambda: self.count(what, step) > 0 or self._rests()  # noqa: E731
