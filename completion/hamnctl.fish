@@ -74,6 +74,8 @@ complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l state-dir -r -F -d 
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -a 'takeover setup switchover rejoin failback drill resume'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l continue -d 'a successor of the paused run: finished steps are kept'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l verbose -d 'every gate and every command'
+complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l convert -d 'setup: have xCAT'"'"'s tables name the service address, each row shown...'
+complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l drill -d 'setup: end with the guide'"'"'s test, there and back with a node...'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l accept-loss -r -a 'zero_proven zero_likely bounded unknown entire-database' -d 'accept the printed class of loss: zero_proven, zero_likely,...'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l override -r -d 'override one gate by name; repeatable, each with its --reason'
 complete -c hamnctl -n '__fish_seen_subcommand_from plan' -l reason -r -d 'why; it goes to the journal and the report'

@@ -173,6 +173,8 @@ DOCUMENTS: Mapping[Verb, tuple[Field, ...]] = MappingProxyType(
             Field("accept_loss", Form.WORD, required=False, words=LOSS_CLASSES),
             Field("overrides", Form.OVERRIDES, required=False),
             Field("continue", Form.FLAG, required=False),
+            Field("drill", Form.FLAG, required=False),
+            Field("convert", Form.FLAG, required=False),
         ),
         Verb.CONFIRM: (Field("digest"), Field("named")),
         Verb.RETRY: (),
@@ -317,6 +319,8 @@ def _plan_request(body: Mapping[str, Any]) -> PlanRequest:
             Override(entry["gate"], entry["reason"]) for entry in body.get("overrides", ())
         ),
         is_successor=bool(body.get("continue", False)),
+        with_drill=bool(body.get("drill", False)),
+        with_conversion=bool(body.get("convert", False)),
     )
 
 

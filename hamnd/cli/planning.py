@@ -46,6 +46,14 @@ def _configure_plan(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument("--verbose", action="store_true", help="every gate and every command")
     parser.add_argument(
+        "--convert", dest="with_conversion", action="store_true",
+        help="setup: have xCAT's tables name the service address, each row shown before and after",
+    )  # fmt: skip
+    parser.add_argument(
+        "--drill", dest="with_drill", action="store_true",
+        help="setup: end with the guide's test, there and back with a node defined before it",
+    )  # fmt: skip
+    parser.add_argument(
         "--accept-loss",
         choices=LOSS_CLASSES,
         metavar="CLASS",
@@ -95,6 +103,10 @@ def _plan_body(args: argparse.Namespace) -> dict[str, Any]:
         body["overrides"] = [{"gate": gate, "reason": reason} for gate, reason in pairs]
     if args.is_successor:
         body["continue"] = True
+    if args.with_drill:
+        body["drill"] = True
+    if args.with_conversion:
+        body["convert"] = True
     return body
 
 

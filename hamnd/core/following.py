@@ -18,7 +18,7 @@ from hamnd.core.contradicting import heard_against, is_done
 from hamnd.core.epochs import set_claim
 from hamnd.core.events import LookCompleted
 from hamnd.core.health.rule import contradiction
-from hamnd.core.outliving import GIVES_WAY, is_begun, is_homeward
+from hamnd.core.outliving import GIVES_WAY, is_begun, is_drilling, is_homeward, is_in_drill
 from hamnd.core.policy import Policy
 from hamnd.core.progress import Run
 from hamnd.core.roles import follow_role
@@ -59,7 +59,7 @@ def follow_rows(turn: Turn) -> None:
 def _is_held(state: NodeState) -> bool:
     """While its services move the partner's silence does not decide what this node is."""
     run = state.run
-    return run is not None and run.plan.kind in MOVING
+    return run is not None and (run.plan.kind in MOVING or is_drilling(run))
 
 
 def _lose_peer(turn: Turn) -> None:
@@ -147,6 +147,7 @@ def follow_run(turn: Turn) -> None:
     _note_fence(turn)
     _note_salvage(turn)
     _hold_contradicted(turn)
+    _begin_drill(turn)
     _advance(turn)
     _raise_epoch(turn)
     _end_first_half(turn)
@@ -223,10 +224,25 @@ def _raise_epoch(turn: Turn) -> None:
             set_claim(turn, step.claims, run.plan.digest)
 
 
+def _begin_drill(turn: Turn) -> None:
+    """What was set up is whole: from here on the primary hands over, as the operator confirmed."""
+    run = turn.state.run
+    if run is None or run.status is not RunStatus.RUNNING or not is_in_drill(run):
+        return
+    if turn.state.state in (State.TAKING_OVER, State.ACTIVE) or is_homeward(run):
+        return
+    picture = Picture(is_plan_current=True)  # confirmed with the whole plan
+    refused = turn.fire(
+        Trigger.SWITCHOVER_CONFIRMED, picture, "the pair is set up; its drill begins"
+    )
+    if refused is not None:
+        turn.take(runs.interrupt(run, f"no drill now: {refused.because}"))
+
+
 def _end_first_half(turn: Turn) -> None:
     """A drill's first half makes active as any switchover does; the run goes on (design §3)."""
     run = turn.state.run
-    if run is None or run.plan.kind is not PlanKind.DRILL:
+    if run is None or not is_drilling(run):
         return
     if turn.state.state is State.TAKING_OVER and is_homeward(run):
         is_verified = run.steps["verify"].outcome is Outcome.DONE
@@ -246,6 +262,8 @@ def _end_run(turn: Turn) -> None:
         case PlanKind.TAKEOVER | PlanKind.SWITCHOVER:
             _become_active(turn, run)
         case PlanKind.FAILBACK | PlanKind.DRILL:
+            _become_standby(turn, run)
+        case PlanKind.SETUP if is_in_drill(run):
             _become_standby(turn, run)
         case PlanKind.RESUME | PlanKind.REJOIN | PlanKind.SETUP:
             pass  # beside the state

@@ -11,6 +11,7 @@ from hamnd.core.events import ClearRequested, ConfirmRequested, Event, RetryRequ
 from hamnd.core.gates import is_overridden
 from hamnd.core.gates.takeover import why_not_promote
 from hamnd.core.health.evidence import best_grade, is_enough
+from hamnd.core.outliving import is_in_drill
 from hamnd.core.policy import Terms
 from hamnd.core.progress import Run, StepRun
 from hamnd.core.state import Decision, NodeState
@@ -81,7 +82,8 @@ def _taking_over_needs_confirmation(before: NodeState, event: Event, after: Node
     if after.state is State.TAKING_OVER:
         _require(after.run is not None, "law 1", "TakingOver without a run")
     if before.state is not State.TAKING_OVER and after.state is State.TAKING_OVER:
-        _require(isinstance(event, ConfirmRequested), "law 1", "TakingOver without a confirmation")
+        is_told = isinstance(event, ConfirmRequested) or _was_confirmed_with_it(before, after)
+        _require(is_told, "law 1", "TakingOver without a confirmation")
     started = after.run is not None and (
         before.run is None or before.run.plan.digest != after.run.plan.digest
     )
@@ -102,6 +104,14 @@ def _taking_over_needs_confirmation(before: NodeState, event: Event, after: Node
     if resumed:
         told = isinstance(event, RetryRequested | ConfirmRequested)
         _require(told, "law 5", "a paused run went on by itself")
+
+
+def _was_confirmed_with_it(before: NodeState, after: NodeState) -> bool:
+    """Whether a confirmed setup came to the drill that its plan ends with."""
+    run, was = after.run, before.run
+    if run is None or was is None or run.plan.digest != was.plan.digest:
+        return False
+    return run.plan.request.with_drill and is_in_drill(run)
 
 
 def check_refusal(before: NodeState, refused: NodeState) -> None:

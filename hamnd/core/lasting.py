@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from hamnd.core.state import Lasting, NodeState
 from hamnd.model.instant import Instant
-from hamnd.model.names import PlanKind, RunStatus, State, Status
+from hamnd.model.names import RunStatus, State, Status
 
 STANDBY = (State.PEER, State.DEGRADED, State.PRIMARY_DOWN)
 CONFIRMED_MAX = 64
@@ -28,9 +28,7 @@ def noted(before: NodeState, after: NodeState, now: Instant) -> NodeState:
         confirmed_s = (*confirmed_s, after.since - before.since)[-CONFIRMED_MAX:]
     drills = [kept.drilled_at] if kept.drilled_at is not None else []
     drills += [
-        one.finished_at
-        for one in after.finished
-        if one.kind == PlanKind.DRILL and one.status == RunStatus.DONE
+        one.finished_at for one in after.finished if one.is_drill and one.status == RunStatus.DONE
     ]
     lasting = Lasting(
         watched_since=_begun(kept.watched_since, now),

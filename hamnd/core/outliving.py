@@ -9,8 +9,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core.progress import Run, Stage, StepRun
-from hamnd.model.names import Outcome
-from hamnd.model.plan import HOME
+from hamnd.model.names import Outcome, PlanKind
+from hamnd.model.plan import HOME, SETUP
 
 ENDED = (Outcome.DONE, Outcome.SKIPPED)
 GIVES_WAY = "quiesce"
@@ -38,6 +38,27 @@ def has_begun_home(run: Run) -> bool:
     return any(is_begun(one) for key, one in run.steps.items() if key.startswith(HOME))
 
 
+def is_in_setup(run: Run) -> bool:
+    """Whether a run that sets the pair up before its drill has not come to the drill."""
+    return any(key.startswith(SETUP) for key in run.steps) and not is_in_drill(run)
+
+
+def is_in_drill(run: Run) -> bool:
+    """Whether a setup has come to its drill: all that it set up is there, or the drill has begun.
+
+    Then the drill stands alone: what was set up stays, whatever becomes of the drill.
+    """
+    first = [one for key, one in run.steps.items() if key.startswith(SETUP)]
+    drill = [one for key, one in run.steps.items() if not key.startswith(SETUP) and key != STAYS]
+    is_set_up = all(one.outcome in ENDED for one in first)
+    return bool(first) and (is_set_up or any(is_begun(one) for one in drill))
+
+
+def is_drilling(run: Run) -> bool:
+    """Whether the run is a drill, or a setup whose drill is next or under way."""
+    return run.plan.kind is PlanKind.DRILL or is_in_drill(run)
+
+
 def is_begun(one: StepRun | None) -> bool:
     """Whether the step acted or is done; one that the run has not did neither."""
     return one is not None and (one.has_acted or one.outcome is Outcome.DONE)
@@ -51,6 +72,8 @@ def is_outlived(run: Run, key: str) -> bool:
     the end, the fuse above all, is looked at again after a reboot.
     """
     if not key.startswith(HOME) and key != STAYS and has_begun_home(run):
+        return True
+    if key.startswith(SETUP) and is_in_drill(run):
         return True
     if key.endswith(PROMOTES) and is_begun(run.steps.get(f"{key.removesuffix(PROMOTES)}{STOPS}")):
         return True

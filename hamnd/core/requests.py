@@ -44,7 +44,12 @@ def on_plan(turn: Turn, event: PlanRequested) -> None:
     if event.request.is_successor and (refusal := why_no_successor(turn, kind)) is not None:
         turn.refuse(refusal)
         return
-    draft = draft_of(turn, event.request)
+    request = _whole(turn, event.request)
+    if (request.with_drill or request.with_conversion) and kind is not PlanKind.SETUP:
+        told = f"a drill at the end and a conversion are parts of a setup, not of a {kind}"
+        turn.refuse(Refusal("setup", told, hint="hamnctl plan setup --convert --drill"))
+        return
+    draft = draft_of(turn, request)
     impossible = why_impossible(draft.question)
     if impossible is not None:
         turn.refuse(Refusal(impossible.name, impossible.evidence, hint=impossible.clear))
@@ -54,6 +59,15 @@ def on_plan(turn: Turn, event: PlanRequested) -> None:
         turn.refuse(plan)
         return
     keep_plan(turn, plan, event.actor)
+
+
+def _whole(turn: Turn, request: PlanRequest) -> PlanRequest:
+    """What goes on has the parts that it began with: a drill under way is not left out."""
+    run = turn.state.run
+    if not request.is_successor or run is None:
+        return request
+    asked = run.plan.request
+    return replace(request, with_drill=asked.with_drill, with_conversion=asked.with_conversion)
 
 
 def on_retry(turn: Turn, event: RetryRequested) -> None:

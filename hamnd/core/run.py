@@ -10,10 +10,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hamnd.core import stages
-from hamnd.core.outliving import ENDED, is_decided_later, is_homeward, is_outlived
+from hamnd.core.outliving import (
+    ENDED,
+    is_decided_later,
+    is_homeward,
+    is_in_drill,
+    is_in_setup,
+    is_outlived,
+)
 from hamnd.core.progress import Facts, Move, Run, Stage, StepRun
 from hamnd.model.names import Outcome, Phase, PlanKind, RunStatus
-from hamnd.model.plan import HOME, Loss, Plan, Step
+from hamnd.model.plan import HOME, SETUP, Loss, Plan, Step
 from hamnd.model.record import Record
 
 FAILED = (Outcome.NOT_DONE, Outcome.UNKNOWN)
@@ -215,11 +222,13 @@ def open_steps(run: Run) -> tuple[str, ...]:
 
 
 def _at_stake(run: Run) -> tuple[Step, ...]:
-    """Return the steps that an undo may take back: on the way home those of the way home alone."""
+    """Return the steps that an undo may take back: of several parts of a run the one under way."""
     steps = run.plan.steps
-    if not is_homeward(run):
-        return steps
-    return tuple(step for step in steps if step.id.startswith(HOME))
+    if is_homeward(run):
+        return tuple(step for step in steps if step.id.startswith(HOME))
+    if is_in_drill(run):
+        return tuple(step for step in steps if not step.id.startswith(SETUP))
+    return steps
 
 
 def is_past_no_return(run: Run) -> bool:
@@ -249,7 +258,7 @@ def _is_irrevocable(one: StepRun) -> bool:
 def is_promoted(run: Run) -> bool | None:
     """Whether the database that the half under way makes primary is so; None: it makes none."""
     promote = run.steps.get(f"{HOME}promote" if is_homeward(run) else "promote")
-    return None if promote is None else promote.outcome is Outcome.DONE
+    return None if promote is None or is_in_setup(run) else promote.outcome is Outcome.DONE
 
 
 def undone_by(run: Run) -> tuple[Step, ...]:

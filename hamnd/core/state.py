@@ -58,6 +58,12 @@ class FinishedRun:
     steps_s: Mapping[str, float] = field(default_factory=dict)
     """How long each step that was done took, in seconds: what the next plan is expected to take."""
 
+    @property
+    def is_drill(self) -> bool:
+        """Whether it handed over and back, or began to: a setup may as well, at its end."""
+        is_at_its_end = self.kind == PlanKind.SETUP and "promote" in self.steps_s
+        return self.kind == PlanKind.DRILL or is_at_its_end
+
 
 @dataclass(frozen=True, slots=True)
 class Hold:
@@ -178,14 +184,14 @@ class NodeState:
     """Topics of the looks that StandbyQuiet or RestartsAlone is made of; built anew likewise."""
     finished: tuple[FinishedRun, ...] = ()
     """The latest runs that ended, the newest last."""
+    elsewhere: PastTakeover | None = None
+    """The latest takeover that the partner carried through, as it told itself."""
     ended: Mapping[str, int] = field(default_factory=dict)
     """How many runs ever ended, by `KIND STATUS`: counted on when `finished` forgets."""
     changes: tuple[Change, ...] = ()
     hold: Hold | None = None
     rehearsal: Rehearsal | None = None
     """The latest rehearsal, or the one under way."""
-    elsewhere: PastTakeover | None = None
-    """The latest takeover that the partner carried through, as it told itself."""
     rehearsed_at: float | None = None
     """When a rehearsal last ended well."""
     lasting: Lasting = field(default_factory=Lasting)
@@ -202,8 +208,9 @@ class NodeState:
     @property
     def made_active_by(self) -> FinishedRun | None:
         """The latest run that made this node the management node, whatever ran since."""
-        kinds = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER, PlanKind.DRILL)
-        return next((one for one in reversed(self.finished) if one.kind in kinds), None)
+        kinds = (PlanKind.TAKEOVER, PlanKind.SWITCHOVER)
+        found = (one for one in reversed(self.finished) if one.kind in kinds or one.is_drill)
+        return next(found, None)
 
     @property
     def last_made_active(self) -> FinishedRun | None:

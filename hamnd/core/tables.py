@@ -20,7 +20,7 @@ from hamnd.dialects.tables import Row, short
 from hamnd.model.health import Condition
 from hamnd.model.instant import Instant
 from hamnd.model.names import Status
-from hamnd.model.site import IdentityMode, Platform, Site
+from hamnd.model.site import IdentityMode, Platform, ServiceAddress, Site
 from hamnd.model.wording import first_of
 from hamnd.model.work import Report
 
@@ -53,13 +53,13 @@ def judge_tables(watch: Watch, now: Instant, terms: Terms) -> tuple[Condition, .
     report, source = watch.reports.get(TOPIC), f"tables of {terms.site.partner.name}"
     at = None if report is None else report.finished.wall_s
     return tuple(
-        Condition(name, *verdict, now.wall_s, at, source)
-        for name, verdict in _judged(report, terms)
+        Condition(name, *verdict, now.wall_s, at, source) for name, verdict in judged(report, terms)
     )
 
 
 @lru_cache(maxsize=REPORTS_KEPT)
-def _judged(report: Report | None, terms: Terms) -> tuple[tuple[str, Judged], ...]:
+def judged(report: Report | None, terms: Terms) -> tuple[tuple[str, Judged], ...]:
+    """Return what follows from the tables as they were told, by condition."""
     site, told = terms.site, {} if report is None else tables.parse(report) or {}
     images = ("nimimage", "osimage") if site.platform is Platform.AIX else ("osimage",)
     judges = {
@@ -124,7 +124,7 @@ def _dhcp(told: Tables, site: Site) -> Judged:
     """Makedhcp writes a machine's own address wherever the network does not name the service's."""
     wrong, seen = [], False
     for row in told.get("networks", ()):
-        service = _service_in(row, site)
+        service = service_in(row, site)
         if service is None:
             continue
         seen = True
@@ -164,16 +164,22 @@ def _interfaces(told: Tables, site: Site) -> Judged:
 
 def _policy(told: Tables, site: Site) -> Judged:
     """Xcatd trusts a management node by its name: one row for each (§6)."""
+    missing = untrusted(told, site)
+    if missing:
+        clear = f"chdef -t policy 1.N name={missing[0]} rule=trusted, N not in use"
+        return Status.FALSE, "Missing", f"policy trusts no {', '.join(missing)} -> {clear}"
+    return Status.TRUE, "Trusted", "policy trusts every name of the management node"
+
+
+def untrusted(told: Tables, site: Site) -> list[str]:
+    """Return the names of the management node that no row of policy trusts."""
     rows = [one for one in told.get("policy", ()) if one.get("rule", "").lower() == "trusted"]
     trusted = {short(one.strip()) for row in rows for one in row.get("name", "").split(",")}
     names = [site.primary.name]
     if site.identity_mode is IdentityMode.SERVICE_ADDRESS:
         names += [site.standby.name, *(one.name for one in site.identity)]
     missing = [one for one in dict.fromkeys(names) if short(one) not in trusted]
-    if missing and "*" not in trusted:
-        clear = f"chdef -t policy 1.N name={missing[0]} rule=trusted, N not in use"
-        return Status.FALSE, "Missing", f"policy trusts no {', '.join(missing)} -> {clear}"
-    return Status.TRUE, "Trusted", "policy trusts every name of the management node"
+    return [] if "*" in trusted else missing
 
 
 def _staying(site: Site) -> dict[str, str]:
@@ -185,28 +191,35 @@ def _staying(site: Site) -> dict[str, str]:
     return {
         word: node.name
         for node in nodes
-        for word in (_spelled(node.address), short(node.name))
+        for word in (spelled(node.address), short(node.name))
         if word not in moving
     }
 
 
 def _moving(site: Site) -> set[str]:
-    return {word for one in site.identity for word in (_spelled(one.address), short(one.name))}
+    return {word for one in site.identity for word in (spelled(one.address), short(one.name))}
 
 
 def _words(value: str) -> list[str]:
     """Return the addresses and short names in a list, as xCAT separates them; `host:/path` too."""
-    return [_spelled(word) for word in re.split(r"[\s,;|]+|:(?=/)", value) if word]
+    return [spelled(word) for word in re.split(r"[\s,;|]+|:(?=/)", value) if word]
 
 
-def _spelled(word: str) -> str:
+def spelled(word: str) -> str:
+    """Return a word as words are compared: an address in one form, a name without its domain."""
     try:
         return str(ip_address(word))
     except ValueError:
         return short(word)
 
 
-def _service_in(row: Row, site: Site) -> str | None:
+def is_beside(address: str, service: ServiceAddress) -> bool:
+    """Whether an address lies on the network of a service address."""
+    network = ip_network(f"{service.address}/{service.prefix}", strict=False)
+    return ip_address(address) in network
+
+
+def service_in(row: Row, site: Site) -> str | None:
     """Return the service address that lies in this network; IPv6 networks have no makedhcp -n."""
     try:
         network = ip_network(f"{row.get('net', '')}/{row.get('mask', '').lstrip('/')}")

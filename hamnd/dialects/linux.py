@@ -36,6 +36,7 @@ echo "hamn-guard is installed"
 the names behind --, one has to carry the guard."""
 _UNGUARDED = re.compile(r"^hamn-guard is not before: (.+)$", re.MULTILINE)
 GUARD = "/usr/sbin/hamn-guard"
+GUARD_TOLD = "hamn-guard is installed"
 STARTS = """\
 starts() {
 t=$("$1" is-enabled "$2" 2>/dev/null); [ -n "$t" ] || t=$("$1" is-enabled "$2" 2>&1)
@@ -123,7 +124,7 @@ def guard_there(site: Site, *units: str, network: tuple[str, ...] = ()) -> Look:
 
 def is_guard_there(report: Report) -> bool:
     """Whether the return guard was seen before all units; False also when that is not known."""
-    return report.ending is Ending.EXITED and "hamn-guard is installed" in report.stdout
+    return report.ending is Ending.EXITED and GUARD_TOLD in report.stdout
 
 
 def unguarded(report: Report) -> str:

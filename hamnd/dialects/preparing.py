@@ -89,6 +89,19 @@ def teach_names(site: Site, host: str) -> Action:
     return Action(Exec(host, argv), is_repeatable=True)
 
 
+def knows_services(site: Site, host: str) -> Look:
+    """Return a look that expects a host to know the names that move."""
+    words = tuple(word for one in site.identity for word in (one.address, one.name))
+    told = f"{host} knows {', '.join(one.name for one in site.identity)}"
+    return _look(Exec(host, ("sh", "-c", _KNOWS, "hamnd-names", *words)), told)
+
+
+def teach_services(site: Site, host: str) -> Action:
+    """Return what adds the names that move to a host's /etc/hosts where it does not know them."""
+    words = tuple(word for one in site.identity for word in (one.address, one.name))
+    return Action(Exec(host, ("sh", "-c", _TEACH, "hamnd-names", *words)), is_repeatable=True)
+
+
 def can_log_in(site: Site, host: Node, other: Node) -> Look:
     """Return a look that expects `host` to reach `other` as hamnd and the guard there do."""
     request = Exec(host.name, (*ssh_argv(replace(site, node=host.name), other.name), "true"))

@@ -14,6 +14,7 @@ from hamnd.dialects import (
     addresses,
     cfgloc,
     clock,
+    converting,
     cronfiles,
     deployment,
     epoch,
@@ -127,6 +128,7 @@ _HERE: Mapping[str, Reader] = {
 _ELSEWHERE: tuple[Mapping[str, Reader], ...] = (
     clock.READERS,
     epoch.READERS,
+    converting.READERS,
     running.READERS,
     silence.READERS,
     levels.READERS,

@@ -20,6 +20,8 @@ from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
 
 PROBE_NODE = "hamndprobe"
 """The node object that is written, read back and removed again."""
+TEST_NODE = "hamndtest"
+"""The node object that has to travel: defined on one node, found on the other (guide §5.1.9)."""
 
 DEFAULT_PORT = 3001
 
@@ -95,42 +97,44 @@ def site_master(site: Site, host: str, xcatd: str | None) -> Look:
     )
 
 
-def write_probe(site: Site) -> Action:
+def write_probe(site: Site, name: str = PROBE_NODE) -> Action:
     """Return the action that defines the probe node; only `probe_present` proves it."""
-    argv = ("-t", "node", "-o", PROBE_NODE, f"groups={PROBE_NODE}")
+    argv = ("-t", "node", "-o", name, f"groups={name}")
     return Action(Exec(site.node, client_argv(site, None, "mkdef", *argv)), reads="xcat.accepted")
 
 
-def remove_probe(site: Site) -> Action:
+def remove_probe(site: Site, name: str = PROBE_NODE) -> Action:
     """Return the action that removes the probe node; done also when there is none."""
-    argv = client_argv(site, None, "rmdef", "-t", "node", "-o", PROBE_NODE)
+    argv = client_argv(site, None, "rmdef", "-t", "node", "-o", name)
     plain = Exec(site.node, ("sh", "-c", f"{quote(argv)} || :"))
     return Action(Exec(site.node, argv), reads="xcat.probe_removed", by_hand=(plain,))
 
 
 def check_probe_gone(site: Site) -> Action:
     """Return an action that only reads: nothing of an earlier probe may pass for a new one."""
-    request = Exec(site.node, _read_probe(site))
+    request = Exec(site.node, _read_probe(site, PROBE_NODE))
     plain = Exec(site.node, ("sh", "-c", f"! {quote(request.argv)} 2>/dev/null"))
     return Action(request, reads="xcat.probe_absent", by_hand=(plain,))
 
 
-def probe_present(site: Site) -> Look:
+def probe_present(site: Site, name: str = PROBE_NODE) -> Look:
     """Return a look that reads the probe node back: the proof that xcatd and database write."""
     return Look(
-        Exec(site.node, _read_probe(site)),
+        Exec(site.node, _read_probe(site, name)),
         reads="xcat.probe_present",
-        expects=f"node {PROBE_NODE}, just written through xcatd, can be read back",
+        expects=f"node {name}, just written through xcatd, can be read back",
+        arguments=(name,),
         timeout_s=30.0,
     )
 
 
-def probe_gone(site: Site) -> Look:
+def probe_gone(site: Site, name: str = PROBE_NODE) -> Look:
     """Return a look that expects no probe node."""
     return Look(
-        Exec(site.node, _read_probe(site)),
+        Exec(site.node, _read_probe(site, name)),
         reads="xcat.probe_absent",
-        expects=f"node {PROBE_NODE} is no longer defined",
+        expects=f"node {name} is no longer defined",
+        arguments=(name,),
         timeout_s=30.0,
     )
 
@@ -306,8 +310,9 @@ def read_dhcp_answers(report: Report, _arguments: tuple[str, ...] = ()) -> Readi
     return trouble or Reading(Verdict.PASS, "the DHCP server answers")
 
 
-def read_probe_present(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+def read_probe_present(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the probe node was read back, BLOCK when it was not stored."""
+    (name,) = arguments or (PROBE_NODE,)
     if _is_no_object(report):
         return Reading(
             Verdict.BLOCK, "nothing was stored: xcatd runs on a database that takes no writes"
@@ -315,28 +320,29 @@ def read_probe_present(report: Report, _arguments: tuple[str, ...] = ()) -> Read
     trouble = trouble_of(report)
     if trouble is not None:
         return trouble
-    attributes = parse_object(report.stdout, PROBE_NODE)
-    if attributes is None or attributes.get("groups") != PROBE_NODE:
+    attributes = parse_object(report.stdout, name)
+    if attributes is None or attributes.get("groups") != name:
         return unreadable(report)
-    return Reading(Verdict.PASS, f"{PROBE_NODE} was written and read back")
+    return Reading(Verdict.PASS, f"{name} was written and read back")
 
 
-def read_probe_absent(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
+def read_probe_absent(report: Report, arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the probe node is certainly not defined."""
+    (name,) = arguments or (PROBE_NODE,)
     if _is_no_object(report):
-        return Reading(Verdict.PASS, f"{PROBE_NODE} is not defined")
+        return Reading(Verdict.PASS, f"{name} is not defined")
     trouble = trouble_of(report)
     if trouble is not None:
         return trouble
-    if parse_object(report.stdout, PROBE_NODE) is None:
+    if parse_object(report.stdout, name) is None:
         return unreadable(report)
-    return Reading(Verdict.BLOCK, f"{PROBE_NODE} is still defined: the database may take no writes")
+    return Reading(Verdict.BLOCK, f"{name} is still defined: the database may take no writes")
 
 
 def read_probe_removed(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:
     """PASS when the removal was accepted or there was nothing to remove."""
     if _is_no_object(report):
-        return Reading(Verdict.PASS, f"there was no {PROBE_NODE}")
+        return Reading(Verdict.PASS, "there was no such node")
     return read_accepted(report)
 
 
@@ -356,8 +362,8 @@ def argv_over_there(
     return ("env", *settings, site.tool(program), *arguments)
 
 
-def _read_probe(site: Site) -> tuple[str, ...]:
-    return client_argv(site, None, "lsdef", "-t", "node", "-o", PROBE_NODE, "-i", "groups")
+def _read_probe(site: Site, name: str) -> tuple[str, ...]:
+    return client_argv(site, None, "lsdef", "-t", "node", "-o", name, "-i", "groups")
 
 
 def _is_no_object(report: Report) -> bool:

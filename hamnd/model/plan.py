@@ -14,6 +14,8 @@ from hamnd.model.work import Action, Look
 
 HOME = "home-"
 """How the ids of the steps begin by which this node hands over to the partner."""
+SETUP = "setup-"
+"""How they begin of a setup that a drill follows in the same plan."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +133,10 @@ class PlanRequest:
     """One of `LOSS_CLASSES`."""
     overrides: tuple[Override, ...] = ()
     is_successor: bool = False
+    with_drill: bool = False
+    """Of a setup: the guide's test of the pair is its end (§5.1.9)."""
+    with_conversion: bool = False
+    """Of a setup: xCAT's tables come to name the service address."""
 
 
 @dataclass(frozen=True, slots=True)

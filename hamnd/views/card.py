@@ -197,7 +197,8 @@ def _title(document: Document) -> str:
         case "resume":
             return f"BRING {node} UP AGAIN as management node · plan {name}"
         case "setup":
-            return f"SET UP {node} as standby of {partner} · plan {name}"
+            end = ", then a drill" if document.get("with_drill") else ""
+            return f"SET UP {node} as standby of {partner}{end} · plan {name}"
         case "rejoin":
             return f"TAKE {partner} IN as standby of {node} · plan {name}"
         case "failback":
@@ -224,8 +225,12 @@ def _labelled(label: str, text: str, width: int) -> list[str]:
     return [first, *(" " * (LABEL_WIDTH + 2) + line for line in lines[1:])]
 
 
+def _moves_role(document: Document) -> bool:
+    return document.get("kind") in LOSING or bool(document.get("with_drill"))
+
+
 def _loss(document: Document, width: int) -> list[str]:
-    if document.get("kind") not in LOSING:
+    if not _moves_role(document):
         return []
     words = loss_words(document)
     if document.get("accept_loss"):
@@ -249,7 +254,7 @@ def _loss(document: Document, width: int) -> list[str]:
 
 def _files(document: Document, width: int) -> list[str]:
     """The files are lost like what was written to the database, or come over first."""
-    if document.get("kind") not in LOSING or document.get("files") is None:
+    if not _moves_role(document) or document.get("files") is None:
         return []
     told = left_behind(listed(document, "files"), document.get("generated_at") or 0)
     if any(step.get("id") == "sync" for step in listed(document, "steps")):

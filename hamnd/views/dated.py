@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from hamnd.model.names import PlanKind
+from hamnd.model.plan import SETUP
 
 if TYPE_CHECKING:
     from hamnd.model.site import Site
@@ -72,6 +73,11 @@ db-hadr: The guide has no HADR_TARGET_LIST: from 10.1 on it is set on both.
 db-standby: The guide writes passwords on command lines. The instance owner needs none.
 """
 """The same of setup (db2-hadr.md §11)."""
+NOTES_CONVERSION = """\
+move-verify: xCAT's certificates carry the machine's name and stay: its clients verify the CA, not
+ the name. Afterwards, by hand: mknb ARCH (the boot image has the address in it), nodeset for nodes
+ that boot by network, updatenode SN -P servicenode for service nodes that open the database.
+"""
 
 
 def differences(step_id: str, kind: PlanKind, site: Site, variant: str = "") -> list[str]:
@@ -84,14 +90,15 @@ def differences(step_id: str, kind: PlanKind, site: Site, variant: str = "") -> 
         variant: How the database is promoted; empty where that is not known before the night.
     """
     pairs = [line.partition(": ") for line in _notes(kind, site, variant).splitlines()]
-    return [reason for step, _, reason in pairs if step == step_id]
+    name = step_id.removeprefix(SETUP)
+    return [reason for step, _, reason in pairs if step == name]
 
 
 def _notes(kind: PlanKind, site: Site, variant: str) -> str:
     """Return all reasons for such a plan, one to a line."""
     is_db2 = site.engine == "db2"
     if kind is PlanKind.SETUP:
-        text = NOTES_SETUP_DB2 if is_db2 else ""
+        text = (NOTES_SETUP_DB2 if is_db2 else "") + NOTES_CONVERSION
     else:
         is_takeover = kind is PlanKind.TAKEOVER
         is_forced = is_takeover and variant != GRACEFUL

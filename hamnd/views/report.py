@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from hamnd.model.plan import HOME
+from hamnd.model.plan import HOME, SETUP
 from hamnd.views.history import JournalEntry, details, sentence_of
 from hamnd.views.report_drawn import render_report_html
 from hamnd.views.report_follow import covered_s, follow_ups
@@ -222,7 +222,7 @@ def _steps(ours: Sequence[JournalEntry]) -> list[dict[str, Any]]:
 
 def kind_of_step(step_id: str) -> str:
     """Return whose commands a step has: `engine`, `xcat` or `other`."""
-    name = step_id.removeprefix(HOME)
+    name = step_id.removeprefix(HOME).removeprefix(SETUP)
     if name.startswith("db-") or name in ENGINE_STEPS:
         return "engine"
     return "xcat" if name in XCAT_STEPS else "other"

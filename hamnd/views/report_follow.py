@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from hamnd.core.plans import trial
 from hamnd.views.history import JournalEntry, details
 from hamnd.views.text import plan_name, span
 from hamnd.views.verdict import CONTRADICTED
@@ -43,6 +44,7 @@ def follow_ups(report: dict[str, Any], entries: Sequence[JournalEntry]) -> list[
         return [_waiting(report)]
     stood = report["status"] != "aborted"
     found = _left_open(report, entries) if stood else []
+    found += _left_defined(report) if stood else []
     if stood and report["kind"] == "takeover":
         found += _after_takeover(report, entries)
     found += [
@@ -83,6 +85,17 @@ def _left_open(report: dict[str, Any], entries: Sequence[JournalEntry]) -> list[
         for one in report["steps"]
         if one["outcome"] in ("not_done", "unknown", "running")
     ]
+
+
+def _left_defined(report: dict[str, Any]) -> list[str]:
+    """Say how the node of a setup's test is removed where the run did not do it to its end."""
+    steps = {one["id"]: one for one in report["steps"]}
+    back = f"undo-{trial.DEFINE}"
+    is_defined = back in steps or bool(steps.get(trial.DEFINE, {}).get("commands"))
+    removing = steps.get(back if back in steps else trial.REMOVE, {})
+    if not is_defined or removing.get("outcome") == "done":
+        return []
+    return [f"the test's node may still be defined: {trial.BY_HAND}, on the management node"]
 
 
 def _after_takeover(report: dict[str, Any], entries: Sequence[JournalEntry]) -> list[str]:

@@ -164,6 +164,8 @@ def request_part(request: PlanRequest) -> Part:
     accepted = request.accept_loss
     return {
         "is_successor": request.is_successor,
+        "with_drill": request.with_drill,
+        "with_conversion": request.with_conversion,
         "accept_loss": None if accepted is None else str(accepted),
         "overrides": [{"gate": one.gate, "reason": one.reason} for one in request.overrides],
     }

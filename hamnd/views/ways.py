@@ -103,6 +103,8 @@ def gates_lead_on(part: Document) -> list[str]:
 def _given(part: Document, options: Sequence[str]) -> list[str]:
     """The options that the plan was asked for with; a class of loss is replaced, never doubled."""
     given = ["--continue"] if part.get("is_successor") else []
+    given += ["--convert"] if part.get("with_conversion") else []
+    given += ["--drill"] if part.get("with_drill") else []
     if part.get("accept_loss") and not any(one.startswith("--accept-loss") for one in options):
         given.append(f"--accept-loss {part['accept_loss']}")
     return given + [

@@ -83,8 +83,15 @@ def writable(site: Pair) -> tuple[str, ...]:
     return site.writable()
 
 
-def set_up(site: Pair) -> list[str]:
-    """Plan and confirm as an operator does; return the outcome of each step."""
+def set_up(site: Pair, *words: str) -> list[str]:
+    """Plan and confirm as an operator does; return the steps."""
+    wait_plannable(site)
+    plan = site.carry_out("setup", STANDBY, *words)
+    return [step["id"] for step in plan["steps"]]
+
+
+def wait_plannable(site: Pair) -> None:
+    """Wait until a setup can be planned."""
 
     def is_seen() -> bool:
         """Whether what answers over there is known; a plan is made of it."""
@@ -93,8 +100,6 @@ def set_up(site: Pair) -> list[str]:
 
     wait_until(is_seen, "mn1 was seen", 60)
     wait_until(lambda: not site.ask("status")["run"], "nothing runs", 60)
-    plan = site.carry_out("setup", STANDBY)
-    return [step["id"] for step in plan["steps"]]
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "db2", "mariadb", "sqlite"])

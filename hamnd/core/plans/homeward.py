@@ -25,6 +25,7 @@ from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms, exchanged
 from hamnd.core.raising import RAISED
 from hamnd.dialects import shell
+from hamnd.errors import PermanentError
 from hamnd.model.epoch import Claim
 from hamnd.model.names import FenceGrade, Status
 from hamnd.model.plan import HOME, Plan, Step
@@ -64,12 +65,20 @@ def build_drill(draft: Draft) -> Plan:
     Raises:
         PermanentError: this site cannot hand over; the message says why.
     """
-    terms = draft.question.terms
-    there = switchover_steps(terms, sides_of(draft), draft.claim)
-    home = _homeward_steps(_exchanged(draft), there, draft.claim.number)
-    steps = with_alone(draft, (*there, *home))
+    steps = with_alone(draft, drill_steps(draft))
     handed_over = replace(draft, settled_loss=HANDED_OVER)
     return assemble(handed_over, "graceful", steps, FenceGrade.RELEASED)
+
+
+def drill_steps(draft: Draft, meanwhile: tuple[Step, ...] = ()) -> tuple[Step, ...]:
+    """Return the steps there and back; `meanwhile` is done before the way home begins.
+
+    Raises:
+        PermanentError: this site cannot hand over; the message says why.
+    """
+    terms = draft.question.terms
+    there = (*switchover_steps(terms, sides_of(draft), draft.claim), *meanwhile)
+    return (*there, *_homeward_steps(_exchanged(draft), there, draft.claim.number))
 
 
 def _exchanged(draft: Draft) -> Draft:
@@ -96,6 +105,17 @@ def _homeward_sides(draft: Draft) -> Sides:
         platform.steps(there.site, there.policy, draft.their_seen),
         platform.hand_over(here.site, here.policy, draft.seen, draft.their_seen),
     )
+
+
+def require_links(draft: Draft) -> None:
+    """See that the partner's interfaces were read: by them others see that it has the address.
+
+    Raises:
+        PermanentError: they were not; a step that takes the address there would never be proven.
+    """
+    site = from_partner(draft.question.terms).site
+    if "links" in platform_of(site).looks(site) and "links" not in draft.their_seen:
+        raise PermanentError(f"the interfaces of {site.node} were not read yet: try again soon")
 
 
 def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple[Step, ...]:

@@ -13,19 +13,23 @@ from hamnd.core.filesets import copies_of
 from hamnd.core.plans import Draft
 from hamnd.core.plans.alone import with_alone
 from hamnd.core.plans.assembling import assemble
+from hamnd.core.plans.conversion import conversion_steps
 from hamnd.core.plans.ordering import in_order
+from hamnd.core.plans.switchover import HANDED_OVER
+from hamnd.core.plans.trial import with_trial
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Terms
 from hamnd.core.replication import Setup
 from hamnd.core.replication.registry import engine_of
 from hamnd.model.copying import CopyKind
-from hamnd.model.names import LossVerdict
+from hamnd.model.names import FenceGrade, LossVerdict
 from hamnd.model.plan import Loss, Plan, Step
 
 COPIED_ONLY = Loss(
     LossVerdict.ZERO_PROVEN,
     ("the primary's data is only copied; what the standby had is kept",),
 )
+TRIED = replace(COPIED_ONLY, basis=(*COPIED_ONLY.basis, *HANDED_OVER.basis))
 
 
 def build_setup(draft: Draft) -> Plan:
@@ -35,8 +39,15 @@ def build_setup(draft: Draft) -> Plan:
         PermanentError: platform or engine is set up by hand; the message says how.
     """
     steps = setup_steps(draft.question.terms)
+    if draft.question.request.with_conversion:
+        steps = (*steps, *conversion_steps(draft, steps[-1].id))
     copied = replace(draft, settled_loss=COPIED_ONLY)
-    return assemble(copied, "from here to Peer", with_alone(draft, steps))
+    if not draft.question.request.with_drill:
+        return assemble(copied, "from here to Peer", with_alone(draft, steps))
+    steps = with_trial(draft, steps)
+    copied = replace(draft, settled_loss=TRIED)
+    told = "from here to Peer, then over and back"
+    return assemble(copied, told, with_alone(draft, steps), FenceGrade.RELEASED)
 
 
 def setup_steps(terms: Terms) -> tuple[Step, ...]:

@@ -77,6 +77,10 @@ class Platform(Protocol):
         """
         ...
 
+    def as_guarded(self, seen: Mapping[str, Report]) -> Mapping[str, Report]:
+        """Return what `looks` would bring home from a node once setup put its guard there."""
+        ...
+
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return the step `hold-off` of the returned old primary, seen from that node."""
         ...

@@ -28,7 +28,7 @@ from tests.lab.site.postgres import OWNER, Postgres
 HERE = Path(__file__).parent
 SERVER_FILES = ("xcatd.py", "xcat_commands.py")
 COMMANDS = (
-    *("lsxcatd", "mkdef", "chdef", "lsdef", "rmdef", "tabdump"),
+    *("lsxcatd", "mkdef", "chdef", "lsdef", "rmdef", "tabdump", "chtab"),
     *("makedns", "makedhcp", "makeconservercf", "nodeset"),
 )
 FOLDER = "/opt/xcat/lab"

@@ -127,7 +127,8 @@ def lsdef(database: Any, arguments: list[str]) -> Answer:
 
 
 def _site(database: Any) -> dict[str, str]:
-    found = {name: database.read("site", name) or {} for name in database.names("site")}
+    names = [one for one in database.names("site") if "/" not in one]
+    found = {name: database.read("site", name) or {} for name in names}
     return {name: one.get("value", "") for name, one in found.items()}
 
 
@@ -149,7 +150,44 @@ def tabdump(database: Any, arguments: list[str]) -> Answer:
     if table == "nodelist":
         rows = [f'"{name}",,,,,,,,,,,,,' for name in database.names("node")]
         return "\n".join(["#node,groups,status", *rows]), ""
-    return "", f"No such table: {table}"
+    rows = [name for name in database.names("site") if "/" in name]
+    if table not in TABLES or not rows:
+        return "", f"No such table: {table}"
+    columns = TABLES[table].split(",")
+    lines = ["#" + TABLES[table]]
+    for name in rows:
+        if name.startswith(f"{table}/"):
+            row = database.read("site", name) or {}
+            lines.append(",".join(f'"{row[one]}"' if row.get(one) else "" for one in columns))
+    return "\n".join(lines), ""
+
+
+TABLES = {
+    "networks": "netname,net,mask,mgtifname,gateway,dhcpserver,tftpserver,nameservers,ntpservers,"
+    "logservers,comments,disable",
+    "noderes": "node,servicenode,netboot,tftpserver,nfsserver,monserver,xcatmaster,nimserver,"
+    "nameservers,comments,disable",
+    "nodehm": "node,power,mgt,cons,conserver,comments,disable",
+    "policy": "priority,name,host,commands,rule,comments,disable",
+}
+"""Tables besides those of nodes and the site; they are there once one of them has a row, kept
+beside the site's settings as TABLE/KEY."""
+
+
+def chtab(database: Any, arguments: list[str]) -> Answer:
+    """Change, add or delete a row by its table's key (chtab(8)); silent where it worked."""
+    words = [one.partition("=") for one in arguments if not one.startswith("-")]
+    (column, _, key), *values = words
+    table = values[0][0].partition(".")[0]
+    if table != "site" and table not in TABLES:
+        return "", f"Invalid table {table} specified."
+    name = key if table == "site" else f"{table}/{key}"
+    row: dict[str, str] | None = None
+    if "-d" not in arguments:
+        row = {} if table == "site" else {column: key}
+        row |= database.read("site", name) or {}
+        row |= {one.partition(".")[2]: value for one, _, value in values}
+    return "", "" if database.write("site", name, row) else _own("the row was not stored.")
 
 
 # --- the servers -----------------------------------------------------------------------------
@@ -318,6 +356,7 @@ COMMANDS = {
     "lsdef": lsdef,
     "rmdef": rmdef,
     "tabdump": tabdump,
+    "chtab": chtab,
     "makedns": makedns,
     "makedhcp": makedhcp,
     "makeconservercf": makeconservercf,

@@ -172,6 +172,8 @@ class World:
     takeovers: dict[str, str] = field(default_factory=dict)
     """The line that each host keeps of the latest takeover of the pair."""
     has_probe: bool = False
+    has_test_node: bool = False
+    """Whether the node of a setup's test is defined; both databases have it."""
     hook: str = "done"
     """done | fails | hangs: what the site's own program does."""
     actions: dict[str, str] = field(default_factory=dict)
@@ -299,6 +301,7 @@ class World:
             running=there.running,
             has_address=there.has_address,
             has_probe=self.has_probe,
+            has_test_node=self.has_test_node,
         )
         good, text = mirror._here(look, at_s)
         return text if good else mirror._bad(look)
@@ -323,7 +326,7 @@ class World:
             case "serving":
                 return "dns" in self.running or what == "can_ask", (0, SERVED)
             case "xcat":
-                return self._xcat(what)
+                return self._xcat(what, look.arguments)
             case "shielding":
                 return "shield" in self.running or what == "can_filter", (0, SHIELD)
             case _:
@@ -376,18 +379,21 @@ class World:
         names = {"named": "dns", "dhcpd": "dhcp", "conserver": "consoles"}
         return names.get(unit, unit)
 
-    def _xcat(self, what: str) -> tuple[bool, Answer]:
+    def _xcat(self, what: str, names: tuple[str, ...]) -> tuple[bool, Answer]:
         if "xcatd" not in self.running:
             return False, (111, "")
+        name, is_there = "hamndprobe", self.has_probe
+        if names == ("hamndtest",):
+            name, is_there = "hamndtest", self.has_test_node
         match what:
             case "answers":
                 return True, (0, "Version 2.17.0 (git commit abcdef0, built today)")
             case "site_master":
                 return True, (0, "Object name: clustersite\n    master=9.114.47.110\n")
             case "probe_present":
-                return self.has_probe, (0, "Object name: hamndprobe\n    groups=hamndprobe\n")
+                return is_there, (0, f"Object name: {name}\n    groups={name}\n")
             case "probe_absent":
-                return not self.has_probe, (1, "Error: Could not find an object named 'hamndprobe'")
+                return not is_there, (1, f"Error: Could not find an object named '{name}'")
             case _:
                 return True, (0, "")
 
@@ -441,6 +447,9 @@ class World:
             self.crontabs[user] = edited(self.crontabs[user], request) or self.crontabs[user]
             return
         if isinstance(request, Swap | Pull | Spread):
+            return
+        if "hamndtest" in request.argv:
+            self.has_test_node = "mkdef" in request.argv
             return
         if request.host != HERE:
             self.there.act(request)

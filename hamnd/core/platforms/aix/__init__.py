@@ -27,6 +27,7 @@ from hamnd.core.platforms.aix.releasing import hold_off, quiet, release, stop
 from hamnd.core.platforms.aix.services import consoles, dhcp, dns, served, xcatd
 from hamnd.core.platforms.crontabs import cron_users, crontab_key
 from hamnd.core.platforms.verifying import verify
+from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
 from hamnd.dialects.aix import interfaces, nim
@@ -92,6 +93,10 @@ class Aix:
         """Return what was seen: on AIX nothing is exchanged."""
         del site, theirs
         return seen
+
+    def as_guarded(self, seen: Mapping[str, Report]) -> Mapping[str, Report]:
+        """Return what would be seen of a node with the guard before all that it guards."""
+        return {**seen, "guard": told(linux.GUARD_TOLD)}
 
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return how a returned node is kept from serving; `site` is seen from it."""

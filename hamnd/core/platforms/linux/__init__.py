@@ -26,7 +26,7 @@ from hamnd.core.platforms.linux.shield import shield, unshield
 from hamnd.core.platforms.verifying import verify
 from hamnd.core.platforms.vicinity import told
 from hamnd.core.policy import Policy
-from hamnd.dialects import addresses, cronfiles, jobs, network, processes
+from hamnd.dialects import addresses, cronfiles, jobs, linux, network, processes
 from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Site
@@ -100,6 +100,10 @@ class Linux:
     ) -> Mapping[str, Report]:
         """Return what would be seen of a node that had what the other one has."""
         return as_exchanged(site, seen, theirs)
+
+    def as_guarded(self, seen: Mapping[str, Report]) -> Mapping[str, Report]:
+        """Return what would be seen of a node with the guard before all that it guards."""
+        return {**seen, "guard": told(linux.GUARD_TOLD)}
 
     def hold_off(self, site: Site, policy: Policy) -> Step:
         """Return how a returned node is kept from serving; `site` is seen from it."""

@@ -1,0 +1,152 @@
+"""A setup with the guide's test at its end: what belongs to which part, and how either ends."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from hamnd.core.drafting import draft_of, made
+from hamnd.core.events import PlanRequested
+from hamnd.core.plans.trial import BY_HAND, DEFINE
+from hamnd.core.progress import Run
+from hamnd.core.turn import Turn
+from hamnd.model.names import Outcome, PlanKind, RunStatus, State
+from hamnd.model.plan import HOME, SETUP, Plan, PlanRequest, Step
+from tests.unit.core.story import Story
+
+
+def in_peer() -> Story:
+    """In Peer for so long that the partner's interfaces were read."""
+    return Story().in_peer().live(90.0)
+
+
+def shown(story: Story) -> Plan:
+    plan = made(draft_of(Turn(story.state, story.now, story.terms), REQUEST))
+    assert isinstance(plan, Plan)
+    return plan
+
+
+REQUEST = PlanRequest(PlanKind.SETUP, with_drill=True)
+
+
+def begun() -> Story:
+    """A setup with its test is carried out; what it sets up is so already, but for the node."""
+    story = in_peer()
+    assert story.feed(PlanRequested(REQUEST, "anna")).refusal is None
+    story.confirm()
+    run = run_of(story)
+    steps = tuple(_as_if_done(one) for one in run.plan.steps)
+    story.state = replace(story.state, run=replace(run, plan=replace(run.plan, steps=steps)))
+    return story
+
+
+def _as_if_done(step: Step) -> Step:
+    """The canned world knows nothing of a setup's own tools: its steps have nothing to look at."""
+    if not step.id.startswith(SETUP):
+        return step
+    return replace(step, actions=(), preconditions=(), postconditions=(), reversible=False)
+
+
+def run_of(story: Story) -> Run:
+    assert story.state.run is not None
+    return story.state.run
+
+
+def paused(story: Story) -> Story:
+    story.until(lambda: run_of(story).status is RunStatus.PAUSED, 600.0)
+    story.world.actions = {}
+    return story.live(5.0)
+
+
+def test_the_test_comes_after_everything_that_is_set_up() -> None:
+    steps = {one.id: one for one in shown(in_peer()).steps}
+    first = {one for one in steps if one.startswith(SETUP)}
+    assert first == set(steps[DEFINE].depends_on)
+    assert {"setup-replicate", "setup-guard", "replicate", f"{HOME}replicate"} <= set(steps)
+    for one in steps.values():
+        assert {*one.depends_on, *one.after} <= set(steps)
+
+
+def test_the_units_start_behind_the_guard_that_the_same_plan_installs() -> None:
+    ids = [one.id for one in shown(in_peer()).steps]
+    assert {"boot", f"{HOME}boot"} <= set(ids)
+
+
+def test_a_setup_goes_over_and_back_and_is_a_drill_that_ended_well() -> None:
+    story = begun()
+    assert story.state.state is State.PEER
+    story.until(lambda: story.state.state is State.TAKING_OVER, 200.0)
+    assert all(
+        one.outcome is Outcome.DONE
+        for key, one in run_of(story).steps.items()
+        if key.startswith(SETUP)
+    )
+    story.until(lambda: story.state.state is State.ACTIVE, 400.0)
+    story.until(lambda: story.state.run is None, 600.0).live(60.0)
+    assert story.state.state is State.PEER
+    assert story.state.finished[-1].status == RunStatus.DONE
+    assert story.state.lasting.drilled_at is not None
+
+
+@pytest.mark.parametrize("step", ["quiesce", "promote"])
+def test_a_test_that_is_held_is_taken_back_with_its_node_and_nothing_of_the_setup(
+    step: str,
+) -> None:
+    story = begun()
+    story.world.actions = {step: "refused"}
+    paused(story)
+    assert story.abort().refusal is None
+    ids = [one.id for one in story.shown().steps]
+    assert ids[-1] == f"undo-{DEFINE}"
+    assert not any(one.startswith(f"undo-{SETUP}") for one in ids)
+    assert story.confirm().refusal is None
+    story.until(lambda: story.state.run is None, 300.0).live(60.0)
+    assert story.state.state is State.PEER
+
+
+def test_a_setup_that_is_held_before_its_test_is_ended_as_a_setup_is() -> None:
+    """Given what a setup did cannot be taken back, when it is concluded before its test began,
+    then this node is what it was: no management node."""
+    story = begun()
+    story.world.actions = {"setup-guard": "fails"}
+    run = run_of(story)
+    failing = tuple(
+        replace(one, actions=run.plan.step(DEFINE).actions) if one.id == "setup-guard" else one
+        for one in run.plan.steps
+    )
+    story.state = replace(story.state, run=replace(run, plan=replace(run.plan, steps=failing)))
+    paused(story)
+    assert run_of(story).paused_step == "setup-guard"
+    assert story.conclude().refusal is None
+    story.live(5.0)
+    assert story.state.state is State.PEER
+    assert story.state.finished[-1].kind == PlanKind.SETUP
+
+
+def test_a_primary_that_is_down_by_then_is_not_asked_to_hand_over() -> None:
+    story = begun()
+    story.state = replace(story.state, state=State.PRIMARY_DOWN)
+    story.until(lambda: run_of(story).status is RunStatus.PAUSED, 60.0)
+    assert "no drill now" in run_of(story).reason
+    assert story.state.state is not State.TAKING_OVER
+
+
+def test_what_goes_on_has_the_test_that_it_began_with() -> None:
+    story = begun()
+    story.world.actions = {"quiesce": "refused"}
+    paused(story)
+    assert story.plan(kind=PlanKind.SETUP, is_successor=True).refusal is None
+    assert story.shown().request.with_drill
+    assert DEFINE in [one.id for one in story.shown().steps]
+
+
+def test_only_a_setup_has_such_an_end() -> None:
+    request = PlanRequest(PlanKind.SWITCHOVER, with_drill=True)
+    refusal = Story().in_peer().feed(PlanRequested(request, "anna")).refusal
+    assert refusal is not None
+    assert "not of a switchover" in refusal.sentence
+
+
+def test_what_a_person_types_names_the_node() -> None:
+    assert BY_HAND == "rmdef -t node -o hamndtest"
