@@ -11,7 +11,8 @@ WORKERS = 2
 NIGHTS = $(BIN)/pytest -q -n $(WORKERS) --dist load tests/lab/test_lab_matrix.py \
   tests/lab/test_lab_crashes.py tests/lab/test_lab_overrides.py tests/lab/test_lab_last_word.py \
   tests/lab/test_lab_takeover.py tests/lab/test_life_whole.py \
-  tests/lab/test_lab_readme.py
+  tests/lab/test_lab_readme.py \
+  'tests/lab/test_life_setup.py::test_a_setup_ends_with_the_guides_own_test[postgresql]'
 HOUSES = $(BIN)/pytest -q -n $(WORKERS) --dist loadfile tests/lab/test_lab_guard.py \
   tests/lab/test_lab_systemd.py \
   tests/lab/test_lab_identity.py::test_a_wrong_gateway_brings_the_old_identity_back
@@ -54,9 +55,9 @@ check: $(VENV)/.dev
 	$(BIN)/lint-imports --no-logo
 
 # Whole stories between real hosts: one night for every row of faults, crashes, overrides, a takeover, a
-# life, the documents typed by a stranger, the return guard, the delivered unit and a wrong gateway in `make test`, all other stories in
-# `make lab-test`, every one of such a row in `make matrix`. Nights are shared out one by one, what
-# stands in one pair of hosts file by file.
+# life, a setup with its test, the documents typed by a stranger, the return guard, the delivered unit
+# and a wrong gateway in `make test`, all other stories in `make lab-test`, every one of such a row in
+# `make matrix`. Nights are shared out one by one, what stands in one pair of hosts file by file.
 test: check
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore-glob='tests/lab/test_lab_*' \
 	  --ignore-glob='tests/lab/test_life_*' $(PYTEST_ARGS)

@@ -25,6 +25,7 @@ QUESTIONS = {
     "undo": "Type the name of this node, which stays what it was, to go on: ",
     "resume": "Type the name of this node, the management node, to go on: ",
     "rejoin": "Type the name of this node, the management node, to go on: ",
+    "setup": "Type the name of this node, which is set up, to go on: ",
 }
 """What is asked where no other node becomes primary."""
 
@@ -100,12 +101,18 @@ def _ask(session: Session, plan: dict[str, Any]) -> str:
         raise Stop(exits.REFUSED, told, *(f"try: {one}" for one in gates_lead_on(plan)))
     session.screen.flush()
     try:
-        named = input(QUESTIONS.get(str(plan.get("kind")), QUESTION)).strip()
+        named = input(_question(plan)).strip()
     except EOFError:
         named = ""
     if not named:
         raise Stop(exits.REFUSED, "Nothing was done.")
     return named
+
+
+def _question(plan: dict[str, Any]) -> str:
+    """A setup with a drill makes this node primary for a while: it is asked for as such."""
+    kind = "drill" if plan.get("with_drill") else str(plan.get("kind"))
+    return QUESTIONS.get(kind, QUESTION)
 
 
 def _show_card(session: Session, plan: dict[str, Any]) -> None:

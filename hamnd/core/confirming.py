@@ -58,7 +58,8 @@ def _why_not_confirm(turn: Turn, event: ConfirmRequested, shown: Plan) -> Refusa
         told = f"hamnd only observes: {turn.state.mode_reason}"
         return Refusal("mode", told, hint="hamnctl clear --reason …")
     if event.named != here:
-        what = "the new primary is" if kind in NEW_PRIMARY else "this plan is carried out on"
+        moves = kind in NEW_PRIMARY or shown.request.with_drill
+        what = "the new primary is" if moves else "this plan is carried out on"
         told = f"{what} {here}, not {event.named or 'nothing'}: read the card again"
         return Refusal("name", told, hint="hamnctl confirm")
     if not shown.created_at <= turn.now.wall_s <= shown.expires_at:  # or our clock was set back

@@ -231,10 +231,11 @@ def _begin_drill(turn: Turn) -> None:
         return
     if turn.state.state in (State.TAKING_OVER, State.ACTIVE) or is_homeward(run):
         return
+    if turn.state.mode is not Mode.NORMAL:
+        return  # no action starts
     picture = Picture(is_plan_current=True)  # confirmed with the whole plan
-    refused = turn.fire(
-        Trigger.SWITCHOVER_CONFIRMED, picture, "the pair is set up; its drill begins"
-    )
+    told = "the pair is set up; its drill begins"
+    refused = turn.fire(Trigger.SWITCHOVER_CONFIRMED, picture, told)
     if refused is not None:
         turn.take(runs.interrupt(run, f"no drill now: {refused.because}"))
 

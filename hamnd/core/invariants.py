@@ -107,11 +107,11 @@ def _taking_over_needs_confirmation(before: NodeState, event: Event, after: Node
 
 
 def _was_confirmed_with_it(before: NodeState, after: NodeState) -> bool:
-    """Whether a confirmed setup came to the drill that its plan ends with."""
+    """Whether a confirmed setup came to the drill that its card named (`request.with_drill`)."""
     run, was = after.run, before.run
     if run is None or was is None or run.plan.digest != was.plan.digest:
         return False
-    return run.plan.request.with_drill and is_in_drill(run)
+    return run.plan.kind is PlanKind.SETUP and is_in_drill(run)
 
 
 def check_refusal(before: NodeState, refused: NodeState) -> None:

@@ -40,18 +40,22 @@ def has_begun_home(run: Run) -> bool:
 
 def is_in_setup(run: Run) -> bool:
     """Whether a run that sets the pair up before its drill has not come to the drill."""
-    return any(key.startswith(SETUP) for key in run.steps) and not is_in_drill(run)
+    return run.plan.request.with_drill and not is_in_drill(run)
 
 
 def is_in_drill(run: Run) -> bool:
-    """Whether a setup has come to its drill: all that it set up is there, or the drill has begun.
+    """Whether a setup that was confirmed with its drill has come to it, or has begun it.
 
-    Then the drill stands alone: what was set up stays, whatever becomes of the drill.
+    It comes to it when all that it sets up is done; where a step of that was left out there is
+    none. Then the drill stands alone: what was set up stays, whatever becomes of the drill. A step
+    that merely has such a name, as a site may give it, makes no drill.
     """
+    if not run.plan.request.with_drill:
+        return False
     first = [one for key, one in run.steps.items() if key.startswith(SETUP)]
     drill = [one for key, one in run.steps.items() if not key.startswith(SETUP) and key != STAYS]
-    is_set_up = all(one.outcome in ENDED for one in first)
-    return bool(first) and (is_set_up or any(is_begun(one) for one in drill))
+    is_set_up = all(one.outcome is Outcome.DONE for one in first)
+    return is_set_up or any(is_begun(one) for one in drill)
 
 
 def is_drilling(run: Run) -> bool:

@@ -184,14 +184,14 @@ class NodeState:
     """Topics of the looks that StandbyQuiet or RestartsAlone is made of; built anew likewise."""
     finished: tuple[FinishedRun, ...] = ()
     """The latest runs that ended, the newest last."""
-    elsewhere: PastTakeover | None = None
-    """The latest takeover that the partner carried through, as it told itself."""
     ended: Mapping[str, int] = field(default_factory=dict)
     """How many runs ever ended, by `KIND STATUS`: counted on when `finished` forgets."""
     changes: tuple[Change, ...] = ()
     hold: Hold | None = None
     rehearsal: Rehearsal | None = None
     """The latest rehearsal, or the one under way."""
+    elsewhere: PastTakeover | None = None
+    """The latest takeover that the partner carried through, as it told itself."""
     rehearsed_at: float | None = None
     """When a rehearsal last ended well."""
     lasting: Lasting = field(default_factory=Lasting)
@@ -235,8 +235,8 @@ class NodeState:
     def _parting(self) -> FinishedRun | None:
         """The latest run that says what the partner is: taken over from, or a follower in order."""
         for one in reversed(self.finished):
-            has_followed = one.kind in FOLLOWING and one.status == RunStatus.DONE
-            if has_followed or one.kind == PlanKind.TAKEOVER:
+            follows = one.kind in FOLLOWING or one.is_drill
+            if (follows and one.status == RunStatus.DONE) or one.kind == PlanKind.TAKEOVER:
                 return one
         return None
 

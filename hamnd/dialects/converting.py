@@ -25,14 +25,19 @@ WITH_HOST = ("postgresql", "mariadb")
 BEFORE = ".before-hamnd"
 TRY_S = 10
 
+_NAMED = 's="1s/^\\([A-Za-z]*:[^|]*host=\\)[^|;]*/\\1$2/"; '
 _REHOST = (
     'f=$1 n=$1.new; [ -s "$f" ] || { echo "there is no $f: xCAT here opens SQLite"; exit 1; }; '
-    f'[ -e "$f{BEFORE}" ] || cp -p "$f" "$f{BEFORE}" || exit 1; cp -p "$f" "$n" && '
-    's="1s/^\\([A-Za-z]*:[^|]*host=\\)[^|;]*/\\1$2/"; sed -e "$s" "$f" >"$n" && '
-    '[ -s "$n" ] && mv "$n" "$f"'
+    f'{_NAMED}cp -p "$f" "$n" && sed -e "$s" "$f" >"$n" && [ -s "$n" ] || exit 1; '
+    'if cmp -s "$f" "$n"; then rm -f "$n"; exit 0; fi; '
+    f'cp -p "$f" "$f{BEFORE}" && mv "$n" "$f"'
 )
-"""Mode and owner stay. What was there first is kept beside it, with the same mode."""
-_BACK = f'[ ! -e "$1{BEFORE}" ] || mv "$1{BEFORE}" "$1"'
+"""Mode and owner stay. What was there before is kept beside it, with the same mode."""
+_BACK = (
+    f'f=$1 b=$1{BEFORE}; [ -e "$b" ] || exit 0; {_NAMED}'
+    'sed -e "$s" "$b" | cmp -s - "$f" || exit 0; mv "$b" "$f"'
+)
+"""Only what differs in the host alone goes back: what an earlier move left is of another time."""
 _TRY = (
     'l=; read -r l <"$1"; r=${l#*|} p=${l#*:}; p=${p%%|*} u=${r%%|*}; d=${p#*dbname=}; d=${d%%;*}; '
     'export PGPASSWORD="${r#*|}" MYSQL_PWD="${r#*|}" PGCONNECT_TIMEOUT=5; case $l in '
@@ -109,9 +114,9 @@ def rehost(site: Site, host: str, address: str) -> Action:
     return Action(Exec(host, argv))
 
 
-def rehost_back(site: Site, host: str) -> Action:
-    """Return the way back: the file as it was before."""
-    return Action(Exec(host, ("sh", "-c", _BACK, "hamnd-cfgloc-back", site.cfgloc)))
+def rehost_back(site: Site, host: str, address: str) -> Action:
+    """Return the way back from this address: the file as it was before."""
+    return Action(Exec(host, ("sh", "-c", _BACK, "hamnd-cfgloc-back", site.cfgloc, address)))
 
 
 def is_hosted(site: Site, host: str, address: str) -> Look:
@@ -148,12 +153,11 @@ def read_known(report: Report, arguments: tuple[str, ...]) -> Reading:
 
 def read_hosted(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when the file names that address."""
-    found, (address,) = cfgloc.parse_cfgloc(report), arguments
+    found = cfgloc.parse_cfgloc(report)
     if found is None:
         return unanswered(report) or unreadable(report)
-    where = found.host or "no host"
-    verdict = Verdict.PASS if found.host == address else Verdict.BLOCK
-    return Reading(verdict, f"it names {where}")
+    verdict = Verdict.PASS if (found.host,) == arguments else Verdict.BLOCK
+    return Reading(verdict, f"it names {found.host or 'no host'}")
 
 
 READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {

@@ -79,27 +79,23 @@ _ON_LINK = (
 def knows_names(site: Site, host: str) -> Look:
     """Return a look that expects a host to know both nodes' names."""
     told = f"{host} knows {site.primary.name} and {site.standby.name}"
-    script = ASK[site.platform] + _KNOWS
-    return _look(Exec(host, ("sh", "-c", script, "hamnd-names", *_names(site))), told)
+    return _look(_naming(site, host, _KNOWS, _names(site)), told)
 
 
 def teach_names(site: Site, host: str) -> Action:
     """Return what adds the names that a host does not know to its /etc/hosts."""
-    argv = ("sh", "-c", ASK[site.platform] + _TEACH, "hamnd-names", *_names(site))
-    return Action(Exec(host, argv), is_repeatable=True)
+    return Action(_naming(site, host, _TEACH, _names(site)), is_repeatable=True)
 
 
 def knows_services(site: Site, host: str) -> Look:
     """Return a look that expects a host to know the names that move."""
-    words = tuple(word for one in site.identity for word in (one.address, one.name))
     told = f"{host} knows {', '.join(one.name for one in site.identity)}"
-    return _look(Exec(host, ("sh", "-c", _KNOWS, "hamnd-names", *words)), told)
+    return _look(_naming(site, host, _KNOWS, _services(site)), told)
 
 
 def teach_services(site: Site, host: str) -> Action:
     """Return what adds the names that move to a host's /etc/hosts where it does not know them."""
-    words = tuple(word for one in site.identity for word in (one.address, one.name))
-    return Action(Exec(host, ("sh", "-c", _TEACH, "hamnd-names", *words)), is_repeatable=True)
+    return Action(_naming(site, host, _TEACH, _services(site)), is_repeatable=True)
 
 
 def can_log_in(site: Site, host: Node, other: Node) -> Look:
@@ -143,6 +139,15 @@ def _level(site: Site, host: str) -> Exec:
     if site.platform is Platform.AIX:  # where its tools lie is told of this node alone
         tools = (program(site, "oslevel") if host == site.node else "oslevel",)
     return Exec(host, ("sh", "-c", _LEVEL[site.platform], "hamnd-level", *tools))
+
+
+def _naming(site: Site, host: str, script: str, words: tuple[str, ...]) -> Exec:
+    """Return a script about addresses and their names, which asks as its platform asks."""
+    return Exec(host, ("sh", "-c", ASK[site.platform] + script, "hamnd-names", *words))
+
+
+def _services(site: Site) -> tuple[str, ...]:
+    return tuple(word for one in site.identity for word in (one.address, one.name))
 
 
 def _names(site: Site) -> tuple[str, ...]:

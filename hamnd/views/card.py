@@ -275,6 +275,10 @@ def _proof(document: Document, width: int) -> list[str]:
             until = f"until {back}" if back else "as long as it runs"
             told = f"hands over; {until} an abort gives all back to it"
             return _labelled("Old primary", told, width)
+        case "setup" if document.get("with_drill"):
+            node, partner = document.get("node"), document.get("partner")
+            over = f"hands over to {node} once the pair is set up, and takes back"
+            return _labelled("Because", variant, width) + _labelled(str(partner), over, width)
         case "rejoin" | "failback":
             kept = _evidence(document, "Its own data", "preserve_diverged", width)
             return kept + _labelled("Way", told, width)

@@ -66,7 +66,7 @@ def test_an_aborted_test_takes_its_node_back(lab: Lab) -> None:
     site.wait_state("Degraded")
     lab["sn2"].run("ip", "addr", "add", f"{SERVICE_ADDRESS}/32", "dev", "lo")
     wait_plannable(site)
-    plan = site.ask("plan", "setup", "--drill")
+    plan = site.planned("setup", "--drill")
     held = site.hamnctl("confirm", plan["digest"], "--name", STANDBY, timeout_s=300)
     assert held.code != 0
     assert site.ask("status")["run"]["paused_step"] == "release", held.text
@@ -162,9 +162,9 @@ def test_a_database_that_refuses_the_service_address_changes_nothing_of_cfgloc(l
     site.wait_state("Degraded")
     set_up(site)
     site.wait_state("Peer", limit_s=120)
-    site.faults.refuse_port(PRIMARY, 5432, SERVICE_NAME)
+    site.faults.refuse_address(PRIMARY, SERVICE_ADDRESS, 5432)
     wait_plannable(site)
-    plan = site.ask("plan", "setup", "--convert")
+    plan = site.planned("setup", "--convert")
     held = site.hamnctl("confirm", plan["digest"], "--name", STANDBY, timeout_s=300)
     assert held.code != 0
     assert site.ask("status")["run"]["paused_step"] == "move-database", held.text

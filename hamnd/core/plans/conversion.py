@@ -233,7 +233,7 @@ def _database(site: Site, there: Site, policy: Policy) -> tuple[Step, ...]:
             timeout_s=policy.step_timeout_s(DATABASE, 120.0),
             wait_s=60.0,
             compensation=(
-                *(converting.rehost_back(site, one) for one in hosts),
+                *(converting.rehost_back(site, one, address) for one in hosts),
                 serving.restart_first(there, unit),
             ),
             undone=_xcatd(there, unit),

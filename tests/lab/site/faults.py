@@ -157,6 +157,10 @@ class Faults:
         """Answer a TCP port with a reset: "Connection refused" proves that the host is up."""
         self._port_rule(name, port, source, "reject with tcp reset")
 
+    def refuse_address(self, name: str, address: str, port: int) -> None:
+        """Answer a TCP port with a reset at one address of a host, as where nothing listens."""
+        self._filter(name, "input", f"ip daddr {address} tcp dport {port} reject with tcp reset")
+
     def _port_rule(self, name: str, port: int, source: str | None, verdict: str) -> None:
         sender = f"ip saddr {CLUSTER.address(source)} " if source else ""
         self._filter(name, "input", f"{sender}tcp dport {port} {verdict}")

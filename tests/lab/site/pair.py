@@ -316,22 +316,27 @@ class Pair:
         assert self.wait_state("Active") == "Active"
         return plan
 
+    def planned(self, kind: str, *words: str, node: str = STANDBY) -> dict[str, Any]:
+        """Plan as an operator does; what hamnd wants to read first is waited for."""
+
+        def shown() -> dict[str, Any]:
+            return self.ask("plan", kind, *words, node=node)
+
+        wait_until(lambda: "try again soon" not in str(shown().get("error")), kind, READ_S)
+        plan = shown()
+        assert "digest" in plan, plan
+        return plan
+
     def carry_out(
         self, kind: str, named: str, *words: str, node: str = STANDBY, limit_s: float = 600.0
     ) -> dict[str, Any]:
         """Plan and confirm as an operator does; return the plan that was carried out.
 
         What is seen only between the two is in the digest: then it is planned anew, a few times.
-        What hamnd wants to read first is waited for.
         """
 
-        def planned() -> dict[str, Any]:
-            return self.ask("plan", kind, *words, node=node)
-
         def confirm() -> tuple[dict[str, Any], Done]:
-            wait_until(lambda: "try again soon" not in str(planned().get("error")), kind, READ_S)
-            plan = planned()
-            assert "digest" in plan, plan
+            plan = self.planned(kind, *words, node=node)
             word = ("confirm", plan["digest"], "--name", named)
             return plan, self.hamnctl(*word, node=node, timeout_s=limit_s)
 

@@ -7,12 +7,15 @@ from dataclasses import replace
 import pytest
 
 from hamnd.core.drafting import draft_of, made
-from hamnd.core.events import PlanRequested
+from hamnd.core.events import PlanRequested, Ticked
+from hamnd.core.invariants import check
 from hamnd.core.plans.trial import BY_HAND, DEFINE
 from hamnd.core.progress import Run
 from hamnd.core.turn import Turn
-from hamnd.model.names import Outcome, PlanKind, RunStatus, State
+from hamnd.errors import InvariantViolation
+from hamnd.model.names import Mode, Outcome, PlanKind, Rhythm, RunStatus, State
 from hamnd.model.plan import HOME, SETUP, Plan, PlanRequest, Step
+from hamnd.views.card import plan_document, render_plan
 from tests.unit.core.story import Story
 
 
@@ -35,6 +38,11 @@ def begun() -> Story:
     story = in_peer()
     assert story.feed(PlanRequested(REQUEST, "anna")).refusal is None
     story.confirm()
+    return set_up(story)
+
+
+def set_up(story: Story) -> Story:
+    """What the confirmed plan sets up is so; of the story, not of its disk."""
     run = run_of(story)
     steps = tuple(_as_if_done(one) for one in run.plan.steps)
     story.state = replace(story.state, run=replace(run, plan=replace(run.plan, steps=steps)))
@@ -122,6 +130,122 @@ def test_a_setup_that_is_held_before_its_test_is_ended_as_a_setup_is() -> None:
     story.live(5.0)
     assert story.state.state is State.PEER
     assert story.state.finished[-1].kind == PlanKind.SETUP
+
+
+def test_what_was_left_out_of_the_setup_leaves_its_drill_out_too() -> None:
+    """Given an operator skips a step of the setup, then nobody is taken over from, and the run
+    ends as a setup that was concluded."""
+    story = begun()
+    run = run_of(story)
+    story.state = replace(
+        story.state,
+        run=replace(
+            run,
+            status=RunStatus.PAUSED,
+            paused_step="setup-guard",
+            steps={
+                **run.steps,
+                "setup-guard": replace(run.steps["setup-guard"], outcome=Outcome.NOT_DONE),
+            },
+        ),
+    )
+    assert story.skip("setup-guard").refusal is None
+    assert story.retry().refusal is None
+    story.until(lambda: run_of(story).status is RunStatus.PAUSED, 200.0)
+    assert run_of(story).paused_step == DEFINE
+    assert story.state.state is State.PEER
+    assert story.conclude().refusal is None
+    story.live(5.0)
+    assert story.state.state is State.PEER
+    assert story.state.lasting.drilled_at is None
+
+
+def test_a_setup_that_was_confirmed_without_a_drill_never_takes_over() -> None:
+    """Law 1: steps that are named as those of a setup before its drill make none."""
+    story = begun()
+    run = run_of(story)
+    alone = replace(run.plan, request=PlanRequest(PlanKind.SETUP))
+    kept = (SETUP, "alone")
+    acting = run.plan.step(DEFINE).actions
+    first = tuple(
+        replace(one, actions=acting) if one.id == "setup-guard" else one
+        for one in alone.steps
+        if one.id.startswith(kept)
+    )
+    steps = {one.id: run.steps[one.id] for one in first}
+    story.state = replace(
+        story.state, run=replace(run, plan=replace(alone, steps=first), steps=steps)
+    )
+    seen = set()
+
+    def has_ended() -> bool:
+        seen.add(story.state.state)
+        return story.state.run is None
+
+    story.until(has_ended, 200.0)
+    assert seen == {State.PEER}
+    assert not story.state.finished[-1].is_drill
+
+
+def test_a_daemon_that_died_before_the_drill_begins_it_when_it_is_told_to_go_on() -> None:
+    """Given what was confirmed outlives the daemon, when it is there again, then nothing is handed
+    over until the operator lets the run go on."""
+    story = begun()
+    set_up(story.crash()).live(60.0)
+    assert run_of(story).status is RunStatus.PAUSED
+    assert story.state.state is not State.TAKING_OVER
+    assert story.retry().refusal is None
+    story.until(lambda: story.state.state is State.TAKING_OVER, 200.0)
+    story.until(lambda: story.state.run is None, 1000.0)
+    assert story.state.finished[-1].is_drill
+
+
+def test_a_hamnd_that_only_observes_begins_no_drill() -> None:
+    story = begun()
+    done = {
+        key: replace(one, outcome=Outcome.DONE) if key.startswith(SETUP) else one
+        for key, one in run_of(story).steps.items()
+    }
+    story.state = replace(
+        story.state, mode=Mode.OBSERVE_ONLY, run=replace(run_of(story), steps=done)
+    )
+    story.live(10.0)
+    assert story.state.state is State.PEER
+
+
+def test_the_invariant_knows_which_confirmation_named_the_drill() -> None:
+    """Given the same move of the state by a run whose card named none, then it is a violation."""
+    story = begun()
+    story.until(lambda: story.state.state is State.TAKING_OVER, 200.0)
+    decision = next(one for one in story.decisions if one.state.state is State.TAKING_OVER)
+    after = decision.state
+    assert after.run is not None
+    before = replace(after, state=State.PEER)
+    event = Ticked(Rhythm.REACH)
+    check(before, event, replace(decision, commands=(), records=()), story.terms)
+    unnamed = replace(after.run.plan, request=PlanRequest(PlanKind.SETUP))
+    run = replace(after.run, plan=unnamed)
+    with pytest.raises(InvariantViolation, match="without a confirmation"):
+        check(
+            replace(before, run=run),
+            event,
+            replace(decision, state=replace(after, run=run), commands=(), records=()),
+            story.terms,
+        )
+
+
+def test_the_card_names_the_drill_and_asks_for_the_new_primary() -> None:
+    story = in_peer()
+    plan = shown(story)
+    card = " ".join(
+        " ".join(render_plan(plan_document(plan, plan.created_at, story.terms.site), False)).split()
+    )
+    assert "SET UP aixmn2 as standby of aixmn1, then a drill" in card
+    assert "hands over to aixmn2 once the pair is set up, and takes back" in card
+    assert story.feed(PlanRequested(REQUEST, "anna")).refusal is None
+    refusal = story.confirm(named="aixmn1").refusal
+    assert refusal is not None
+    assert "the new primary is aixmn2" in refusal.sentence
 
 
 def test_a_primary_that_is_down_by_then_is_not_asked_to_hand_over() -> None:
