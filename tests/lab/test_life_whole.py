@@ -35,7 +35,13 @@ EVERY = [
     for engine in ("postgresql", "db2", "mariadb", "sqlite")
     for mode in ("service_address", "primary_address")
 ]
-PLAYED = EVERY if os.environ.get(MATRIX) else EVERY[1:2]
+ONE_EACH = [
+    ("postgresql", "primary_address"),
+    ("db2", "service_address"),
+    ("mariadb", "primary_address"),
+    ("sqlite", "service_address"),
+]
+PLAYED = EVERY if os.environ.get(MATRIX) else ONE_EACH
 """The guide's way has every step of the other one, and the exchange of addresses besides."""
 SPARE = f"{CLUSTER.prefix}.30"
 
