@@ -100,8 +100,9 @@ def parked_until(run: Run) -> str | None:
 
     No file of either node tells where it is then: this run alone knows.
     """
-    ways = [(f"{way}release", f"{way}exchange") for way in ("", HOME)]
-    ways += [(f"undo-{exchange}", f"undo-{release}") for release, exchange in ways]
+    halves = ("", HOME)
+    ways = [(_parking(run, half), f"{half}exchange") for half in halves]
+    ways += [(f"undo-{half}exchange", f"undo-{half}release") for half in halves]
     return next(
         (
             ends
@@ -112,6 +113,16 @@ def parked_until(run: Run) -> str | None:
         ),
         None,
     )
+
+
+def _parking(run: Run, half: str) -> str:
+    """Return the step from which on a node has only the spare address, or may have.
+
+    Where addresses lie side by side that is `release`; where one replaces the other, `spare`.
+    """
+    parked = f"{half}spare"
+    parks = any(one.parks for one in run.plan.steps if one.id == parked)
+    return parked if parks else f"{half}release"
 
 
 def _is_done(run: Run, step_id: str) -> bool:

@@ -189,6 +189,8 @@ def dress(site: Site, mode: str, gateway: str, delay_s: float, now: float) -> No
             f"{INTERFACE}.alias4": "",
         }
         host = AixHost(machine, odm, name, name, subsystems, INITTAB.splitlines(), delay_s=delay_s)
+        if machine.crontab is None:
+            machine.crontab = ""  # a file of its own, without a line
         if name == PRIMARY:
             host.nim, host.has_nim = dict(RESOURCES), True
             host.inittab += PRIMARYS_LINES.splitlines()

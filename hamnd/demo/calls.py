@@ -151,7 +151,10 @@ class Calls:
         return Answer(text, code)
 
     async def _db2_once(self, call: Call, argv: Sequence[str]) -> Answer:
-        pair = self.site.pair
+        pair, machine = self.site.pair, self.site.machines[call.machine]
+        if machine.aix is not None:  # there name and address of a machine may change
+            pair.rename_host(call.machine, machine.aix.host_name)
+            pair.set_addresses(call.machine, *machine.addresses)
         reply = pair.run(call.machine, argv, self._now(), call.session, call.language)
         if reply.ticket is None:
             if reply.duration_s == math.inf:

@@ -36,6 +36,9 @@ OWN_ADDRESSES = {
 }
 SERVICE_ADDRESS = f"{NETWORK}.110"
 SERVICE_NAME = "xcatmn"
+SPARE_ADDRESS = f"{NETWORK}.105"
+SPARE = "spare"
+"""Not a machine: the free address by which one is reached while two exchange their own."""
 
 UNITS = ("xcatd", "named", "dhcpd", "conserver")
 

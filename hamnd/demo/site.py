@@ -30,6 +30,8 @@ from hamnd.demo.machines import (
     PRIMARY,
     SERVICE_ADDRESS,
     SERVICE_NAME,
+    SPARE,
+    SPARE_ADDRESS,
     STANDBY,
     WITNESSES,
 )
@@ -160,8 +162,9 @@ class DemoDirectory:
         return self.root / f"{machine}.xcatd"
 
     def address(self, machine: str, seen_from: str = STANDBY) -> str:
-        """Address of a machine (or of the service) as another machine sees it."""
-        own = SERVICE_ADDRESS if machine == SERVICE_NAME else OWN_ADDRESSES[machine]
+        """Address of a machine (of the service, the spare one) as another machine sees it."""
+        nobodys = {SERVICE_NAME: SERVICE_ADDRESS, SPARE: SPARE_ADDRESS}
+        own = nobodys.get(machine) or OWN_ADDRESSES[machine]
         return own.replace(NETWORK, VIEWS.get(seen_from, NETWORK), 1)
 
     @property
@@ -205,7 +208,7 @@ def lay_out(
 
 
 def _wire_addresses() -> list[str]:
-    ends = [*OWN_ADDRESSES.values(), SERVICE_ADDRESS]
+    ends = [*OWN_ADDRESSES.values(), SERVICE_ADDRESS, SPARE_ADDRESS]
     return [own.replace(NETWORK, view, 1) for view in VIEWS.values() for own in ends]
 
 
@@ -314,6 +317,7 @@ def config_text(layout: DemoDirectory) -> str:
 def _nodes_text(layout: DemoDirectory) -> str:
     group = grp.getgrgid(os.getegid()).gr_name
     ports = f"ssh_port = {layout.ssh_port}\nxcatd_port = {layout.xcatd_port}"
+    spare = "" if layout.moving == SERVICE_ADDRESS else f'spare = "{layout.address(SPARE)}"\n'
     return f"""\
 # Written by `hamnd demo`: a simulated site on loopback addresses, with short times.
 cluster = "demo"
@@ -337,7 +341,7 @@ when_unknown = "hold"
 
 [identity]
 mode = "{layout.mode}"
-console = "the demo's own terminal"
+{spare}console = "the demo's own terminal"
 [[identity.address]]
 interface = "{INTERFACE if layout.platform == "linux" else AIX_INTERFACE}"
 address = "{layout.moving}"

@@ -58,7 +58,8 @@ def write_keys(layout: DemoDirectory, machines: list[str]) -> None:
         private, public = _make_key(machine)
         _write(layout.host_key(machine), private)
         where = f"[{layout.address(machine)}]:{layout.ssh_port}"
-        pins.append(f"{where} {public.decode().strip()}\n")
+        # By its name too: with a spare address a machine is the same one at every address.
+        pins.append(f"{where},{machine} {public.decode().strip()}\n")
     _write(layout.known_hosts, "".join(pins).encode())
 
 

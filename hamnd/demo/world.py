@@ -38,6 +38,8 @@ from hamnd.demo.machines import (
     PRIMARY,
     SERVICE_ADDRESS,
     SERVICE_NAME,
+    SPARE,
+    SPARE_ADDRESS,
     STANDBY,
     WITNESSES,
     DatabaseAccess,
@@ -175,7 +177,8 @@ class World:
 
     def _make_wires(self) -> None:
         for source in VIEWS:
-            self._add_wire(source, PRIMARY, "ssh")
+            for target in (PRIMARY, SPARE):
+                self._add_wire(source, target, "ssh")
             for target in (PRIMARY, STANDBY, SERVICE_NAME):
                 self._add_wire(source, target, "xcatd")
         for witness in WITNESSES:
@@ -188,20 +191,21 @@ class World:
         port = layout.ssh_port if service == "ssh" else layout.xcatd_port
 
         async def connect() -> socket.socket:
+            owner = self._owner(source, target)
+            if owner is None:
+                raise OSError("nobody holds this address")
             if service == "ssh":
-                return await self.ssh_server.connect(target)
-            return await self._connect_xcatd(self._owner(source, target))
+                return await self.ssh_server.connect(owner)
+            return await self._connect_xcatd(owner)
 
         self.wires[source, target, service] = Wire(address, port, connect)
 
     def _owner(self, source: str, target: str) -> str | None:
         """Return the machine behind an address: whoever holds it now."""
-        own = SERVICE_ADDRESS if target == SERVICE_NAME else OWN_ADDRESSES[target]
-        return self.site.holder(own, source)
+        nobodys = {SERVICE_NAME: SERVICE_ADDRESS, SPARE: SPARE_ADDRESS}
+        return self.site.holder(nobodys.get(target) or OWN_ADDRESSES[target], source)
 
-    async def _connect_xcatd(self, machine: str | None) -> socket.socket:
-        if machine is None:
-            raise OSError("nobody holds the service address")
+    async def _connect_xcatd(self, machine: str) -> socket.socket:
         end = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         end.setblocking(False)
         with contextlib.ExitStack() as stack:
@@ -232,8 +236,6 @@ class World:
         owner = self._owner(source, target)
         if owner is None or not site.pings(source, owner):
             return WireState.SILENT
-        if service == "ssh" and owner != target:
-            return WireState.REFUSING  # no sshd is simulated behind a moved address
         if not site.talks(source, owner):
             return WireState.FROZEN
         if service == "xcatd":

@@ -51,6 +51,9 @@ class Step:
     """Done only when fence evidence that policy accepts is there."""
     lets_go: bool = False
     """Once it is done its host has given up role, services and addresses (planned plans, law 3)."""
+    parks: bool = False
+    """From its first action on its host may have no address but the spare one (two living nodes
+    exchange their addresses): only the run knows where it is."""
     against: str = ""
     """With `needs_fence`: the node that must be off or have let go; empty: the partner."""
     keeps_at: int | None = None

@@ -150,8 +150,6 @@ def _spare(values: Values, tables: list[dict[str, Any]]) -> Iterator[Problem]:
     """The spare address is near the primary's own, and nobody's."""
     spare, own = values.single.get("identity.spare"), values.single.get("primary.address")
     if spare is None:
-        if values.single.get("platform") == "aix":  # there nothing is exchanged yet
-            return
         yield warning(
             "identity.spare",
             "is not set: a living primary cannot hand over in mode primary_address, so there is "

@@ -81,6 +81,23 @@ def _serves_what_aix_has(platform: str, consoles: str, http: bool) -> Iterator[P
         )
 
 
+def _has_no_shield(platform: str, packets: bool, sshd_file: str | None) -> Iterator[Problem]:
+    if platform != "aix":
+        return
+    told = {
+        "packets": "true" if packets else "",
+        "sshd_file": f'"{sshd_file}"' if sshd_file else "",
+    }
+    for name, value in told.items():
+        if value:
+            yield error(
+                f"plan.shield.{name}",
+                "there is no shield on AIX: fence and return guard keep the old primary away",
+                value=value,
+                hint="leave it out; a [[plan.takeover.step]] can raise a filter of the site's own",
+            )
+
+
 RULES: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("platform", "ssh.transport"), _library_on_aix),
     (("platform", "replication.shared_disk.unit"), _units_are_systemds),
@@ -88,4 +105,5 @@ RULES: tuple[tuple[tuple[str, ...], Check], ...] = (
     (("plan.nim.mode", "identity.mode"), _backup_names_its_server),
     (("plan.osdeploy.program", "plan.osdeploy.image", "plan.osdeploy.nodes"), _nodes_get_an_image),
     (("platform", "plan.services.consoles", "plan.services.http"), _serves_what_aix_has),
+    (("platform", "plan.shield.packets", "plan.shield.sshd_file"), _has_no_shield),
 )

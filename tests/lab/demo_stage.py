@@ -231,7 +231,7 @@ class Stage:
         return await self.must("status")
 
     async def until_status(
-        self, is_so: Callable[[dict[str, Any]], Any], what: str
+        self, is_so: Callable[[dict[str, Any]], Any], what: str, limit_s: float = LIMIT_S
     ) -> dict[str, Any]:
         """Wait for a status that is so, and return it."""
         found: list[dict[str, Any]] = []
@@ -243,22 +243,26 @@ class Stage:
                 return False
             return bool(is_so(found[0]))
 
-        await self.until(look, what)
+        await self.until(look, what, limit_s=limit_s)
         return found[0]
 
     async def until(
-        self, is_so: Callable[[], Awaitable[Any]], what: str, poll_s: float = POLL_S
+        self,
+        is_so: Callable[[], Awaitable[Any]],
+        what: str,
+        poll_s: float = POLL_S,
+        limit_s: float = LIMIT_S,
     ) -> None:
         """Wait until something is so; fail with everything known when it does not come."""
         try:
-            async with asyncio.timeout(LIMIT_S):
+            async with asyncio.timeout(limit_s):
                 while not await is_so():
                     if self.daemon is not None and self.daemon.returncode is not None:
                         raise StageFailed(f"hamnd ended while waiting for {what}{self._tail()}")
                     await asyncio.sleep(poll_s)
         except TimeoutError:
             told = await self.told()
-            raise StageFailed(f"waited {LIMIT_S:.0f} s in vain for {what}\n{told}") from None
+            raise StageFailed(f"waited {limit_s:.0f} s in vain for {what}\n{told}") from None
 
     async def _answers(self) -> bool:
         try:

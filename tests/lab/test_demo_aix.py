@@ -2,8 +2,8 @@
 
 Both ways of the identity: the guide's, in which the standby becomes aixmn1 by mktcpip, and the
 alias of today's sites; what happens when mktcpip fails half way; how a living primary hands over,
-and a returned one is taken in. The commands are stand-ins that obey aix.md §11
-(`hamnd.demo.standins_aix`).
+and a returned one is taken in (in the guide's way: test_demo_aix_exchange). The commands are
+stand-ins that obey aix.md §11 (`hamnd.demo.standins_aix`).
 """
 
 from __future__ import annotations
@@ -231,14 +231,6 @@ async def test_what_was_handed_over_comes_back_as_it_was() -> None:
         assert SERVICE_ADDRESS in there.machine.addresses
         assert SERVICE_ADDRESS not in host(one).machine.addresses
         await in_peer_behind(one, PRIMARY)
-
-
-async def test_an_own_address_is_not_handed_over_between_the_living() -> None:
-    async with stage(platform="aix", mode="primary_address") as one:
-        await until_ready(one)
-        answer = await one.ask("plan", {"kind": "switchover"})
-        assert answer.status != 200
-        assert "shut aixmn1 down in order, then plan a takeover" in str(answer.document)
 
 
 async def test_a_management_node_that_was_rebooted_serves_again() -> None:

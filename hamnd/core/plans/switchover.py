@@ -125,7 +125,7 @@ def _engine_steps(terms: Terms) -> tuple[Step, ...]:
 
 def _resting(step: Step, engine: list[Step]) -> Step:
     """The old primary's host lets go once its database rests, or is the standby's."""
-    if step.id != "release":
+    if step.id != "release" and not step.parks:
         return step
     return replace(step, after=(*step.after, *(one.id for one in engine if one.id in LAST_THERE)))
 

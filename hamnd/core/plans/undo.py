@@ -17,7 +17,7 @@ from hamnd.core.raising import give_back
 from hamnd.model.epoch import Claim
 from hamnd.model.plan import HOME, Plan, Step
 
-NEEDS = {"release": ("identity",), "epoch": ("promote",)}
+NEEDS = {"release": ("identity",), "identity": ("exchange",), "epoch": ("promote",)}
 """What has to be taken back, not only left out, before these are: nobody gets an address that is
 still elsewhere (law 3), nor an epoch while the other's database is primary."""
 

@@ -22,6 +22,7 @@ from hamnd.model.site import Site
 from hamnd.model.work import Action, Ending, Exec, Look, Reading, Report
 
 HOSTS = "/etc/hosts"
+_OWN = ("-a", "netaddr", "-a", "netmask")
 _ADDRESS = re.compile(r"\d+\.\d+\.\d+\.\d+")
 
 _NAMES = """\
@@ -75,12 +76,21 @@ def set_address(site: Site, interface: str, address: str, mask: str) -> Action:
 
 def own_address(site: Site, interface: str) -> Look:
     """Return a look at an interface's own address and mask in the ODM."""
-    fields = ("-a", "netaddr", "-a", "netmask")
-    argv = (program(site, "lsattr"), "-El", interface, *fields, "-F", "value")
+    argv = (program(site, "lsattr"), "-El", interface, *_OWN, "-F", "value")
     return Look(
         Exec(site.node, argv),
         reads="tcpip.own_address",
         expects=f"the ODM tells the address of {interface}",
+    )
+
+
+def is_not_own(site: Site, interface: str, address: str) -> Look:
+    """Return a look that expects another address than this one in the ODM: so it boots."""
+    return Look(
+        Exec(site.node, (program(site, "lsattr"), "-El", interface, *_OWN, "-F", "value")),
+        reads="tcpip.is_not_own",
+        expects=f"{site.node} does not come up as {address} at its next boot",
+        arguments=(address,),
     )
 
 
@@ -194,6 +204,17 @@ def read_own_address(report: Report, _arguments: tuple[str, ...] = ()) -> Readin
     return Reading(Verdict.PASS, f"{found[0]}, mask {found[1]}") if found else unreadable(report)
 
 
+def read_is_not_own(report: Report, arguments: tuple[str, ...]) -> Reading:
+    """PASS when the ODM has another address; none that can be read is not known."""
+    reading = read_own_address(report)
+    if reading.verdict is not Verdict.PASS:
+        return reading
+    found = parse_own_address(report)
+    if found is not None and found[0] in arguments:
+        return Reading(Verdict.BLOCK, f"it is {found[0]} in the ODM")
+    return reading
+
+
 def read_names_agree(report: Report, arguments: tuple[str, ...]) -> Reading:
     """PASS when all three names are this one, fully qualified or not."""
     silence = unanswered(report)
@@ -243,6 +264,7 @@ READERS: Mapping[str, Callable[[Report, tuple[str, ...]], Reading]] = {
     "tcpip.settings": read_settings,
     "tcpip.changed": read_changed,
     "tcpip.own_address": read_own_address,
+    "tcpip.is_not_own": read_is_not_own,
     "tcpip.names_agree": read_names_agree,
     "tcpip.boots_from_odm": read_boots_from_odm,
     "tcpip.hosts_compared": read_hosts_compared,

@@ -254,6 +254,16 @@ def test_a_run_that_alone_knows_where_a_node_is_is_not_concluded() -> None:
     assert waits == [None, None, "undo-release", "undo-release", "undo-release", None, None]
 
 
+def test_where_one_address_replaces_another_the_run_alone_knows_from_the_spare_one_on() -> None:
+    """AIX's mktcpip: nothing lies beside anything."""
+    for done, waits in (((), None), (("spare",), "exchange"), (ORDER[:5], None)):
+        run = exchanging(*done)[0].run
+        assert run is not None
+        moves = replace(run.plan.steps[0], id="spare", parks=True)
+        plan = replace(run.plan, steps=(moves, *run.plan.steps))
+        assert parked_until(replace(run, plan=plan)) == waits
+
+
 def concluded(*done: str, left_out: str = "") -> str | None:
     """The gate that refuses to conclude a paused switchover that came so far."""
     state, terms = exchanging(*done)

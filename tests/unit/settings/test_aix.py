@@ -19,6 +19,7 @@ gateway = "fd00::1"
 
 [network]
 """
+SHIELD = "[plan.shield]\n{}\n\n[network]\n"
 
 
 @pytest.fixture
@@ -33,6 +34,8 @@ def guide(checkout: Path) -> str:
         ('image = "61image"\n', "", "plan.osdeploy.image", "gives the nodes an image"),
         ('consoles = "conserver"', 'consoles = "goconserver"', "plan.services.consoles", "Linux"),
         ("dhcp = false", "http = true", "plan.services.http", "no web server in base AIX"),
+        ("[network]\n", SHIELD.format("packets = true"), "plan.shield.packets", "no shield on"),
+        ("[network]\n", SHIELD.format('sshd_file = "/x"'), "plan.shield.sshd_file", "no shield on"),
         (
             "[network]\n",
             IPV6,

@@ -20,6 +20,7 @@ from hamnd.core.platforms.aix.deploying import (
     osdeploy,
     service_nodes,
 )
+from hamnd.core.platforms.aix.exchanging import around, as_exchanged
 from hamnd.core.platforms.aix.fuse import fuse
 from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
 from hamnd.core.platforms.aix.preparing import guarded, prepare
@@ -32,7 +33,7 @@ from hamnd.core.policy import Policy
 from hamnd.dialects import jobs, linux, processes
 from hamnd.dialects.aix import interfaces, nim
 from hamnd.model.plan import Step
-from hamnd.model.site import Site
+from hamnd.model.site import IdentityMode, Site
 from hamnd.model.work import Look, Report
 
 
@@ -84,15 +85,18 @@ class Aix:
         theirs: Mapping[str, Report],
     ) -> tuple[Step, ...]:
         """Return how a node lets go of services and addresses; `site` is seen from it."""
-        del seen, theirs
-        return stop(site, policy), release(site, policy)
+        del theirs
+        let_go = release(site, policy)
+        if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
+            return stop(site, policy), let_go
+        return (stop(site, policy), *around(site, policy, let_go, seen))
 
     def as_exchanged(
         self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]
     ) -> Mapping[str, Report]:
-        """Return what was seen: on AIX nothing is exchanged."""
-        del site, theirs
-        return seen
+        """Return what would be seen of a node that had what the other one has."""
+        del theirs
+        return as_exchanged(site, seen)
 
     def as_guarded(self, seen: Mapping[str, Report]) -> Mapping[str, Report]:
         """Return what would be seen of a node with the guard before all that it guards."""

@@ -20,14 +20,10 @@ from dataclasses import dataclass, replace
 from hamnd.core.platforms.vicinity import gateway_of, neighbours, told
 from hamnd.core.policy import Policy
 from hamnd.dialects import addresses, keeping, linux, reach
-from hamnd.dialects.aix import inittab, interfaces, program, tcpip
+from hamnd.dialects.aix import inittab, interfaces, moving, program, tcpip
 from hamnd.model.plan import Step
-from hamnd.model.site import ServiceAddress, Site
+from hamnd.model.site import IdentityMode, ServiceAddress, Site
 from hamnd.model.work import Action, Exec, Look, Report
-
-WAY_BACK = "hamnback"
-AFTER = "rctcpip"
-"""The entry that brings TCP/IP up; what takes an identity back comes right behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +35,19 @@ class Change:
 
 
 def settings_looks(site: Site) -> Mapping[str, Look]:
-    """Return the looks at what this node gives up when it takes the primary's own identity."""
-    if not site.takes_primary_address:
+    """Return the looks at what this node gives up when it takes the primary's own identity.
+
+    Or hands it over: a node that has it gives up the same.
+    """
+    if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
         return {}
-    return {_key(one): _own(site, one) for one in site.identity}
+    return {settings_key(one): _own(site, one) for one in site.identity}
+
+
+def name_at(site: Site, address: str) -> str:
+    """Return what the host is called that has this address: a name moves with its address."""
+    is_moving = site.moving is not None and address == site.moving.address
+    return site.moving_name if is_moving else site.standby.name
 
 
 def assumed_settings(site: Site) -> Mapping[str, Report]:
@@ -50,10 +55,10 @@ def assumed_settings(site: Site) -> Mapping[str, Report]:
     found: dict[str, Report] = {}
     for one in site.identity if site.takes_primary_address else ():
         mask, gateway = interfaces.mask_of(one.prefix), one.gateway or site.gateway
-        own = site.standby.name, site.standby.address
+        own = name_at(site, site.own.address), site.own.address
         settings = tcpip.Settings(one.interface, *own, mask, gateway)
         text = tcpip.told(settings) if _is_own(site, one) else f"OWN-ADDRESS\n{mask}\n"
-        found[_key(one)] = told(text)
+        found[settings_key(one)] = told(text)
     return found
 
 
@@ -103,7 +108,7 @@ def _replaced(site: Site, seen: Mapping[str, Report]) -> Change:
     there: tuple[Action, ...] = ()
     back: tuple[Action, ...] = ()
     for one in site.identity:
-        report = seen.get(_key(one))
+        report = seen.get(settings_key(one))
         replaced = _by_mktcpip if _is_own(site, one) else _by_chdev
         change = None if report is None else replaced(site, one, report)
         if change is None:
@@ -120,7 +125,7 @@ def _by_mktcpip(site: Site, one: ServiceAddress, report: Report) -> Change | Non
         return None
     if own.address == one.address:
         # Taken already, in a run before: the way back leads to what this node is configured as.
-        own = replace(own, host=site.standby.name, address=site.standby.address)
+        own = replace(own, host=site.standby.name, address=site.own.address)
     mask, name = interfaces.mask_of(one.prefix), site.moving_name
     wanted = tcpip.Settings(one.interface, name, one.address, mask, one.gateway or site.gateway)
     return Change(
@@ -148,15 +153,15 @@ def _confirmed(site: Site, change: Change) -> tuple[Action, ...]:
     back = tuple(one.request for one in change.back if isinstance(one.request, Exec))
     armed: tuple[Action, ...] = (keeping.arm(site, site.identity_confirm_s, back),)
     if site.takes_primary_address:
-        entry = inittab.Entry(WAY_BACK, "2", "wait", keeping.at_boot(site))
-        armed += (replace(inittab.make(site, entry, behind=AFTER), by_hand=()),)
+        entry = inittab.Entry(moving.WAY_BACK, "2", "wait", keeping.at_boot(site))
+        armed += (replace(inittab.make(site, entry, behind=moving.AFTER), by_hand=()),)
     return (interfaces.note_duplicates(site), *armed, *change.there)
 
 
 def _unwritten(site: Site) -> tuple[Action, ...]:
     if not site.takes_primary_address:
         return ()
-    return (replace(inittab.remove(site, WAY_BACK), by_hand=()),)
+    return (replace(inittab.remove(site, moving.WAY_BACK), by_hand=()),)
 
 
 def _proofs(site: Site, one: ServiceAddress, seen: Mapping[str, Report]) -> tuple[Look, ...]:
@@ -187,10 +192,11 @@ def _own(site: Site, one: ServiceAddress) -> Look:
 
 
 def _is_own(site: Site, one: ServiceAddress) -> bool:
-    return one.address == site.primary.address
+    return one == site.moving
 
 
-def _key(one: ServiceAddress) -> str:
+def settings_key(one: ServiceAddress) -> str:
+    """Return under which key an interface's own settings are seen."""
     return f"settings:{one.interface}"
 
 

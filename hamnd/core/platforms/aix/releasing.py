@@ -20,7 +20,7 @@ from hamnd.core.platforms.aix.services import (
     start_xcatd,
 )
 from hamnd.core.policy import Policy
-from hamnd.dialects.aix import inittab, interfaces, src
+from hamnd.dialects.aix import inittab, interfaces, src, tcpip
 from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Site
@@ -50,11 +50,16 @@ def stop(site: Site, policy: Policy) -> Step:
 
 
 def release(site: Site, policy: Policy) -> Step:
-    """Give the addresses up, and have nothing of it start again at the next boot."""
-    _own_address_stays(site, f"shut {site.node} down in order, then plan a takeover")
+    """Give the addresses up, and have nothing of it start again at the next boot.
+
+    Its own address is given up before, by going to another one (exchanging).
+    """
+    is_own = site.identity_mode is IdentityMode.PRIMARY_ADDRESS
+    what = "its own address" if is_own else "the service address"
+    taken = () if is_own else tuple(interfaces.add_alias(site, one) for one in site.identity)
     return Step(
         id="release",
-        title=f"{site.node} gives up the service address and starts nothing at boot",
+        title=f"{site.node} gives up {what} and starts nothing at boot",
         guide="7",
         host=site.node,
         depends_on=("promote",),
@@ -62,18 +67,20 @@ def release(site: Site, policy: Policy) -> Step:
         postconditions=_let_go(site),
         timeout_s=policy.step_timeout_s("release", 60.0),
         wait_s=20.0,
-        compensation=(
-            *(interfaces.add_alias(site, one) for one in site.identity),
-            inittab.rearm(site),
-        ),
+        compensation=(*taken, inittab.rearm(site)),
         lets_go=True,
     )
 
 
 def hold_off(site: Site, policy: Policy) -> Step:
-    """Whatever the returned machine started by itself ends, and nothing starts at its next boot."""
-    told = f"give {site.node} the standby's address and name at its console first (README, AIX)"
-    _own_address_stays(site, told)
+    """Whatever the returned machine started by itself ends, and nothing starts at its next boot.
+
+    Raises:
+        PermanentError: it has the cluster's address for its own; the message says what to do.
+    """
+    if site.identity_mode is IdentityMode.PRIMARY_ADDRESS and not site.takes_primary_address:
+        told = f"give {site.node} the standby's address and name at its console first"
+        raise PermanentError(f"identity: two nodes cannot have one address; {told} (README, AIX)")
     return Step(
         id="hold-off",
         title=f"stop what serves the nodes on {site.node}, and keep it from starting at boot",
@@ -98,18 +105,6 @@ def quiet(site: Site) -> tuple[Look, ...]:
     return inittab.is_disarmed(site, names), *(src.is_quiet(site, name) for name in names)
 
 
-def _own_address_stays(site: Site, what: str) -> None:
-    """Refuse where what would have to be given up is this node's own address and name.
-
-    Raises:
-        PermanentError: it is; the message says what to do.
-    """
-    if site.identity_mode is IdentityMode.PRIMARY_ADDRESS and not site.is_on_standby:
-        raise PermanentError(
-            f"identity: this hamnd does not exchange the addresses of two living nodes; {what}"
-        )
-
-
 def _stopped(site: Site) -> tuple[Action, ...]:
     return tuple(src.stop(site, name) for name in served_here(site))
 
@@ -125,7 +120,9 @@ def _given_up(site: Site) -> tuple[Action, ...]:
 
 def _let_go(site: Site) -> tuple[Look, ...]:
     """Read on the node itself: nothing serves, nothing will at boot, the addresses are gone."""
+    own = site.moving
     return (
+        *(() if own is None else (tcpip.is_not_own(site, own.interface, own.address),)),
         inittab.is_disarmed(site, _armed(site)),
         *(src.is_quiet(site, name) for name in served_here(site)),
         *(interfaces.alias_gone(site, one) for one in site.identity),

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from hamnd.core.plans.rejoin import rejoin_steps
+from hamnd.core.plans.setup import setup_steps
 from hamnd.core.plans.switchover import Sides, from_partner, switchover_steps
 from hamnd.core.plans.takeover import takeover_steps
 from hamnd.core.platforms import platform_of
-from hamnd.core.policy import Policy, Terms
-from hamnd.core.replication import Promotion, Rejoin, Setup, Way
-from hamnd.core.replication.registry import engine_of
+from hamnd.core.policy import Policy, Terms, exchanged
+from hamnd.core.replication import Promotion, Rejoin, Way
 from hamnd.dialects import shell
+from hamnd.dialects.aix import interfaces
 from hamnd.dialects.readers import READERS
 from hamnd.errors import PermanentError
 from hamnd.model.epoch import Claim
@@ -34,6 +35,12 @@ SEEN = {
     "kept:nim": exited(0, specimens.LSNIM),
     "kept:images": exited(0, specimens.OSIMAGES),
 }
+THEIRS = {
+    "settings:en1": exited(
+        0, specimens.SETTINGS.replace("aixmn2", "aixmn1").replace("47.104", "47.103")
+    )
+}
+SPARE = "9.114.47.105"
 GUARD = {"guard": exited(0, "hamn-guard is installed\n")}
 WHOLE = Services(dhcp=True, tftp="unit", ntp=True, nfs=True, service_nodes=("sn01",))
 
@@ -108,20 +115,20 @@ LACKING = (
 
 def of_every_plan(mode: str) -> list[Step]:
     """Return the steps of every plan that a Db2 site on AIX has, of either node."""
-    here = site(mode, nim=Nim("rebuild"))
+    here = site(mode, nim=Nim("rebuild"), identity_spare=SPARE)
     terms = Terms(here, Policy())
     own = tuple(steps(here).values())
     graceful, window = (
         Promotion(one, Verdict.PASS, "") for one in ("graceful", "peer-window-only")
     )
     found = [*takeover_steps(terms, graceful, own), *takeover_steps(terms, window, own)]
-    found += engine_of(terms).steps(terms, Setup())
-    if mode == "service_address":
-        there = from_partner(terms).site
-        sides = Sides(own, platform_of(there).hand_over(there, Policy(), {}, {}))
-        found += switchover_steps(terms, sides, Claim(2, "aixmn2", "aixmn1"))
-        for way in (Way.REINTEGRATE, Way.RESEED):
-            found += rejoin_steps(terms, Rejoin(way, "kept", "something"))
+    found += setup_steps(terms)
+    there = from_partner(terms).site
+    sides = Sides(own, platform_of(there).hand_over(there, Policy(), THEIRS, {}))
+    found += switchover_steps(terms, sides, Claim(2, "aixmn2", "aixmn1"))
+    for way in (Way.REINTEGRATE, Way.RESEED):
+        # A returned primary has the standby's own address by then.
+        found += rejoin_steps(exchanged(terms), Rejoin(way, "kept", "something"))
     return found
 
 
@@ -331,6 +338,33 @@ def test_an_old_primary_that_became_the_standby_at_its_console_is_held_off() -> 
     there = site(node="aixmn2")
     text = " ".join(ran(platform_of(there).hold_off(there, Policy()), there))
     assert "hamnd-disarm" in text
+
+
+# From two hosts to a pair.
+
+
+def test_the_return_guard_comes_before_what_the_primary_starts_and_starts_nothing_here() -> None:
+    found = {step.id: step for step in setup_steps(Terms(site("service_address"), Policy()))}
+    *_, last = ran(found["guard"], site("service_address"))
+    assert "root@9.114.47.103" in last, "the primary's inittab, and no other"
+    assert "hamnboot:2:once:/opt/hamnd/libexec/hamn-boot xcatd named dhcpsd" in last
+    assert found["guard"].depends_on == ("replicate",)
+    assert {one.reads for one in found["quiet"].postconditions} >= {"inittab.is_disarmed"}
+
+
+def test_another_engine_is_set_up_by_hand_and_says_what_is_to_be_done() -> None:
+    with pytest.raises(PermanentError, match="setup on AIX is for Db2; with sqlite bring"):
+        setup_steps(Terms(site("service_address", engine="sqlite"), Policy()))
+
+
+@pytest.mark.parametrize(
+    ("address", "verdict"), [("9.114.47.103", Verdict.PASS), ("9.114.48.1", Verdict.BLOCK)]
+)
+def test_a_partner_behind_a_router_is_in_another_subnet(address: str, verdict: Verdict) -> None:
+    look = interfaces.on_link(site(), address)
+    said = READERS[look.reads](exited(0, specimens.IFCONFIG), look.arguments)
+    assert said.verdict is verdict
+    assert READERS[look.reads](exited(1, ""), look.arguments).verdict is Verdict.UNKNOWN
 
 
 def test_crontabs_are_listed_and_taken_as_aix_does() -> None:
