@@ -34,16 +34,29 @@ if [ "$n" -gt 50 ]; then echo "the watcher did not start" >&2; exit 1; fi; sleep
 echo "armed: what was before comes back after $t s"
 """
 
+_WRITTEN = """\
+{ for c; do printf '%s || r=1\\n' "$c"; done; echo 'exit ${r-0}'; } >way-back;
+"""
+_WATCH_AIX = _WATCH.replace(
+    'do sh -c "$c"; done; mv fired back',
+    'do sh -c "$c" || r=1; done; mv fired back; [ -n "$r" ] || mv way-back went-back',
+)
 _ARM_AIX = (
     _ARM.replace("setsid sh", "perl -MPOSIX=setsid -e 'setsid(); exec @ARGV' sh")
     .replace("sleep 0.1", "sleep 1")
     .replace("-gt 50", "-gt 5")
-    .replace("kept fired back ||", "kept fired back way-back ||")
-    .replace("exit 1;\n", "exit 1;\nfor c; do printf '%s\\n' \"$c\"; done >way-back;\n", 1)
+    .replace("kept fired back ||", "kept fired back way-back went-back ||")
+    .replace("exit 1;\n", f"exit 1;\n{_WRITTEN}", 1)
 )
 """AIX has no setsid, and sleeps whole seconds; Perl is there, xCAT needs it (aix.md §10). There a
 change may outlive a reboot that comes before it is kept, so the way back is written down as well:
 `at_boot` is what runs it then."""
+
+_AT_BOOT = (
+    "cd {folder} && [ ! -e kept ] && [ -e way-back ] && sh way-back && "
+    "mv way-back went-back && rm -f armed.* fired"
+)
+"""Once gone back it is over: what an administrator sets by hand later stays over the next boot."""
 
 _KEEP = f"""\
 cd "$1" || exit 1;
@@ -69,8 +82,9 @@ def arm(site: Site, limit_s: float, way_back: tuple[Exec, ...]) -> Action:
     """
     lines = (quote(local_argv(one, "root")) for one in way_back)
     limit = str(max(1, round(limit_s)))
-    script = _ARM if site.platform is Platform.LINUX else _ARM_AIX
-    argv = ("sh", "-c", _script(script), "hamnd-arm", _folder(site), limit, _script(_WATCH), *lines)
+    is_linux = site.platform is Platform.LINUX
+    script, watch = (_ARM, _WATCH) if is_linux else (_ARM_AIX, _WATCH_AIX)
+    argv = ("sh", "-c", _script(script), "hamnd-arm", _folder(site), limit, _script(watch), *lines)
     return Action(Exec(site.node, argv), is_repeatable=True, by_hand=())
 
 
@@ -87,9 +101,11 @@ def drop(site: Site) -> Action:
 
 
 def at_boot(site: Site) -> str:
-    """Return the command that takes a change back at boot unless it was kept (AIX)."""
-    folder = _folder(site)
-    return f"test -e {folder}/kept || sh {folder}/way-back >/dev/console 2>&1"
+    """Return the command that takes a change back at boot unless it was kept (AIX).
+
+    One simple command: init puts `exec` before it (IBM's AIX documentation, inittab file).
+    """
+    return f"sh -c {quote((_AT_BOOT.format(folder=_folder(site)),))} >/dev/console 2>&1"
 
 
 def read_kept(report: Report, _arguments: tuple[str, ...] = ()) -> Reading:

@@ -29,7 +29,7 @@ from hamnd.errors import PermanentError
 from hamnd.model.epoch import Claim
 from hamnd.model.names import FenceGrade, Status
 from hamnd.model.plan import HOME, Plan, Step
-from hamnd.model.work import Action, Exec, Pull, Swap
+from hamnd.model.work import Action, Exec, Look, Pull, Swap
 
 FOLLOWS = "replicate"
 """The last step of every engine's way: the standby follows, read on both nodes."""
@@ -137,11 +137,28 @@ def _homeward_steps(draft: Draft, before: tuple[Step, ...], known: int) -> tuple
 
 
 def _over_there(step: Step, there: Terms) -> Step:
-    """Hamnd pulls and switches files on its own host alone; over there the same is a line of sh."""
+    """Hamnd pulls and switches files on its own host alone; over there the same is a line of sh.
+
+    And what it would look at on its own host at once needs a connection there first.
+    """
     return replace(
         step,
         actions=tuple(_as_line(action, there) for action in step.actions),
         compensation=tuple(_as_line(action, there) for action in step.compensation),
+        readiness=_connected(step.readiness, there),
+        preconditions=_connected(step.preconditions, there),
+        postconditions=_connected(step.postconditions, there),
+        undone=_connected(step.undone, there),
+    )
+
+
+def _connected(looks: tuple[Look, ...], there: Terms) -> tuple[Look, ...]:
+    connect_s, node = there.site.ssh.connect_timeout_s, there.site.node
+    return tuple(
+        replace(look, timeout_s=look.timeout_s + connect_s)
+        if isinstance(look.request, Exec) and look.request.host == node
+        else look
+        for look in looks
     )
 
 

@@ -35,7 +35,7 @@ for n in "$("$6")" "$("$2" -n)" "$("$1" -El inet0 -a hostname -F value)"; do
 _IS_THERE = (
     _IS_AT
     + """\
-for a in "${HAMND_STATE_DIR:-$7}"/identity/armed.*; do
+cd "${HAMND_STATE_DIR:-$7}/identity" 2>/dev/null && for a in armed.* fired; do
 [ ! -e "$a" ] || { echo "it did not get in from there yet"; exit 1; }; done; echo "it is $5, $4"
 """
 )
@@ -49,7 +49,7 @@ mv "$a" fired || [ -e "$a" ] || exit 0; sh way-back; mv fired back; sh way-off
 TRY_S = 3.0
 _GO = f"""\
 d=${{HAMND_STATE_DIR:-$1}}/identity; t=$2; w=$3; at_boot=$4; shift 4; umask 077;
-mkdir -p "$d" && cd "$d" && rm -f armed.* kept fired back way-* proof || exit 1;
+mkdir -p "$d" && cd "$d" && rm -f armed.* kept fired back way-* went-back proof || exit 1;
 cp -p {tcpip.HOSTS} hosts.before || exit 1;
 for f in way-there way-back way-off proof; do printf 'cd %s; %s\\n' "$d" "$1" >"$f" || exit 1;
 shift; done; sh -c "$at_boot" >&2 || exit 1;
@@ -112,8 +112,8 @@ def _go(site: Site, move: Move) -> Exec:
     is_written = f"{quote((lsitab, WAY_BACK))} >/dev/null 2>&1"
     at_boot = f"{is_written} || {quote((mkitab, '-i', AFTER, entry.text()))}"
     lines = (
-        f"{_line(site, move.target, ' && ')}; {_SAME_HOSTS}",
-        f"{_line(site, move.start, '; ')}; {_SAME_HOSTS}",
+        f"{_there(site, move.target)}; {_SAME_HOSTS}",
+        f"{_back(site, move.start)}; {_SAME_HOSTS}; exit ${{r-0}}",
         f"{is_written} && {quote((rmitab, WAY_BACK))}",
         f"{quote(is_at)} && {quote(gets_in)} </dev/null",
     )
@@ -123,8 +123,13 @@ def _go(site: Site, move: Move) -> Exec:
     return Exec(site.node, argv)
 
 
-def _line(site: Site, settings: tcpip.Settings, between: str) -> str:
-    return between.join(quote(one) for one in _words(site, settings))
+def _there(site: Site, settings: tcpip.Settings) -> str:
+    return " && ".join(quote(one) for one in _words(site, settings))
+
+
+def _back(site: Site, settings: tcpip.Settings) -> str:
+    """All of it is tried, whatever fails."""
+    return "; ".join(f"{quote(one)} || r=1" for one in _words(site, settings))
 
 
 def _words(site: Site, settings: tcpip.Settings) -> tuple[tuple[str, ...], ...]:

@@ -14,6 +14,7 @@ from hamnd.core.turn import Turn
 from hamnd.model.epoch import Epoch, EpochDoubt
 from hamnd.model.names import PlanKind, RunStatus, State, Status
 from hamnd.model.plan import HOME, PlanRequest
+from hamnd.model.work import Exec
 from tests.unit.core.builders import at
 from tests.unit.core.story import Story
 
@@ -81,6 +82,20 @@ def test_a_way_home_that_promoted_nobody_is_aborted_and_not_concluded(step: str)
     story.until(lambda: story.state.run is None, 300.0).live(60.0)
     assert story.state.state is State.ACTIVE
     assert {"xcatd", "dns", "dhcp"} <= story.world.running
+
+
+def test_what_is_looked_at_over_there_has_time_for_its_connection_too() -> None:
+    """A ping from the partner is asked for over ssh: cut off, it would tell nothing."""
+    story = begun(switched(), PlanKind.FAILBACK)
+    connect_s = story.terms.site.ssh.connect_timeout_s
+    looks = [
+        look
+        for step in run_of(story).plan.steps
+        if step.id.startswith(HOME)
+        for look in (*step.readiness, *step.preconditions, *step.postconditions, *step.undone)
+        if isinstance(look.request, Exec) and look.request.host == "aixmn1"
+    ]
+    assert min(look.timeout_s for look in looks) > connect_s + 1.0
 
 
 def test_a_way_home_that_promoted_the_partner_is_concluded() -> None:

@@ -12,7 +12,7 @@ import pytest
 from hamnd.dialects import keeping
 from hamnd.dialects.readers import read_action
 from hamnd.model.names import Verdict
-from hamnd.model.site import Paths, Site
+from hamnd.model.site import Paths, Platform, Site
 from hamnd.model.work import Action, Exec, Report
 from tests.builders import site
 from tests.unit.dialects.reports import MUTE, exited
@@ -97,6 +97,51 @@ def test_dropped_it_does_nothing(here: Site, tmp_path: Path) -> None:
     run(keeping.arm(here, 3, back_to(tmp_path / "second", "x")))
     wait_for(tmp_path / "second")
     assert not place.exists()
+
+
+def boot(here: Site) -> None:
+    """Have init run the line of the inittab, `exec` before it as AIX's does."""
+    command = keeping.at_boot(here).replace("/dev/console", "/dev/null")
+    subprocess.run(["sh", "-c", f"exec {command}"], timeout=30, check=False)
+
+
+def test_a_boot_takes_it_back_once_unless_it_was_kept(here: Site, tmp_path: Path) -> None:
+    """AIX: the change outlives a reboot, the watcher does not. Hands decide from then on."""
+    aix = replace(here, platform=Platform.AIX)
+    place, folder = tmp_path / "place/it's", tmp_path / "identity"
+    run(keeping.arm(aix, 60, back_to(place, "x")))
+    assert run(keeping.keep(aix)).returncode == 0
+    boot(aix)
+    assert not place.exists()
+    run(keeping.arm(aix, 60, back_to(place, "x")))
+    boot(aix)
+    assert place.read_text() == "x"
+    assert list(folder.glob("armed.*")) == []
+    assert run(keeping.keep(aix)).returncode == keeping.TOO_LATE
+    place.unlink()
+    boot(aix)
+    assert not place.exists()
+
+
+def test_what_came_back_without_a_boot_does_not_once_more_at_the_next(
+    here: Site, tmp_path: Path
+) -> None:
+    aix, place = replace(here, platform=Platform.AIX), tmp_path / "place/there"
+    run(keeping.arm(aix, 1, back_to(place, "x")))
+    wait_for(tmp_path / "identity/went-back")
+    place.unlink()
+    boot(aix)
+    assert not place.exists()
+
+
+def test_a_way_back_that_failed_at_boot_is_tried_at_the_next(here: Site, tmp_path: Path) -> None:
+    aix, place = replace(here, platform=Platform.AIX), tmp_path / "not yet/there"
+    last = back_to(place, "x")[1]
+    run(keeping.arm(aix, 60, (last, Exec("aixmn2", ("true",)))))
+    boot(aix)
+    place.parent.mkdir()
+    boot(aix)
+    assert place.read_text() == "x"
 
 
 def test_a_watcher_that_cannot_start_changes_nothing(here: Site) -> None:

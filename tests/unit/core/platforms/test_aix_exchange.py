@@ -6,8 +6,10 @@ nodes is tests/lab/test_demo_aix_exchange.
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
+import signal
 import subprocess
 from dataclasses import replace
 from pathlib import Path
@@ -204,6 +206,12 @@ class Node:
             capture_output=True, text=True, timeout=30, check=False,
         )  # fmt: skip
 
+    def boots(self) -> None:
+        """Have init run what the inittab has for the way back, as AIX's does."""
+        line = next(one for one in self.told("inittab").splitlines() if "hamnback" in one)
+        command = line.split(":", 3)[3].replace(">/dev/console", ">/dev/null")
+        self.run(Exec("aixmn1", ("sh", "-c", f"exec {command}")))
+
     def told(self, name: str) -> str:
         return (self.folder / name).read_text().strip()
 
@@ -220,7 +228,7 @@ class Node:
 
 
 def move(confirm_s: float, node: Node) -> tuple[Site, moving.Move]:
-    tools = {name: name for name in COMMANDS}
+    tools = {name: str(node.bin / name) for name in COMMANDS}
     there = site(
         "aixmn1",
         identity_confirm_s=confirm_s,
@@ -254,3 +262,32 @@ def test_where_it_does_not_get_in_it_comes_back_by_itself(tmp_path: Path, fault:
     wait_until((tmp_path / "state/identity/back").exists, "the way back", 30)
     node.becomes(FIRST)
     assert (node.told("name"), node.told("uname")) == ("aixmn1", "aixmn1")
+
+
+def test_a_node_that_is_about_to_go_back_is_not_there(tmp_path: Path) -> None:
+    """Between the end of its patience and the way back it still has what it is to give up."""
+    node = Node(tmp_path)
+    there, one = move(20, node)
+    assert node.run(moving._go(there, one)).returncode == 0
+    node.becomes(SPARE)
+    asked = Exec("aixmn1", ("sh", "-c", shlex.split(moving._is_there(there, one))[-1]))
+    assert node.run(asked).returncode == 0
+    (tmp_path / "state/identity/fired").touch()
+    assert node.run(asked).returncode == 1
+
+
+def test_a_reboot_on_the_way_takes_it_back_once_and_leaves_nothing_armed(tmp_path: Path) -> None:
+    """init puts exec before what the inittab has it run; a later boot finds nothing to do."""
+    node = Node(tmp_path)
+    (tmp_path / "alone").touch()
+    there, one = move(600, node)
+    assert node.run(moving._go(there, one)).returncode == 0
+    wait_until(lambda: node.told("address") == SPARE, "the spare address", 30)
+    (armed,) = (tmp_path / "state/identity").glob("armed.*")
+    os.kill(int(armed.suffix[1:]), signal.SIGKILL)
+    node.boots()
+    assert (node.told("address"), node.told("name")) == (FIRST, "aixmn1")
+    assert not list((tmp_path / "state/identity").glob("armed.*"))
+    (tmp_path / "address").write_text(f"{SECOND}\n")
+    node.boots()
+    assert node.told("address") == SECOND, "what was given to it by hand since stays"
