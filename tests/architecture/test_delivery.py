@@ -21,6 +21,7 @@ SHELL_FILES = (
     "hamnd/guard/hamn-guard",
     "aix-src/hamnd-src",
     "aix-src/hamn-boot",
+    "aix-src/hamn-rotate",
     "aix-src/hamn-tell",
     "aix-src/fence_hamnd_hmc",
     "aix-src/install.sh",
