@@ -85,11 +85,10 @@ class Aix:
         theirs: Mapping[str, Report],
     ) -> tuple[Step, ...]:
         """Return how a node lets go of services and addresses; `site` is seen from it."""
-        del theirs
         let_go = release(site, policy)
         if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
             return stop(site, policy), let_go
-        return (stop(site, policy), *around(site, policy, let_go, seen))
+        return (stop(site, policy), *around(site, policy, let_go, (seen, theirs)))
 
     def as_exchanged(
         self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]

@@ -31,15 +31,22 @@ BEGINS_S = 10.0
 
 
 def around(
-    site: Site, policy: Policy, release: Step, seen: Mapping[str, Report]
+    site: Site,
+    policy: Policy,
+    release: Step,
+    both: tuple[Mapping[str, Report], Mapping[str, Report]],
 ) -> tuple[Step, ...]:
     """Return the step `release` with what takes this node away from its address, and to the other.
 
+    `both` is what was seen of this node, and of the one that takes over.
+
     Raises:
-        PermanentError: the site names no spare address, has more than one that moves, or what this
-            node has of its own was not read yet.
+        PermanentError: the site names no spare address, has more than one that moves, or what one
+            of the two has of its own was not read yet.
     """
-    service, own = _moving(site, seen)
+    service, own = _moving(site, both[0])
+    if _own(service, both[1]) is None:  # it would have no way back, and so takes nothing
+        raise _unread(site.partner.name)
     spare = replace(own, host=site.standby.name, address=site.identity_spare)
     taken = replace(spare, address=site.partner.address)
     away = moving.Move(own, spare, partner=site.partner.address)
@@ -113,9 +120,13 @@ def _moving(site: Site, seen: Mapping[str, Report]) -> tuple[ServiceAddress, tcp
         )
     own = _own(service, seen)
     if own is None or own.address not in (service.address, site.identity_spare):
-        raise PermanentError(f"what {site.node} has of its own was not read yet: try again soon")
+        raise _unread(site.node)
     # A run that goes on finds it at the spare address already.
     return service, replace(own, address=service.address, host=site.moving_name)
+
+
+def _unread(node: str) -> PermanentError:
+    return PermanentError(f"what {node} has of its own was not read yet: try again soon")
 
 
 def _free(site: Site, name: str, address: str) -> Look:

@@ -124,7 +124,7 @@ def of_every_plan(mode: str) -> list[Step]:
     found = [*takeover_steps(terms, graceful, own), *takeover_steps(terms, window, own)]
     found += setup_steps(terms)
     there = from_partner(terms).site
-    sides = Sides(own, platform_of(there).hand_over(there, Policy(), THEIRS, {}))
+    sides = Sides(own, platform_of(there).hand_over(there, Policy(), THEIRS, SEEN))
     found += switchover_steps(terms, sides, Claim(2, "aixmn2", "aixmn1"))
     for way in (Way.REINTEGRATE, Way.RESEED):
         # A returned primary has the standby's own address by then.

@@ -138,6 +138,16 @@ def test_a_node_whose_settings_were_not_read_is_not_moved(told: str | None) -> N
         platform_of(there).hand_over(there, Policy(), seen, SEEN)
 
 
+@pytest.mark.parametrize("told", [None, "", "mktcpip: usage"])
+def test_nothing_is_let_go_of_for_a_node_that_could_not_take_it(told: str | None) -> None:
+    """Right after an exchange what the other one has was not read yet: it would have no way back,
+    so no way there either."""
+    there = site("aixmn1")
+    theirs = {} if told is None else {"settings:en1": exited(0, told)}
+    with pytest.raises(PermanentError, match="what aixmn2 has of its own was not read yet"):
+        platform_of(there).hand_over(there, Policy(), THEIRS, theirs)
+
+
 def test_a_run_that_goes_on_finds_it_at_the_spare_address() -> None:
     there = site("aixmn1")
     parked = specimens.SETTINGS.replace("47.104", "47.105")
@@ -155,7 +165,8 @@ def test_exchanged_each_is_what_the_other_was_and_the_way_home_is_made_from_it()
     assert tcpip.parse_settings(after, "en1") == tcpip.parse_settings(specimens.SETTINGS, "en1")
     ours = platform.as_exchanged(here, SEEN, THEIRS)
     home = exchanged(Terms(here, Policy())).site
-    spare = next(one for one in platform.hand_over(home, Policy(), ours, {}) if one.id == "spare")
+    letting_go = platform.hand_over(home, Policy(), ours, {"settings:en1": exited(0, after)})
+    spare = next(one for one in letting_go if one.id == "spare")
     assert f"aixmn2 gives {FIRST} and its name up, and is {SPARE}" == spare.title
     taker = from_partner(exchanged(Terms(here, Policy()))).site
     taken = {
