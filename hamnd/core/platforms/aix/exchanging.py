@@ -49,25 +49,18 @@ def around(
         raise _unread(site.partner.name)
     spare = replace(own, host=site.standby.name, address=site.identity_spare)
     taken = replace(spare, address=site.partner.address)
-    away = moving.Move(own, spare, partner=site.partner.address)
-    home = moving.Move(spare, own, partner=site.partner.address)
-    there = moving.Move(spare, taken, partner=own.address)
-    back = moving.Move(taken, spare, partner=own.address)
     limit_s = site.identity_confirm_s + moving.SETTLE_S
+    away = moving.Move(own, spare, partner=site.partner.address)
+    onward = moving.Move(spare, taken, partner=own.address)
+    home = replace(away, start=spare, target=own)
     return (
-        Step(
-            id="spare",
-            title=f"{site.node} gives {own.address} and its name up, and is {spare.address}",
-            guide="7",
-            host=site.node,
+        replace(
+            _went(
+                site, "spare", f"gives {own.address} and its name up, and is {spare.address}", away
+            ),
             depends_on=("promote",),
-            actions=(moving.ask_to_go(site, away),),
             preconditions=(_free(site, "the spare address", spare.address),),
-            postconditions=(moving.is_there(site, away),),
             timeout_s=policy.step_timeout_s("spare", limit_s),
-            wait_s=site.identity_confirm_s + BEGINS_S,
-            compensation=(moving.ask_to_go(site, home),),
-            undone=(moving.is_there(site, home),),
             parks=True,
         ),
         replace(
@@ -77,19 +70,13 @@ def around(
             compensation=(*release.compensation, moving.ask_to_go(site, home)),
             undone=(moving.is_there(site, home),),
         ),
-        Step(
-            id="exchange",
-            title=f"{site.node} takes {taken.address}, and is {taken.host} from now on",
-            guide="7",
-            host=site.node,
+        replace(
+            _went(
+                site, "exchange", f"takes {taken.address}, and is {taken.host} from now on", onward
+            ),
             depends_on=("release", "verify"),
-            actions=(moving.ask_to_go(site, there),),
             preconditions=(_free(site, taken.host, taken.address),),
-            postconditions=(moving.is_there(site, there),),
             timeout_s=policy.step_timeout_s("exchange", limit_s),
-            wait_s=site.identity_confirm_s + BEGINS_S,
-            compensation=(moving.ask_to_go(site, back),),
-            undone=(moving.is_there(site, back),),
         ),
         _unspare(site, policy, replace(service, address=taken.address), taken),
     )
@@ -123,6 +110,22 @@ def _moving(site: Site, seen: Mapping[str, Report]) -> tuple[ServiceAddress, tcp
         raise _unread(site.node)
     # A run that goes on finds it at the spare address already.
     return service, replace(own, address=service.address, host=site.moving_name)
+
+
+def _went(site: Site, step: str, what: str, there: moving.Move) -> Step:
+    """Return a step in which this node goes somewhere, asked by the other one, and its way back."""
+    back = replace(there, start=there.target, target=there.start)
+    return Step(
+        id=step,
+        title=f"{site.node} {what}",
+        guide="7",
+        host=site.node,
+        actions=(moving.ask_to_go(site, there),),
+        postconditions=(moving.is_there(site, there),),
+        wait_s=site.identity_confirm_s + BEGINS_S,
+        compensation=(moving.ask_to_go(site, back),),
+        undone=(moving.is_there(site, back),),
+    )
 
 
 def _unread(node: str) -> PermanentError:

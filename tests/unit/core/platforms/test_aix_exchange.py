@@ -11,6 +11,9 @@ import re
 import shlex
 import signal
 import subprocess
+import threading
+import time
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -27,7 +30,6 @@ from hamnd.model.plan import Step
 from hamnd.model.site import IdentityMode, Paths, Platform, ServiceAddress, Site
 from hamnd.model.work import Exec
 from tests.builders import site as any_site
-from tests.lab.site.hosts import wait_until
 from tests.unit.core.platforms.test_aix import SEEN, SPARE, THEIRS
 from tests.unit.dialects.aix import specimens
 from tests.unit.dialects.reports import exited
@@ -193,6 +195,16 @@ COMMANDS = {
     "rmitab": 'grep -v "^$1:" inittab >i; mv i inittab',
     "ssh": "[ ! -e alone ]",
 }
+
+
+_pause = threading.Event()
+
+
+def wait_until(is_true: Callable[[], bool], what: str, limit_s: float = 30.0) -> None:
+    end = time.perf_counter() + limit_s
+    while not is_true():
+        assert time.perf_counter() < end, what
+        _pause.wait(0.02)
 
 
 class Node:
