@@ -102,7 +102,11 @@ def _homeward_sides(draft: Draft) -> Sides:
     here = draft.question.terms
     there, platform = from_partner(here), platform_of(here.site)
     return Sides(
-        platform.steps(there.site, there.policy, draft.their_seen),
+        platform.from_afar(
+            there.site,
+            platform.steps(there.site, there.policy, draft.their_seen),
+            draft.their_seen,
+        ),
         platform.hand_over(here.site, here.policy, draft.seen, draft.their_seen),
     )
 

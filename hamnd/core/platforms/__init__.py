@@ -68,6 +68,15 @@ class Platform(Protocol):
         """
         ...
 
+    def from_afar(
+        self, site: Site, steps: tuple[Step, ...], seen: Mapping[str, Report]
+    ) -> tuple[Step, ...]:
+        """Return `steps` of a node, which `site` is seen from, as the other node has them done.
+
+        What would end the session in which it is asked for goes another way. `seen` is as for them.
+        """
+        ...
+
     def as_exchanged(
         self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]
     ) -> Mapping[str, Report]:

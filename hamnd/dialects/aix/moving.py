@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from hamnd.dialects import keeping
+from hamnd.dialects import keeping, reach
 from hamnd.dialects.aix import inittab, one_line, program, tcpip
 from hamnd.dialects.shell import preview, quote, ssh_argv
 from hamnd.model.site import Site
@@ -66,11 +66,15 @@ said=$(sh -c "$1" 2>/dev/null) && { echo "$said already"; exit 0; }; exec sh -c 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """From which settings a node goes to which; `partner` is the other one's address meanwhile."""
+    """From which settings a node goes to which; `partner` is the other one's address meanwhile.
+
+    With a `gateway` that has to answer it there, too.
+    """
 
     start: tcpip.Settings
     target: tcpip.Settings
     partner: str
+    gateway: str = ""
 
 
 def ask_to_go(site: Site, move: Move) -> Action:
@@ -115,12 +119,19 @@ def _go(site: Site, move: Move) -> Exec:
         f"{_there(site, move.target)}; {_SAME_HOSTS}",
         f"{_back(site, move.start)}; {_SAME_HOSTS}; exit ${{r-0}}",
         f"{is_written} && {quote((rmitab, WAY_BACK))}",
-        f"{quote(is_at)} && {quote(gets_in)} </dev/null",
+        f"{quote(is_at)} && {_sees_gateway(site, move)}{quote(gets_in)} </dev/null",
     )
     tries = max(2, round(site.identity_confirm_s / (site.ssh.connect_timeout_s + TRY_S)))
     words = (site.paths.state_dir, str(tries), one_line(_WATCH))
     argv = ("sh", "-c", one_line(_GO), "hamnd-go", *words, at_boot, *lines)
     return Exec(site.node, argv)
+
+
+def _sees_gateway(site: Site, move: Move) -> str:
+    if not move.gateway:
+        return ""
+    look = reach.ping(site, "the gateway", move.gateway, source=move.target.address)
+    return f"{quote(look.request.argv)} >/dev/null && " if isinstance(look.request, Exec) else ""
 
 
 def _there(site: Site, settings: tcpip.Settings) -> str:

@@ -20,7 +20,7 @@ from hamnd.core.platforms.aix.deploying import (
     osdeploy,
     service_nodes,
 )
-from hamnd.core.platforms.aix.exchanging import around, as_exchanged
+from hamnd.core.platforms.aix.exchanging import around, as_exchanged, taken_from_afar
 from hamnd.core.platforms.aix.fuse import fuse
 from hamnd.core.platforms.aix.identity import assumed_settings, identity, settings_looks
 from hamnd.core.platforms.aix.preparing import guarded, prepare
@@ -89,6 +89,16 @@ class Aix:
         if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
             return stop(site, policy), let_go
         return (stop(site, policy), *around(site, policy, let_go, (seen, theirs)))
+
+    def from_afar(
+        self, site: Site, steps: tuple[Step, ...], seen: Mapping[str, Report]
+    ) -> tuple[Step, ...]:
+        """Return the steps with an identity that is asked for, not waited for in the session."""
+        if site.identity_mode is not IdentityMode.PRIMARY_ADDRESS:
+            return steps
+        return tuple(
+            taken_from_afar(site, one, seen) if one.id == "identity" else one for one in steps
+        )
 
     def as_exchanged(
         self, site: Site, seen: Mapping[str, Report], theirs: Mapping[str, Report]

@@ -22,7 +22,7 @@ from hamnd.dialects.aix import interfaces, moving, tcpip
 from hamnd.errors import PermanentError
 from hamnd.model.plan import Step
 from hamnd.model.site import ServiceAddress, Site
-from hamnd.model.work import Look, Report
+from hamnd.model.work import Exec, Look, Report
 
 ASKED_S = 15.0
 """What a ping may take that is sent from a node which is asked over ssh."""
@@ -79,6 +79,40 @@ def around(
             timeout_s=policy.step_timeout_s("exchange", limit_s),
         ),
         _unspare(site, policy, replace(service, address=taken.address), taken),
+    )
+
+
+def taken_from_afar(site: Site, step: Step, seen: Mapping[str, Report]) -> Step:
+    """Return the step `identity` of this node as the other one, at the spare address, asks for it.
+
+    mktcpip ends the session in which it runs, and what is proven after it is read elsewhere.
+    """
+    service = site.moving
+    own = None if service is None else _own(service, seen)
+    if service is None or own is None:  # nothing is let go of for it: `around` says so
+        return step
+    # A run that goes on may find it there already.
+    own = replace(own, host=site.standby.name, address=site.own.address)
+    mask, gateway = interfaces.mask_of(service.prefix), service.gateway or site.gateway
+    wanted = replace(
+        own, host=site.moving_name, address=service.address, mask=mask, gateway=gateway
+    )
+    known = gateway_of(site, service) or ""
+    there = moving.Move(own, wanted, partner=site.identity_spare, gateway=known)
+    went = _went(site, step.id, "", there)
+    elsewhere = (
+        one
+        for one in step.postconditions
+        if isinstance(one.request, Exec) and one.request.host != site.node
+    )
+    return replace(
+        step,
+        actions=went.actions,
+        keeps_at=None,
+        postconditions=(*went.postconditions, *elsewhere),
+        wait_s=went.wait_s,
+        compensation=went.compensation,
+        undone=went.undone,
     )
 
 

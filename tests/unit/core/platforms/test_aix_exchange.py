@@ -180,6 +180,28 @@ def test_exchanged_each_is_what_the_other_was_and_the_way_home_is_made_from_it()
     assert f"mktcpip -h aixmn2 -a {SECOND} " in str(armed)
 
 
+def test_on_the_way_home_the_other_one_is_asked_to_take_its_address_too() -> None:
+    """mktcpip in a session over the address that it replaces would end with it, half done."""
+    home = exchanged(Terms(site(), Policy()))
+    there, platform = from_partner(home).site, platform_of(site())
+    steps = platform.from_afar(there, platform.steps(there, Policy(), SEEN), SEEN)
+    identity = next(one for one in steps if one.id == "identity")
+    (action,) = identity.actions
+    assert isinstance(action.request, Exec)
+    assert action.request.host == "aixmn2", "by the node that has let go"
+    go = action.request.argv[5]
+    assert f"root@{SECOND} " in go, "where it is"
+    assert f"-h aixmn1 -a {FIRST} -m 255.255.255.192 -i en1 -g 9.114.47.126" in go
+    assert f"root@{SPARE} true" in go, "where the other one is by then"
+    assert f"-S {FIRST} 9.114.47.126" in go, "and the gateway answers it there"
+    assert identity.needs_fence
+    read_there = [one for one in identity.postconditions if one.request.host == "aixmn1"]  # type: ignore[union-attr]
+    assert read_there == [], "it is elsewhere by then"
+    assert any(f"root@{FIRST} " in str(one.request) for one in identity.postconditions)
+    (back,) = identity.compensation
+    assert f"-h aixmn2 -a {SECOND} " in str(back.request)
+
+
 # The scripts, on a node whose commands keep their state in files.
 
 COMMANDS = {
