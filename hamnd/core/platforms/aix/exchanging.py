@@ -45,7 +45,8 @@ def around(
             of the two has of its own was not read yet.
     """
     service, own = _moving(site, both[0])
-    if _own(service, both[1]) is None:  # it would have no way back, and so takes nothing
+    # It would have no way back, and so take nothing; nor would anybody know it at the address.
+    if _own(service, both[1]) is None or "links" not in both[1]:
         raise _unread(site.partner.name)
     spare = replace(own, host=site.standby.name, address=site.identity_spare)
     taken = replace(spare, address=site.partner.address)

@@ -140,10 +140,10 @@ def test_a_node_whose_settings_were_not_read_is_not_moved(told: str | None) -> N
         platform_of(there).hand_over(there, Policy(), seen, SEEN)
 
 
-@pytest.mark.parametrize("told", [None, "", "mktcpip: usage"])
+@pytest.mark.parametrize("told", [None, "", "mktcpip: usage", specimens.SETTINGS])
 def test_nothing_is_let_go_of_for_a_node_that_could_not_take_it(told: str | None) -> None:
-    """Right after an exchange what the other one has was not read yet: it would have no way back,
-    so no way there either."""
+    """Right after an exchange what the other one has was not read yet, or not all of it: it would
+    have no way back, so no way there either, and nobody would know its hardware address."""
     there = site("aixmn1")
     theirs = {} if told is None else {"settings:en1": exited(0, told)}
     with pytest.raises(PermanentError, match="what aixmn2 has of its own was not read yet"):
@@ -167,7 +167,7 @@ def test_exchanged_each_is_what_the_other_was_and_the_way_home_is_made_from_it()
     assert tcpip.parse_settings(after, "en1") == tcpip.parse_settings(specimens.SETTINGS, "en1")
     ours = platform.as_exchanged(here, SEEN, THEIRS)
     home = exchanged(Terms(here, Policy())).site
-    letting_go = platform.hand_over(home, Policy(), ours, {"settings:en1": exited(0, after)})
+    letting_go = platform.hand_over(home, Policy(), ours, SEEN)
     spare = next(one for one in letting_go if one.id == "spare")
     assert f"aixmn2 gives {FIRST} and its name up, and is {SPARE}" == spare.title
     taker = from_partner(exchanged(Terms(here, Policy()))).site
