@@ -1,13 +1,14 @@
 # Two commands on a fresh machine with Python 3.11 or newer: `make demo` and `make test`.
 # Neither needs root, Db2 or a network beyond the package registry.
 .POSIX:
-.PHONY: generated help demo test check matrix bench bench-files bench-peers lab lab-test nights soak packages aix-bundle venv clean
+.PHONY: generated help demo test check matrix bench bench-files bench-peers lab lab-test nights proofs soak packages aix-bundle venv clean
 
 VENV = .venv
 BIN = $(VENV)/bin
 ARGS =
 PYTEST_ARGS =
 WORKERS = 2
+SEEDS = $(BIN)/pytest -q tests/sim/test_seeds.py
 NIGHTS = $(BIN)/pytest -q -n $(WORKERS) --dist load tests/lab/test_lab_matrix.py \
   tests/lab/test_lab_crashes.py tests/lab/test_lab_overrides.py tests/lab/test_lab_last_word.py \
   tests/lab/test_lab_takeover.py tests/lab/test_life_whole.py \
@@ -22,7 +23,8 @@ help:
 	@echo "make test                 format, lint, types, borders between rooms, tests"
 	@echo "make check                the same without the tests"
 	@echo "make matrix               every crash and every fault in every phase of a takeover; minutes"
-	@echo "make soak                 every way two moves deep, a day of polls, fuzz, old journals; hours"
+	@echo "make soak                 other simulated nights, on and on until Ctrl-C"
+	@echo "make proofs               every way two moves deep, a day of polls, fuzz, old journals; hours"
 	@echo "make bench                measure against the budgets, print JSON"
 	@echo "make bench-peers          hamnd beside four other tools: same hosts, database, faults (root on Linux)"
 	@echo "make nights               between real hosts: those stories that make test plays (root on Linux)"
@@ -57,10 +59,12 @@ check: $(VENV)/.dev
 # Whole stories between real hosts: one night for every row of faults, crashes, overrides, a takeover, a
 # life, a setup with its test, the documents typed by a stranger, the return guard, the delivered unit
 # and a wrong gateway in `make test`, all other stories in `make lab-test`, every one of such a row in
-# `make matrix`. Nights are shared out one by one, what stands in one pair of hosts file by file.
+# `make matrix`. The seeds take all cores themselves; nights are shared out one by one, what stands in one
+# pair of hosts file by file.
 test: check
 	$(BIN)/pytest -q -n $(WORKERS) --dist loadfile --ignore-glob='tests/lab/test_lab_*' \
-	  --ignore-glob='tests/lab/test_life_*' $(PYTEST_ARGS)
+	  --ignore-glob='tests/lab/test_life_*' --ignore=tests/sim/test_seeds.py $(PYTEST_ARGS)
+	$(SEEDS) $(PYTEST_ARGS)
 	$(NIGHTS) $(PYTEST_ARGS)
 	$(HOUSES) $(PYTEST_ARGS)
 
@@ -79,6 +83,9 @@ matrix: $(VENV)/.dev
 	  tests/lab/test_lab_last_word.py tests/lab/test_life_whole.py $(PYTEST_ARGS)
 
 soak: $(VENV)/.dev
+	@$(BIN)/python -m tests.sim soak $(ARGS)
+
+proofs: $(VENV)/.dev
 	HAMND_DEPTH=2 HAMND_HOURS=24 HAMND_FUZZ=50 HAMND_RECORDS=1000000 $(BIN)/pytest -v -s -n $(WORKERS) --dist load tests/proof $(PYTEST_ARGS)
 
 bench: $(VENV)/.dev

@@ -11,6 +11,20 @@ import contextlib
 from pathlib import Path
 
 import pytest
+from _pytest.terminal import TerminalReporter
+
+EXPLORED = "explored"
+"""Name of the property in which a search tells how much it saw."""
+
+
+def pytest_terminal_summary(terminalreporter: TerminalReporter) -> None:
+    """Say at the end what the searches saw, whichever worker ran them."""
+    reports = terminalreporter.getreports("passed")
+    told = [text for one in reports for name, text in one.user_properties if name == EXPLORED]
+    if told:
+        terminalreporter.section("explored")
+        for text in told:
+            terminalreporter.write_line(str(text).strip())
 
 
 @pytest.fixture(autouse=True, scope="session")

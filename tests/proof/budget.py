@@ -1,4 +1,4 @@
-"""How long the searches of this folder may look: seconds in `make test`, for ever in `make soak`.
+"""How long the searches of this folder may look: seconds in `make test`, for long in `make proofs`.
 
 Owns `HAMND_FUZZ` and the settings of hypothesis that follow from it. Must not know what is fuzzed.
 """

@@ -1,16 +1,17 @@
 """Every way that few moves lead: no law is broken on it, and an operator gets out of each moment.
 
-Owns how deep is searched. Run with `-s` to see how many moments and moves were explored;
-HAMND_DEPTH searches deeper (`make soak`).
+Owns how deep is searched. How many moments and moves were explored is said at the end of the tests;
+HAMND_DEPTH searches deeper (`make proofs`).
 """
 
 from __future__ import annotations
 
 import os
-import sys
+from collections.abc import Callable
 
 import pytest
 
+from tests.conftest import EXPLORED
 from tests.proof.ways import (
     ACTING,
     ROOTS,
@@ -28,13 +29,16 @@ DEPTH = int(os.environ.get("HAMND_DEPTH", "1"))
 @pytest.mark.sim
 @pytest.mark.timeout(0)
 @pytest.mark.parametrize("root", ROOTS)
-def test_no_way_breaks_a_law_and_out_of_every_moment_leads_one(root: str) -> None:
+def test_no_way_breaks_a_law_and_out_of_every_moment_leads_one(
+    root: str, record_property: Callable[[str, object], None]
+) -> None:
     """Given a moment of a pair's life, when anything that may happen happens, in any order, then
     the onlooker sees no law broken, and whoever does what hamnd offers ends served."""
     explored = explore(DEPTH, (root,))
-    sys.stdout.write(
-        f"\n{root}: {len(explored.moments)} moments, {explored.edges} moves, "
-        f"{', '.join(f'{name} {count}' for name, count in sorted(explored.by_state.items()))}\n"
+    record_property(
+        EXPLORED,
+        f"{root}: {len(explored.moments)} moments, {explored.edges} moves, "
+        f"{', '.join(f'{name} {count}' for name, count in sorted(explored.by_state.items()))}",
     )
     assert len(explored.moments) > 10
     for moment in explored.moments:

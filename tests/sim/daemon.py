@@ -36,6 +36,7 @@ from hamnd.core.events import (
     DiskObserved,
     EpochKept,
     Event,
+    Halted,
     LookCompleted,
     RoundCompleted,
     Started,
@@ -301,6 +302,10 @@ class Daemon:
             return
         self.handle(DiskObserved(1.0, 10 << 30), life)
         self.world.heap.after(DISK_INTERVAL_S, lambda: self._watch_disk(life))
+
+    def halt(self) -> None:
+        """Tell the daemon that its journal was too slow."""
+        self.handle(Halted("the journal is slow"))
 
     def hint(self, host: str) -> None:
         """Tell the daemon that a persistent connection broke."""

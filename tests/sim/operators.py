@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from hamnd.core.events import (
     AbortRequested,
     AttestRequested,
+    ClearRequested,
     ConcludeRequested,
     ConfirmRequested,
     Event,
@@ -24,7 +25,7 @@ from hamnd.core.gates import blocking
 from hamnd.core.run import is_past_no_return
 from hamnd.core.state import Decision, NodeState
 from hamnd.demo.db2_node import HostPower
-from hamnd.model.names import PlanKind, RunStatus, State
+from hamnd.model.names import Mode, PlanKind, RunStatus, State
 from hamnd.model.plan import Override, Plan, PlanRequest
 from tests.sim.daemon import Daemon
 from tests.sim.ground import PRIMARY, STANDBY, Ground
@@ -102,6 +103,9 @@ class Operator:
         if not daemon.is_up or self.is_away:
             return
         state = daemon.state
+        if state.mode is Mode.OBSERVE_ONLY:
+            self._ask(ClearRequested("the disk is well again", WHO))
+            return
         run = state.run
         if run is not None:
             if run.status is RunStatus.PAUSED:

@@ -12,7 +12,7 @@ from functools import partial
 
 from hamnd.core.state import Decision
 from hamnd.demo.db2_node import HostPower
-from hamnd.model.names import Phase, RunStatus, State
+from hamnd.model.names import Mode, Phase, RunStatus, State
 from tests.sim.daemon import Daemon
 from tests.sim.ground import PRIMARY, STANDBY, Ground
 from tests.sim.heap import Heap
@@ -86,6 +86,7 @@ class Play:
         world.weather = Weather(universe.lost_reports, universe.latency_s)
         world.shell = type(world.shell)(ground, world.dice, universe.haste)
         self.trouble.hint = self.daemon.hint
+        self.trouble.halt = self.daemon.halt
         self.trouble.plan(universe.faults)
         for crash in universe.crashes:
             self.heap.after(crash.at_s, partial(self._arm, crash))
@@ -140,8 +141,8 @@ class Play:
 
     # The story.
 
-    def run(self, *, returns: bool = False) -> Outcome:
-        """Play until the site is settled; with `returns` the old machine comes back after that.
+    def run(self) -> Outcome:
+        """Play until the site is settled, and where it returns the old machine is examined.
 
         Raises SeedFailedError.
         """
@@ -150,7 +151,7 @@ class Play:
             self.begin()
             self._play()
             self.laws.judge_loss()
-            if returns:
+            if universe.returns:
                 self._examine()
         except Exception as error:
             told = (
@@ -228,9 +229,10 @@ class Play:
         state = self.daemon.state
         run = state.run
         is_open = run is not None and run.status in (RunStatus.RUNNING, RunStatus.PAUSED)
-        return not is_open and state.state in (State.ACTIVE, State.PEER)
+        may_act = not is_open and state.mode is Mode.NORMAL
+        return may_act and state.state in (State.ACTIVE, State.PEER)
 
 
 def play(universe: Universe) -> Outcome:
     """Play one universe. Raises SeedFailedError."""
-    return Play(universe).run(returns=True)
+    return Play(universe).run()

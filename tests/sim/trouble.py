@@ -25,6 +25,7 @@ class Trouble:
         self.ground = ground
         self.transcript = transcript
         self.hint: Callable[[str], None] = lambda _: None
+        self.halt: Callable[[], None] = lambda: None
         self.is_over = False
 
     def plan(self, faults: tuple[Fault, ...]) -> None:
@@ -75,6 +76,7 @@ class Trouble:
             FaultKind.SLOW: self._slow,
             FaultKind.CLOCK: self._clock,
             FaultKind.BY_HAND: self._promote_by_hand,
+            FaultKind.SLOW_DISK: lambda _: self.halt(),
         }
         deeds.get(fault.kind, self._break)(fault)
 

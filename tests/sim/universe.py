@@ -60,6 +60,8 @@ class FaultKind(StrEnum):
     """A copy onto the standby is running."""
     BY_HAND = "by_hand"
     """Somebody promotes at the console and takes the address, past hamnd."""
+    SLOW_DISK = "slow_disk"
+    """A page of the journal takes too long: hamnd only observes until somebody clears that."""
 
 
 NOTICED_AFTER_S = 12.0
@@ -136,6 +138,8 @@ class Universe:
     is_kernel_awake: bool = True
     linger_s: float = 3.0
     """How long a settled site is watched before its story ends."""
+    returns: bool = False
+    """The old machine comes back after a takeover, and is examined."""
 
     @property
     def over_at_s(self) -> float:
@@ -247,6 +251,7 @@ def draw(seed: int) -> Universe:
         haste=dice.choice((0.1, 0.5, 1.0)),
         restarts_alone=dice.random() < 0.3,
         is_kernel_awake=dice.random() < 0.6,
+        returns=True,
     )
 
 
@@ -305,7 +310,7 @@ PRIMARY_FAULTS = (
     FaultKind.CUT_PAIR,
 )
 OTHER_FAULTS = (
-    *(one for one in FaultKind if one not in PRIMARY_FAULTS),
+    *(one for one in FaultKind if one not in (*PRIMARY_FAULTS, FaultKind.SLOW_DISK)),
     FaultKind.CUT_PAIR,
     FaultKind.CONTROLLER,
 )
