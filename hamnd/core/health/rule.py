@@ -241,17 +241,21 @@ def _rule_by_service(watch: Watch, now: Instant, terms: Terms) -> DownRule:
     moving = moved_by(watch, terms.site.partner.name, now, policy.slow_freshness_s)
     if moving or not _host_answers(watch, now, policy):
         return DownRule()
-    failing: list[tuple[Instant, str]] = []
+    # Each with its first and its last failing answer: one alone says nothing of the time since.
+    failing: list[tuple[Instant, Instant | None, str]] = []
     xcatd, partner = watch.xcatd, watch.partner
     if xcatd.failing_since is not None and is_recent(xcatd.failing_last, now, freshness_s(policy)):
-        failing.append((xcatd.failing_since, f"xcatd: {xcatd.detail}"))
+        failing.append((xcatd.failing_since, xcatd.failing_last, f"xcatd: {xcatd.detail}"))
     if partner.failing_since is not None and is_recent(partner.at, now, policy.slow_freshness_s):
-        failing.append((partner.failing_since, f"database: {partner.detail}"))
+        failing.append((partner.failing_since, partner.at, f"database: {partner.detail}"))
     if not failing:
         return DownRule()
-    since = min(moment for moment, _ in failing)
-    held = now.since(since) >= policy.service_down_after_s
-    told = tuple(sentence for _, sentence in failing)
+    since = min(first for first, _, _ in failing)
+    held = any(
+        last is not None and last.since(first) >= policy.service_down_after_s
+        for first, last, _ in failing
+    )
+    told = tuple(sentence for _, _, sentence in failing)
     return DownRule(Cause.SERVICE, since, held, ("the host answers", *told))
 
 

@@ -103,9 +103,8 @@ def test_a_living_host_whose_ping_is_filtered_is_not_down() -> None:
 
 def test_a_service_that_fails_for_long_enough_is_down_although_the_host_answers() -> None:
     failing = {**ALIVE, Probe.XCATD: "refused"}
-    watch = heard(failing, *[float(n) for n in range(1, 62)])
-    assert judge(watch, 30.0).is_held is False
-    rule = judge(watch, 61.5)
+    assert not judge(heard(failing, *[float(n) for n in range(1, 31)]), 30.5).is_held
+    rule = judge(heard(failing, *[float(n) for n in range(1, 62)]), 61.5)
     assert (rule.cause, rule.is_held) == (Cause.SERVICE, True)
     assert "the host answers" in rule.basis
 
@@ -114,6 +113,18 @@ def test_a_partner_database_that_fails_is_the_cause_service() -> None:
     partner = PartnerDatabase(False, "primary", None, at(60.0), at(0.0), "database down")
     watch = replace(heard(ALIVE, 60.0), partner=partner)
     assert judge(watch, 61.0).cause is Cause.SERVICE
+
+
+def test_one_failing_answer_says_nothing_of_the_time_since() -> None:
+    """Given a database that failed once, when no answer came after that for as long as it takes to
+    count as down, then it is not held to have failed all the time: it may have been mended."""
+    once = PartnerDatabase(False, "primary", None, at(5.0), at(5.0), "database down")
+    watch = replace(heard(ALIVE, 14.0), partner=once)
+    hasty = replace(terms(), policy=replace(terms().policy, service_down_after_s=8.0))
+    rule = judge(watch, 14.5, hasty)
+    assert (rule.cause, rule.is_held) == (Cause.SERVICE, False)
+    again = replace(watch, partner=replace(once, at=at(13.5)))
+    assert judge(again, 14.5, hasty).is_held
 
 
 def test_a_service_failure_that_was_not_seen_lately_counts_no_more() -> None:
