@@ -49,6 +49,11 @@ def on_plan(turn: Turn, event: PlanRequested) -> None:
         told = f"a drill at the end and a conversion are parts of a setup, not of a {kind}"
         turn.refuse(Refusal("setup", told, hint="hamnctl plan setup --convert --drill"))
         return
+    if _has_more(event.request, request):
+        told = "what goes on ends as it began: it has no drill or conversion that it began without"
+        hint = "hamnctl plan setup --continue; then plan setup with the rest"
+        turn.refuse(Refusal("setup", told, hint=hint))
+        return
     draft = draft_of(turn, request)
     impossible = why_impossible(draft.question)
     if impossible is not None:
@@ -68,6 +73,12 @@ def _whole(turn: Turn, request: PlanRequest) -> PlanRequest:
         return request
     asked = run.plan.request
     return replace(request, with_drill=asked.with_drill, with_conversion=asked.with_conversion)
+
+
+def _has_more(asked: PlanRequest, whole: PlanRequest) -> bool:
+    """Whether a part is asked for that what goes on does not have."""
+    has_drill = asked.with_drill and not whole.with_drill
+    return has_drill or (asked.with_conversion and not whole.with_conversion)
 
 
 def on_retry(turn: Turn, event: RetryRequested) -> None:

@@ -265,6 +265,20 @@ def test_what_goes_on_has_the_test_that_it_began_with() -> None:
     assert DEFINE in [one.id for one in story.shown().steps]
 
 
+def test_what_goes_on_gets_no_drill_that_it_began_without() -> None:
+    """Given a setup without a drill is paused, when it is continued with one, then that is refused
+    rather than left out in silence."""
+    story = begun()
+    run = run_of(story)
+    alone = replace(run.plan, request=PlanRequest(PlanKind.SETUP))
+    held = replace(run, plan=alone, status=RunStatus.PAUSED, paused_step="setup-guard")
+    story.state = replace(story.state, run=held)
+    asked = PlanRequest(PlanKind.SETUP, is_successor=True, with_drill=True)
+    refusal = story.feed(PlanRequested(asked, "anna")).refusal
+    assert refusal is not None
+    assert "began without" in refusal.sentence
+
+
 def test_only_a_setup_has_such_an_end() -> None:
     request = PlanRequest(PlanKind.SWITCHOVER, with_drill=True)
     refusal = Story().in_peer().feed(PlanRequested(request, "anna")).refusal
