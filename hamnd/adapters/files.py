@@ -12,6 +12,7 @@ import errno
 import os
 import shutil
 import stat
+import threading
 from dataclasses import astuple
 
 from hamnd.model.work import Ending, Place, Read, Report, Swap
@@ -31,6 +32,7 @@ class LocalFiles:
     def __init__(self, clock: Clock) -> None:
         """Take the clock for the reports."""
         self._clock = clock
+        self._switching = threading.Lock()
 
     async def read(self, request: Read, timeout_s: float) -> Report:
         """Return the text as stdout with exit code 0, or exit code 1 and the reason as stderr."""
@@ -64,61 +66,119 @@ class LocalFiles:
         started = self._clock.now()
         code, reason = 0, ""
         targets = ", ".join(one.target for one in request.places)
+        given_up = threading.Event()
         try:
             async with asyncio.timeout(timeout_s):
-                if not await asyncio.to_thread(_swap, request.places):
+                if not await asyncio.to_thread(self._swap_alone, request.places, given_up):
                     missing = ", ".join(one.staged for one in request.places)
                     code, reason = NOTHING_STAGED, f"{missing} is not there"
         except TimeoutError:
+            given_up.set()
             detail = f"{targets} was not switched within {timeout_s:g} s"
             return Report(Ending.LOST, started, self._clock.now(), detail=detail)
         except OSError as error:
             code, reason = 1, f"{error.filename or targets}: {error.strerror}"
         return Report(Ending.EXITED, started, self._clock.now(), exit_code=code, stderr=reason)
 
+    def _swap_alone(self, places: tuple[Place, ...], given_up: threading.Event) -> bool:
+        """One at a time: one that was given up may still wait for its disk."""
+        with self._switching:
+            return _swap(places, given_up)
 
-def _swap(places: tuple[Place, ...]) -> bool:
+
+def _swap(places: tuple[Place, ...], given_up: threading.Event) -> bool:
     """Put what is staged in force, and keep what was: all of it, or nothing of it.
 
-    What takes time comes before the first switch and after the last one, so that next to nothing
-    lies between them. False where nothing is staged. Raises OSError.
+    What takes time comes before the first switch, so that next to nothing lies between them; what a
+    crash cut off is brought to its end by the same request. False where nothing is staged. Raises
+    OSError.
     """
-    staged = [one for one in places if os.path.lexists(one.staged)]
-    if not staged:
-        return False
-    for one in staged:
+    waiting = [one for one in places if _is_staged(one)]
+    for one in waiting:
         _sync_all(one.staged)
-    for one in staged:
-        _remove(one.kept)
+    if given_up.is_set():  # what is staged may be another thing by now
+        return True
+    for one in waiting:
+        _prepare(one)
     with contextlib.ExitStack() as undone:
-        exchanged = [one for one in staged if _switch(one, undone)]
-        for one in exchanged:
-            os.rename(one.staged, one.kept)
-            undone.callback(os.rename, one.kept, one.staged)
+        for one in waiting:
+            _switch(one, undone)
+        for folder in {os.path.dirname(path) for one in waiting for path in astuple(one)}:
+            _sync(folder)
         undone.pop_all()
-    folders = {os.path.dirname(path) for one in staged for path in astuple(one)}
-    for folder in sorted(folders):
-        _sync(folder)
-    return True
+    for one in places:
+        _remove(_mark(one))
+        _remove(_absence(one.staged))
+    return bool(waiting)
 
 
-def _switch(place: Place, undone: contextlib.ExitStack) -> bool:
-    """Put one path in force, and its way back on the stack.
+def _is_staged(place: Place) -> bool:
+    return os.path.lexists(place.staged) or os.path.lexists(_absence(place.staged))
 
-    True where what was in force is at `staged` now; else it is at `kept`, if there was any.
-    """
+
+def _mark(place: Place) -> str:
+    """Tells the inode that is being put in force; whoever stages anew takes it away first."""
+    return f"{place.staged}.switching"
+
+
+def _absence(path: str) -> str:
+    """Stands for a path that was not there before: to go back to that is to take it away."""
+    return f"{path}.absent"
+
+
+def _prepare(place: Place) -> None:
+    """Make room for what is in force, and leave a mark of what is about to be done."""
+    if not os.path.lexists(place.staged) or _is_begun(place):
+        return
+    _remove(place.kept)
+    _remove(_absence(place.kept))
+    if not os.path.lexists(place.target):
+        _write(_absence(place.kept), "")
+    _write(_mark(place), str(os.lstat(place.staged).st_ino))
+
+
+def _is_begun(place: Place) -> bool:
+    """Whether a crash cut this switch off when what was in force was no longer at its target."""
+    if not os.path.lexists(place.target):
+        return os.path.lexists(_mark(place)) and os.path.lexists(place.kept)
+    return _is_exchanged(place)
+
+
+def _is_exchanged(place: Place) -> bool:
+    with contextlib.suppress(FileNotFoundError), open(_mark(place), encoding="ascii") as file:
+        return file.read() == str(os.lstat(place.target).st_ino)
+    return False
+
+
+def _switch(place: Place, undone: contextlib.ExitStack) -> None:
+    """Put one path in force and keep what was; the way back is on the stack."""
     staged, target, kept = astuple(place)
-    if not os.path.lexists(target):
-        os.rename(staged, target)
+
+    def move(source: str, goal: str) -> None:
+        os.rename(source, goal)
+        undone.callback(os.rename, goal, source)
+
+    if not os.path.lexists(staged):  # its absence is
+        if os.path.lexists(target):
+            move(target, kept)
+    elif _is_exchanged(place):
+        move(staged, kept)
+    elif not os.path.lexists(target):
+        move(staged, target)
     elif _exchange(staged, target):
         undone.callback(_exchange, staged, target)
-        return True
+        move(staged, kept)
     else:
-        os.rename(target, kept)
-        undone.callback(os.rename, kept, target)
-        os.rename(staged, target)
-    undone.callback(os.rename, target, staged)
-    return False
+        move(target, kept)
+        move(staged, target)
+
+
+def _write(path: str, text: str) -> None:
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    _sync(os.path.dirname(path))
 
 
 def _exchange(one: str, other: str) -> bool:
@@ -145,6 +205,8 @@ def _remove(path: str) -> None:
 
 def _sync_all(staged: str) -> None:
     """What is staged is on disk before it is in force; a rename may be there before contents."""
+    if not os.path.lexists(staged):
+        return
     if stat.S_ISREG(os.lstat(staged).st_mode):
         _sync(staged)
     for folder, _, names in os.walk(staged):

@@ -35,14 +35,23 @@ _PULL = """\
 set -eu; umask 077; rsync=$1 shell=$2 from=$3; shift 3
 bad() { echo "$1" >&2; exit 1; }
 ASK
-changed=0 entries=0 same=true
+place() { dir=${1%/*}/.hamnd name=${1##*/}; }
+prepare() {
 while [ $# -gt 1 ]; do
-source=$1 target=$2; shift 2; dir=${target%/*}/.hamnd name=${target##*/}; tail=
-case $source in */) tail=/ ;; esac
+target=$2; place "$2"; shift 2
 for link in "$dir" "$dir/new" "$dir/old" "$dir/new/$name"; do
 [ ! -h "$link" ] || bad "$link is a link: somebody else left it there"; done
 mkdir -p "$dir/new" "$dir/old"; rm -rf "$dir/$name.sha256"
-case $0 in hamnd-salvage) rm -rf "$dir/old/$name" ;; esac
+[ -e "$target" ] || continue
+rm -f "$dir/new/$name.switching" "$dir/old/$name.switching"
+case $0 in hamnd-salvage) rm -rf "$dir/old/$name" "$dir/old/$name.absent" ;; esac
+done
+}
+prepare "$@"
+changed=0 entries=0 same=true
+while [ $# -gt 1 ]; do
+source=$1 target=$2; place "$2"; shift 2; tail=
+case $source in */) tail=/ ;; esac
 tries=0
 while :; do
 "$rsync" -as --no-D --delete --timeout=30 --rsync-path="$there" -e "$shell" \
@@ -65,13 +74,15 @@ entries=$((entries + $(find "$dir/new/$name" | wc -l)))
 said=$([ ! -e "$target" ] || "$rsync" -anc --no-D --delete --itemize-changes \
 "$dir/new/$name$tail" "$target$tail")
 if [ -e "$target" ] && [ -z "$said" ]; then rm -rf "$dir/new/$name"
-else changed=$((changed + 1)); rm -rf "$dir/old/$name"; fi
+else changed=$((changed + 1)); fi
 done
 printf 'hamnd-copy {"as_of": %s, "entries": %s, "changed": %s, "identical": %s, ' \
 "$as_of" "$entries" "$changed" "$same"
 printf '"sentence": "verified; %s of the paths had changed"}\\n' "$changed"
 """
 """What is the same as what is in place is not switched: the one before is the one that differs.
+Before anything is staged anew the marks of a switch that a crash cut off are gone (adapters.files);
+but while nothing is in force, what was in force last stays where it is.
 Whether the CA in place is the primary's is told before anything is: it may come to nothing.
 
 A file that grows all the time (leases) is taken again a few times, until it held still for once.

@@ -161,6 +161,8 @@ try:
     os.makedirs(os.path.join(hidden, "old"), exist_ok=True)
     os.makedirs(os.path.join(hidden, "new"), exist_ok=True)
     shutil.rmtree(new, ignore_errors=True)
+    if os.path.exists(new + ".switching"):  # the mark of a switch that a crash cut off
+        os.unlink(new + ".switching")
     if os.path.isdir(tables):
         flag = "-a" if sys.platform.startswith("linux") else "-pR"
         made = subprocess.run(["cp", flag, tables, new], stderr=subprocess.PIPE)

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -33,6 +38,14 @@ def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mo
 
 def held(place: Path) -> dict[str, str]:
     return {str(path.parent.relative_to(place)): path.read_text() for path in place.rglob("*.pem")}
+
+
+async def swap_back(place: Path, *names: str) -> Report:
+    """The way back: what was kept is staged, and what was staged is kept."""
+    places = tuple(
+        Place(*(str(place / folder / name) for folder in ("old", "", "new"))) for name in names
+    )
+    return await files.LocalFiles(SystemClock()).swap(Swap("aixmn2", places), 5.0)
 
 
 async def test_the_staged_set_is_in_force_and_the_previous_one_is_kept(place: Path) -> None:
@@ -136,3 +149,73 @@ async def test_a_place_that_cannot_keep_the_previous_one_is_no_empty_stage(place
     (place / "old").rmdir()
     assert (await swap(place)).exit_code == 1
     assert held(place) == {"ca": "stale", "new/ca": "fresh"}
+
+
+async def test_the_way_back_takes_away_what_was_not_there_before(place: Path) -> None:
+    """Given a set of which one path was never there, when it is switched and switched back, then
+    that path is gone again: no mix of the two remains, however often it is asked for."""
+    with_certificates(place)
+    (place / "cert/server-cred.pem").unlink()
+    (place / "cert").rmdir()
+    assert (await swap(place, "cert")).exit_code == 0
+    assert held(place) == {"ca": "fresh", "cert": "fresh", "old/ca": "stale"}
+    for code in (0, files.NOTHING_STAGED):
+        assert (await swap_back(place, "ca", "cert")).exit_code == code
+        assert held(place) == {"ca": "stale", "new/ca": "fresh", "new/cert": "fresh"}
+
+
+@pytest.mark.parametrize("moment", range(6))
+async def test_a_switch_that_a_crash_cut_off_is_brought_to_its_end_by_the_same_request(
+    place: Path, monkeypatch: pytest.MonkeyPatch, moment: int
+) -> None:
+    """Given hamnd killed before any one of its renames, when the same is asked for again, then
+    all of it is in force, and what was before is kept."""
+    renames, rename = 0, os.rename
+
+    class Killed(BaseException):
+        """No way back is taken after it."""
+
+    def counted(one: str, other: str, call: Callable[[str, str], Any]) -> Any:
+        nonlocal renames
+        if renames >= moment:
+            raise Killed
+        renames += 1
+        return call(one, other)
+
+    with_certificates(place)
+    with monkeypatch.context() as patched:
+        if (exchange := files._exchange)(str(place / "ca"), str(place / "ca")):
+            patched.setattr(files, "_exchange", lambda a, b: counted(a, b, exchange))
+        patched.setattr(os, "rename", lambda a, b: counted(a, b, rename))
+        with contextlib.suppress(Killed):
+            await swap(place, "cert")
+    assert (await swap(place, "cert")).exit_code in (0, files.NOTHING_STAGED)
+    fresh, stale = {"ca": "fresh", "cert": "fresh"}, {"old/ca": "stale", "old/cert": "stale"}
+    assert held(place) == fresh | stale
+    assert sorted(path.name for path in (place / "new").iterdir()) == []
+
+
+async def test_a_switch_that_was_given_up_does_not_come_later(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Given a disk that takes longer than the switch may, when that is given up, then nothing is
+    put in force afterwards: what is staged by then may be another thing."""
+    is_slow, is_over = threading.Event(), threading.Event()
+    monkeypatch.setattr(files, "_sync_all", lambda path: is_slow.wait(20))
+    swap_, given = files._swap, Swap("aixmn2", (Place(*(str(place / n) for n in NAMES)),))
+
+    def watched(places: tuple[Place, ...], given_up: threading.Event) -> bool:
+        try:
+            return swap_(places, given_up)
+        finally:
+            is_over.set()
+
+    monkeypatch.setattr(files, "_swap", watched)
+    report = await files.LocalFiles(SystemClock()).swap(given, 0.2)
+    assert report.ending is Ending.LOST
+    is_slow.set()
+    assert await asyncio.to_thread(is_over.wait, 20)
+    assert held(place) == {"ca": "stale", "new/ca": "fresh", "old/ca": "ancient"}
+
+
+NAMES = ("new/ca", "ca", "old/ca")
