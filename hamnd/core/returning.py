@@ -89,7 +89,8 @@ def _returned(state: NodeState, now: Instant, terms: Terms) -> list[Condition]:
 def _out_since(state: NodeState, terms: Terms) -> float | None:
     """Return since when the partner of an active node is an old primary, or None: it is none.
 
-    Taken over from by hand it is one as well, unless it said since that it is the standby.
+    Taken over from by hand it is one as well, unless it said since that it is the standby, and a
+    reboot leaves nobody in that role: a shared disk is then mounted by neither.
     """
     last, partner = state.last_takeover, state.watch.partner
     if state.state is not State.ACTIVE:
@@ -98,8 +99,10 @@ def _out_since(state: NodeState, terms: Terms) -> float | None:
         return last.finished_at
     if state.is_followed or not terms.site.is_on_standby:
         return None
-    has_told = partner.at is not None and partner.at.wall_s > state.since
-    return None if has_told and partner.role == "standby" else state.since
+    view, told_at = state.watch.replication, partner.at
+    has_told = told_at is not None and told_at.wall_s > state.since
+    is_proof = view is None or view.is_role_lasting
+    return None if has_told and is_proof and partner.role == "standby" else state.since
 
 
 def is_serving_again(watch: Watch, now: Instant, terms: Terms, since_s: float) -> bool | None:

@@ -76,7 +76,7 @@ class SharedDiskEngine:
             told = f"mounted here: the one copy, {terms.site.partner.name} "
             told += "could mount it" if is_backed else "is not known to be able to mount it"
             mounted = replace(seen, role="primary", state="mounted", summary=told)
-            return replace(mounted, is_protecting=is_backed)
+            return replace(mounted, is_role_lasting=False, is_protecting=is_backed)
         if disk.mounted or disk.read_only:
             half = ", ".join((*disk.mounted, *disk.read_only))
             return replace(seen, state=PARTLY, problems=(f"only partly mounted here: {half}",))

@@ -361,8 +361,8 @@ def test_the_old_primary_that_answers_again_is_a_condition() -> None:
     assert where(story) == State.ACTIVE
 
 
-@pytest.mark.parametrize("partner", ["good", "dumb", "standby"])
-def test_so_is_one_that_was_taken_over_from_by_hand_unless_it_follows(partner: str) -> None:
+def returned_by_hand(partner: str) -> Story:
+    """Taken over by hand, and the old primary is back."""
     story = Story().primary_down()
     story.world.database.role, story.world.database.state = "PRIMARY", "DISCONNECTED"
     story.world.has_address = True
@@ -371,9 +371,25 @@ def test_so_is_one_that_was_taken_over_from_by_hand_unless_it_follows(partner: s
     assert status(story, "OldPrimaryReturned")[0] is Status.FALSE
     story.world.come_back()
     story.world.partner = partner
-    story.live(15.0)
+    return story.live(15.0)
+
+
+@pytest.mark.parametrize("partner", ["good", "dumb", "standby"])
+def test_so_is_one_that_was_taken_over_from_by_hand_unless_it_follows(partner: str) -> None:
+    story = returned_by_hand(partner)
     found = story.state.assessment.condition("OldPrimaryReturned")
     assert (found is not None and found.status is Status.TRUE) is (partner != "standby")
+
+
+def test_an_old_primary_that_merely_has_not_mounted_the_shared_disk_is_no_follower() -> None:
+    story = returned_by_hand("standby")
+    reading = story.state.watch.replication
+    assert reading is not None
+    watch = replace(story.state.watch, replication=replace(reading, is_role_lasting=False))
+    seen = assess(replace(story.state, watch=watch), at(story.now_s), story.terms)
+    found = seen.condition("OldPrimaryReturned")
+    assert found is not None
+    assert found.status is Status.TRUE
 
 
 def test_an_old_primary_that_is_gone_again_is_not_said_to_be_back() -> None:
