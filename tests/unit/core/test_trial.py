@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from dataclasses import replace
 
 import pytest
@@ -254,6 +255,39 @@ def test_a_primary_that_is_down_by_then_is_not_asked_to_hand_over() -> None:
     story.until(lambda: run_of(story).status is RunStatus.PAUSED, 60.0)
     assert "no drill now" in run_of(story).reason
     assert story.state.state is not State.TAKING_OVER
+
+
+def with_setup_done(story: Story, status: RunStatus) -> Story:
+    """All that is set up is done, and nothing of the drill has begun."""
+    run = run_of(story)
+    steps = {
+        key: replace(one, outcome=Outcome.DONE) if key.startswith(SETUP) or key == "alone" else one
+        for key, one in run.steps.items()
+    }
+    story.state = replace(story.state, run=replace(run, steps=steps, status=status))
+    return story
+
+
+def test_a_primary_that_dies_before_the_drill_of_a_paused_setup_is_down() -> None:
+    story = with_setup_done(begun(), RunStatus.PAUSED).primary_down()
+    assert story.state.state is State.PRIMARY_DOWN
+
+
+def test_a_primary_that_is_back_is_asked_to_hand_over_once_the_setup_is_retried() -> None:
+    """Given a setup whose drill found the primary down, when that answers again, then the state
+    says so, and the retry begins the drill."""
+    story = begun()
+    alive = deepcopy(story.world)
+    story.state = replace(story.state, run=replace(run_of(story), status=RunStatus.PAUSED))
+    story.primary_down()
+    with_setup_done(story, RunStatus.RUNNING).until(
+        lambda: run_of(story).status is RunStatus.PAUSED, limit_s=60.0
+    )
+    assert "no drill now" in run_of(story).reason
+    story.world = alive
+    story.until(lambda: story.state.state is State.PEER, 120.0)
+    assert story.retry().refusal is None
+    story.until(lambda: story.state.state is State.TAKING_OVER, 60.0)
 
 
 def test_what_goes_on_has_the_test_that_it_began_with() -> None:
