@@ -17,9 +17,15 @@ from hamnd.core.raising import give_back
 from hamnd.model.epoch import Claim
 from hamnd.model.plan import HOME, Plan, Step
 
-NEEDS = {"release": ("identity",), "identity": ("exchange",), "epoch": ("promote",)}
+NEEDS = {
+    "spare": ("identity",),
+    "release": ("identity",),
+    "identity": ("exchange",),
+    "epoch": ("promote",),
+}
 """What has to be taken back, not only left out, before these are: nobody gets an address that is
-still elsewhere (law 3), nor an epoch while the other's database is primary."""
+still elsewhere (law 3), nor an epoch while the other's database is primary. On AIX the way back of
+`spare` is itself the way home."""
 
 
 def build_undo(draft: Draft, run_steps: tuple[Step, ...], why: str) -> Plan:

@@ -60,8 +60,12 @@ echo "it goes, and comes back by itself unless it gets in from there"
 """
 _SAME_HOSTS = f"cmp -s hosts.before {tcpip.HOSTS} || cat hosts.before >{tcpip.HOSTS}"
 _ASK = """\
-said=$(sh -c "$1" 2>/dev/null) && { echo "$said already"; exit 0; }; exec sh -c "$2"
+said=$(sh -c "$1" 2>/dev/null) && { echo "$said already"; exit 0; };
+case $(sh -c "$3" 2>&1) in *sendto:*|*sendmsg*|*ermitted*) ;;
+*", 100% packet loss"*) exec sh -c "$2";; esac;
+echo "somebody may answer for $4: it is not asked to go there" >&2; exit 1
 """
+"""Whichever way it goes, home too: nobody gets an address that answers elsewhere (law 3)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +87,11 @@ def ask_to_go(site: Site, move: Move) -> Action:
     `site` is seen from the node that goes. Whether it arrived, `is_there` tells.
     """
     go = preview(_go(site, move), _seen_by_partner(site, move, move.start))
-    argv = ("sh", "-c", one_line(_ASK), "hamnd-ask-to-go", _is_there(site, move), go)
+    address = move.target.address
+    ping = reach.ping(replace(site, node=site.partner.name), move.target.host, address).request
+    answers = quote(ping.argv) if isinstance(ping, Exec) else "false"
+    words = (_is_there(site, move), go, answers, address)
+    argv = ("sh", "-c", one_line(_ASK), "hamnd-ask-to-go", *words)
     request = Exec(site.partner.name, argv)
     by_hand = tuple(Exec(site.node, one) for one in _words(site, move.target))
     return Action(request, is_repeatable=True, by_hand=by_hand)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import pytest
 
+from hamnd.core.plans import undo
 from hamnd.core.plans.switchover import Sides, from_partner, switchover_steps
 from hamnd.core.platforms import platform_of
 from hamnd.core.policy import Policy, Terms, exchanged
@@ -26,7 +27,7 @@ from hamnd.dialects import shell
 from hamnd.dialects.aix import moving, tcpip
 from hamnd.errors import PermanentError
 from hamnd.model.epoch import Claim
-from hamnd.model.plan import Step
+from hamnd.model.plan import HOME, Step
 from hamnd.model.site import IdentityMode, Paths, Platform, ServiceAddress, Site
 from hamnd.model.work import Exec
 from tests.builders import site as any_site
@@ -81,7 +82,7 @@ def test_who_goes_is_asked_where_it_is_and_gets_in_where_the_other_one_is_by_the
         (action,) = steps[name].actions
         assert isinstance(action.request, Exec)
         assert action.request.host == "aixmn2", "by the node that stays"
-        there, go = action.request.argv[4:]
+        there, go = action.request.argv[4:6]
         assert f"root@{target} " in there
         assert f"root@{start} " in go
         assert f"root@{other} true" in go
@@ -101,6 +102,50 @@ def test_every_way_there_has_its_way_back() -> None:
         assert f"root@{start} " in request.argv[5]
         assert f"-h {called} -a {target} " in request.argv[5]
         assert f"is reached at {target}, is called {called}" in steps[name].undone[0].expects
+
+
+@pytest.mark.parametrize("half", ["", HOME])
+def test_nobody_is_sent_home_before_the_other_gave_the_address_back(half: str) -> None:
+    """Left out it still has it; the way back of `spare` goes home as the one of `release` does."""
+    run = tuple(
+        replace(one, id=f"{half}{key}", claims=None)
+        for key, one in switchover().items()
+        if key in ("spare", "release", "identity")
+    )
+    acted = {one.id for one in run}
+    for name in ("spare", "release"):
+        step = next(one for one in run if one.id == f"{half}{name}")
+        assert f"undo-{half}identity" in undo._undone(step, acted).depends_on
+
+
+def test_nobody_is_sent_where_another_one_answers(tmp_path: Path) -> None:
+    """The way home asks it as the way there does; who is there already answers for itself."""
+    (back,) = switchover()["spare"].compensation
+    assert isinstance(back.request, Exec)
+    script, name, _, _, ping, address = back.request.argv[2:]
+    assert "ping" in ping
+    assert ping.endswith(f" {FIRST}")
+    went = tmp_path / "went"
+    for is_there, answers, is_asked in (
+        ("false", "1 packets received, 0% packet loss", False),
+        ("false", "0 packets received, 100% packet loss", True),
+        ("false", "sendto: Network is down, 0 packets received, 100% packet loss", False),
+        ("true", "1 packets received, 0% packet loss", False),
+    ):
+        words = (
+            script,
+            name,
+            is_there,
+            f"touch {shlex.quote(str(went))}",
+            f"echo '{answers}'",
+            address,
+        )
+        done = subprocess.run(
+            ("sh", "-c", *words), capture_output=True, text=True, timeout=30, check=False
+        )
+        assert went.exists() is is_asked
+        assert (done.returncode == 0) is (is_asked or is_there == "true")
+        went.unlink(missing_ok=True)
 
 
 def test_the_card_and_the_runbook_show_the_guides_command() -> None:
