@@ -58,11 +58,8 @@ def follow_rows(turn: Turn) -> None:
 
 def _is_held(state: NodeState) -> bool:
     """While its services move the partner's silence does not decide what this node is."""
-    run = state.run
-    if run is None:
-        return False
-    is_trying = is_drilling(run) and state.state in (State.TAKING_OVER, State.ACTIVE)
-    return run.plan.kind in MOVING or is_trying
+    run, has_moved = state.run, state.state in (State.TAKING_OVER, State.ACTIVE)
+    return run is not None and (run.plan.kind in MOVING or (has_moved and is_drilling(run)))
 
 
 def _lose_peer(turn: Turn) -> None:
