@@ -75,8 +75,8 @@ class SharedDiskEngine:
             is_backed = _could_mount(terms, report, reports.get(PARTNER_TOPIC), seen)
             told = f"mounted here: the one copy, {terms.site.partner.name} "
             told += "could mount it" if is_backed else "is not known to be able to mount it"
-            mounted = replace(seen, role="primary", state="mounted", summary=told)
-            return replace(mounted, is_role_lasting=False, is_protecting=is_backed)
+            mounted = replace(seen, role="primary", is_role_lasting=False, state="mounted")
+            return replace(mounted, is_protecting=is_backed, summary=told)
         if disk.mounted or disk.read_only:
             half = ", ".join((*disk.mounted, *disk.read_only))
             return replace(seen, state=PARTLY, problems=(f"only partly mounted here: {half}",))
